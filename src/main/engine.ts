@@ -1,0 +1,426 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
+import type { EngineConfig } from '../shared/config.ts';
+import { shardOfConnection } from '../shared/connection-id.ts';
+import { Counters, counter } from '../shared/counters.ts';
+import {
+  createEngineMemory,
+  type EngineMemory,
+  interest,
+  mainThread,
+  StateBoard,
+  threadOfShard,
+} from '../shared/engine-memory.ts';
+import { closeCode, EngineError, errorText, isSendableCloseCode } from '../shared/errors/index.ts';
+import { doorbell, type FromShard } from '../shared/ipc.ts';
+import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
+import {
+  type ConnectNotice,
+  type DisconnectNotice,
+  type DisconnectOrder,
+  RecordReader,
+  RecordWriter,
+  readJsonRecord,
+  recordKind,
+} from '../shared/record.ts';
+import { dismissConsumer, targetAll } from '../shared/ring/index.ts';
+import { ThreadBus } from '../shared/thread-bus.ts';
+import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+import { Acceptor, type Duplicate, findDuplicate } from './acceptor.ts';
+import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
+import { NameRegister } from './name-register.ts';
+import type { CompiledOptions, EngineLogger } from './options.ts';
+import { createPlacement } from './placement.ts';
+import { NewConnection, RemoteConnection } from './remote-connection.ts';
+import { ShardThread } from './shard-thread.ts';
+import { type EngineStats, gatherStats } from './stats.ts';
+
+export interface EngineEvents {
+  connect: [connection: NewConnection];
+  message: [connection: RemoteConnection, message: ReceivedMessage];
+  disconnect: [connection: RemoteConnection, code: number, reason: string];
+  /** A shard's thread has ended without being asked to; its connections are gone. */
+  'shard-lost': [shard: number, error: EngineError];
+  /** Something is wrong that no call could report. Logged as well; without a listener, only logged. */
+  error: [error: EngineError];
+}
+
+/** Time beyond the grace period after which a shard that has not ended counts as stalled. */
+const stallMs = 5_000;
+const settleRounds = 10_000;
+
+/**
+ * A running engine. Made by `startEngine`. Listeners run in the main thread: what they throw is caught, counted and
+ * logged.
+ */
+export class Engine extends EventEmitter<EngineEvents> {
+  readonly #config: EngineConfig;
+  readonly #closeGraceMs: number;
+  readonly #logger: EngineLogger;
+  readonly #memory: EngineMemory;
+  readonly #board: StateBoard;
+  readonly #counters: Counters[];
+  readonly #bus: ThreadBus;
+  readonly #writer: RecordWriter;
+  readonly #reader = new RecordReader();
+  readonly #shards: ShardThread[];
+  readonly #names: NameRegister | null;
+  readonly #guarded: GuardedEngine;
+  #acceptor: Acceptor | null = null;
+  #port = 0;
+  #closing: Promise<void> | null = null;
+
+  /** @internal Use `startEngine`. */
+  constructor(options: CompiledOptions) {
+    super();
+    const { config } = options;
+    this.#config = config;
+    this.#closeGraceMs = options.closeGraceMs;
+    this.#logger = options.logger;
+    this.#memory = createEngineMemory(config.shards, config.ring.bytes);
+    this.#board = new StateBoard(this.#memory);
+    this.#counters = Array.from({ length: config.shards + 1 }, (_, thread) => new Counters(this.#memory, thread));
+    this.#names = config.duplicateName === 'allow' ? null : new NameRegister(config.duplicateName);
+    this.#bus = new ThreadBus({
+      memory: this.#memory,
+      self: mainThread,
+      spillBytes: config.ring.spillBytes,
+      ring: (thread) => {
+        this.#count(counter.doorbells);
+        this.#shards[thread - 1]?.post(doorbell);
+      },
+      visit: (_from, kind, bytes, offset, length) => this.#visit(kind, bytes, offset, length),
+      onError: (error) => this.#fault('ERR_RING_CORRUPT', `a ring failed: ${errorText(error)}`, error),
+    });
+    this.#writer = new RecordWriter(this.#bus.producer);
+    this.#shards = Array.from(
+      { length: config.shards },
+      (_, shard) =>
+        new ShardThread(shard, config, this.#memory, {
+          message: (thread, message) => this.#onShardMessage(thread, message),
+          gone: (thread, error) => this.#onShardGone(thread, error),
+        }),
+    );
+    this.#guarded = {
+      board: this.#board,
+      shardCount: config.shards,
+      abandon: () => {
+        for (const shard of this.#shards) shard.post({ kind: 'abandon' });
+      },
+    };
+    guardExit(this.#guarded);
+    this.#watchListeners();
+  }
+
+  /** @internal Resolves once the port answers. Rejects, with nothing left behind, if it cannot. */
+  async start(): Promise<void> {
+    try {
+      const handles = await Promise.all(this.#shards.map((shard) => shard.ready));
+      this.#connectShards();
+      this.#port = await this.#listen(handles);
+      this.#board.engine = 'ready';
+    } catch (error) {
+      await this.drain({ graceMs: 0 }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** The port that the engine listens on. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Number of shards it was started with. */
+  get shards(): number {
+    return this.#config.shards;
+  }
+
+  /** To all subscribers of a channel, on every shard. Default type `message`. Throws `ERR_MESSAGE_INVALID`. */
+  publish(channel: string, message: OutgoingMessage): PublishVerdict {
+    this.#checkName('ERR_CHANNEL_INVALID', 'channel', channel);
+    return this.#publish(recordKind.publish, channel, message, 'message');
+  }
+
+  /** Bytes as they are, as the data of a `message` on a channel. */
+  publishRaw(channel: string, bytes: Uint8Array): PublishVerdict {
+    return this.publish(channel, { data: bytes });
+  }
+
+  /** To all members of a room. Default type `room`; the envelope's channel is the room. */
+  publishToRoom(room: string, message: OutgoingMessage): PublishVerdict {
+    this.#checkName('ERR_ROOM_INVALID', 'room', room);
+    return this.#publish(recordKind.room, room, message, 'room');
+  }
+
+  /** To every connection. Default type `broadcast`. */
+  broadcast(message: OutgoingMessage): PublishVerdict {
+    return this.#publish(recordKind.broadcast, '', message, 'broadcast');
+  }
+
+  /** Bytes as they are, as the data of a `broadcast` to every connection. */
+  broadcastRaw(bytes: Uint8Array): PublishVerdict {
+    return this.broadcast({ data: bytes });
+  }
+
+  /** To one connection, whose id tells its shard. Default type `message`. */
+  send(connectionId: string, message: OutgoingMessage): DirectVerdict {
+    const envelope = outgoingEnvelope(message, 'message');
+    const shard = this.#shardOf(connectionId);
+    if (shard < 0) return 'not-found';
+    if (this.#isClosed) return 'closed';
+    return this.#verdict(this.#writer.write(recordKind.send, threadOfShard(shard), connectionId, envelope));
+  }
+
+  /** Closes one connection with a code of 1000–1003, 1007–1014 or 3000–4999. Throws `ERR_CLOSE_CODE_INVALID`. */
+  disconnect(connectionId: string, code: number = closeCode.normal, reason = ''): DirectVerdict {
+    if (!isSendableCloseCode(code)) {
+      throw new EngineError('ERR_CLOSE_CODE_INVALID', `${code} cannot be sent in a Close frame`, {
+        path: 'code',
+        given: code,
+        allowed: '1000–1003, 1007–1014 or 3000–4999',
+      });
+    }
+    const shard = this.#shardOf(connectionId);
+    if (shard < 0) return 'not-found';
+    if (this.#isClosed) return 'closed';
+    const order: DisconnectOrder = { id: connectionId, code, reason };
+    return this.#verdict(this.#writer.writeJson(recordKind.disconnect, threadOfShard(shard), order));
+  }
+
+  /** Counters of all threads, read from shared memory: no shard is stopped or asked. */
+  stats(): EngineStats {
+    this.#counters[mainThread]?.set(counter.ringSpilledBytes, this.#bus.producer.spilledBytes);
+    return gatherStats(this.#board.engine, this.#counters);
+  }
+
+  /**
+   * Ends in good order: not ready, no new connections, what was published is delivered, clients get 1001 within
+   * `graceMs`, threads end by themselves. Rejects with `ERR_SHARD_STALLED` if one does not. Calling again waits for the
+   * same end.
+   */
+  drain({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    if (!Number.isFinite(graceMs) || graceMs < 0) {
+      throw new EngineError('ERR_OPTION_INVALID', `option "graceMs" is ${graceMs}; allowed: milliseconds from 0`, {
+        path: 'graceMs',
+        given: graceMs,
+        allowed: 'milliseconds from 0',
+      });
+    }
+    this.#closing ??= this.#drain(graceMs);
+    return this.#closing;
+  }
+
+  /** A drain with the short grace period of `closeGraceMs` (default 1,000). */
+  close(): Promise<void> {
+    return this.drain({ graceMs: this.#closeGraceMs });
+  }
+
+  override removeAllListeners(event?: keyof EngineEvents): this {
+    super.removeAllListeners(event);
+    if (event === undefined) this.#watchListeners();
+    this.#updateInterest();
+    return this;
+  }
+
+  /** Shards forward only what there is a listener for. */
+  #watchListeners(): void {
+    const emitter = this as unknown as EventEmitter;
+    // This event comes before the listener is in place: look a moment later.
+    emitter.on('newListener', () => queueMicrotask(() => this.#updateInterest()));
+    emitter.on('removeListener', () => this.#updateInterest());
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing !== null;
+  }
+
+  #count(place: number): void {
+    this.#counters[mainThread]?.add(place, 1);
+  }
+
+  #verdict(verdict: 'written' | 'spilled' | 'overloaded'): PublishVerdict {
+    if (verdict !== 'overloaded') return 'queued';
+    this.#count(counter.overloaded);
+    return 'overloaded';
+  }
+
+  #publish(kind: number, name: string, message: OutgoingMessage, defaultType: string): PublishVerdict {
+    const channel = kind === recordKind.broadcast ? undefined : name;
+    const envelope = outgoingEnvelope(message, defaultType, channel);
+    if (this.#isClosed) return 'closed';
+    const verdict = this.#verdict(this.#writer.write(kind, targetAll, name, envelope));
+    if (verdict === 'queued') this.#count(counter.publishes);
+    return verdict;
+  }
+
+  #checkName(code: 'ERR_CHANNEL_INVALID' | 'ERR_ROOM_INVALID', path: string, name: string): void {
+    const limit = this.#config.limits.channelNameBytes;
+    if (typeof name === 'string' && name !== '' && (name.length * 3 <= limit || Buffer.byteLength(name) <= limit)) return;
+    const allowed = `1 to ${limit} bytes of UTF-8`;
+    throw new EngineError(code, `a ${path} name has ${allowed}`, { path, given: name, allowed });
+  }
+
+  #shardOf(connectionId: string): number {
+    const shard = typeof connectionId === 'string' ? shardOfConnection(connectionId) : -1;
+    return shard < this.#config.shards && this.#shards[shard]?.isReady === true ? shard : -1;
+  }
+
+  /** Gives every pair of shards a port for each other's doorbells; with it they begin to read each other's rings. */
+  #connectShards(): void {
+    for (const [index, one] of this.#shards.entries()) {
+      for (const other of this.#shards.slice(index + 1)) {
+        const { port1, port2 } = new MessageChannel();
+        one.post({ kind: 'peer', thread: other.thread, port: port1 }, [port1]);
+        other.post({ kind: 'peer', thread: one.thread, port: port2 }, [port2]);
+      }
+    }
+  }
+
+  async #listen(handles: readonly unknown[]): Promise<number> {
+    const { acceptor, placement, host, port } = this.#config;
+    const duplicate: Duplicate | null = acceptor === 'shard' ? null : findDuplicate();
+    if (duplicate !== null) {
+      this.#acceptor = new Acceptor({
+        config: this.#config,
+        place: createPlacement(placement.by),
+        duplicate,
+        shards: () => this.#readyShards(),
+        handOver: (shard, descriptors) => this.#shards[shard]?.post({ kind: 'adopt', descriptors }),
+        failed: (reason) => {
+          this.#count(counter.acceptErrors);
+          this.#logger.warn({ reason }, 'a connection could not be accepted');
+        },
+      });
+      return this.#acceptor.listen();
+    }
+    if (acceptor === 'handover') {
+      throw new EngineError('ERR_PLACEMENT_UNSUPPORTED', 'descriptors cannot be duplicated on this system', {
+        path: 'acceptor',
+        given: acceptor,
+        allowed: 'auto or shard',
+      });
+    }
+    if (placement.by === 'address') {
+      throw new EngineError('ERR_PLACEMENT_UNSUPPORTED', 'the shard acceptor places connections round robin only', {
+        path: 'placement.by',
+        given: 'address',
+        allowed: 'connection',
+      });
+    }
+    const [first] = this.#shards;
+    if (first === undefined) throw new EngineError('ERR_SHARD_START_FAILED', 'there is no shard');
+    return first.listen(host, port, handles);
+  }
+
+  #readyList: readonly number[] | null = null;
+  #readyShards(): readonly number[] {
+    this.#readyList ??= this.#shards.filter((shard) => shard.isReady).map((shard) => shard.shard);
+    return this.#readyList;
+  }
+
+  #updateInterest(): void {
+    let bits = 0;
+    for (const name of ['connect', 'message', 'disconnect'] as const) {
+      if (this.listenerCount(name) > 0) bits |= interest[name];
+    }
+    // Attend first: what a shard forwards once it sees the bits must find a reader.
+    for (const shard of this.#shards) {
+      if (bits !== 0) this.#bus.attend(shard.thread);
+      else this.#bus.leave(shard.thread);
+    }
+    this.#board.interest = bits;
+  }
+
+  #visit(kind: number, bytes: Uint8Array, offset: number, length: number): void {
+    if (kind === recordKind.onMessage) {
+      const { envelope } = this.#reader.read(bytes, offset);
+      this.#dispatch('message', new RemoteConnection(envelope.clientId, this), receivedMessage(envelope));
+    } else if (kind === recordKind.onConnect) {
+      this.#dispatch('connect', new NewConnection(readJsonRecord(bytes, offset, length) as ConnectNotice, this));
+    } else if (kind === recordKind.onDisconnect) {
+      const { id, code, reason } = readJsonRecord(bytes, offset, length) as DisconnectNotice;
+      this.#dispatch('disconnect', new RemoteConnection(id, this), code, reason);
+    }
+  }
+
+  /** Runs listeners so that what one throws, now or later, stops neither the others nor the engine. */
+  #dispatch<K extends keyof EngineEvents>(event: K, ...args: EngineEvents[K]): void {
+    for (const listener of this.rawListeners(event)) {
+      try {
+        const result: unknown = Reflect.apply(listener, this, args);
+        if (result instanceof Promise) result.catch((error: unknown) => this.#listenerFailed(event, error));
+      } catch (error) {
+        this.#listenerFailed(event, error);
+      }
+    }
+  }
+
+  #listenerFailed(event: string, error: unknown): void {
+    this.#count(counter.handlerErrors);
+    this.#logger.error({ event, err: error }, `a listener of "${event}" failed`);
+  }
+
+  #fault(code: 'ERR_RING_CORRUPT' | 'ERR_SHARD_FAILED', text: string, cause: unknown): void {
+    const error = new EngineError(code, text, { cause });
+    this.#logger.error({ err: error }, text);
+    if (this.listenerCount('error') > 0) this.#dispatch('error', error);
+  }
+
+  #onShardMessage(thread: ShardThread, message: FromShard): void {
+    if (typeof message === 'number') {
+      this.#bus.onDoorbell();
+      return;
+    }
+    switch (message.kind) {
+      case 'log':
+        this.#logger[message.level](message.fields, message.text);
+        break;
+      case 'claim-name': {
+        const verdict = this.#names?.claim(message.name, message.connection) ?? { granted: true, replaced: null };
+        if (verdict.replaced !== null) this.disconnect(verdict.replaced, closeCode.nameReplaced, 'replaced');
+        thread.post({ kind: 'name-answer', claim: message.claim, granted: verdict.granted });
+        break;
+      }
+      case 'release-name':
+        this.#names?.release(message.name, message.connection);
+        break;
+    }
+  }
+
+  #onShardGone(gone: ShardThread, error: EngineError | null): void {
+    this.#readyList = null;
+    this.#board.setShardOpen(gone.shard, false);
+    // A reader that is gone must not hold the others' rings back.
+    for (const ring of this.#memory.rings) dismissConsumer(ring, gone.thread);
+    this.#bus.leave(gone.thread);
+    this.#names?.releaseAll((connection) => shardOfConnection(connection) === gone.shard);
+    for (const shard of this.#shards) if (shard.isReady) shard.post({ kind: 'peer-gone', thread: gone.thread });
+    this.#bus.onDoorbell();
+    if (this.#closing !== null || this.#board.engine === 'starting') return;
+    const loss = error ?? new EngineError('ERR_SHARD_FAILED', `shard ${gone.shard} ended`);
+    this.#logger.error({ shard: gone.shard, err: loss }, 'a shard is lost');
+    this.#dispatch('shard-lost', gone.shard, loss);
+    if (this.#readyShards().length === 0) this.#fault('ERR_SHARD_FAILED', 'no shard is left', loss);
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#board.engine = 'draining';
+    await this.#acceptor?.close();
+    for (const shard of this.#shards) shard.post({ kind: 'drain', graceMs });
+    const timer = new AbortController();
+    const ended = Promise.all(this.#shards.map((shard) => shard.exited)).then(() => true);
+    const late = sleep(graceMs + stallMs, false, { signal: timer.signal }).catch(() => false);
+    const inTime = await Promise.race([ended, late]);
+    timer.abort();
+    // What shards said last, such as disconnects, is still in their rings.
+    this.#bus.settle(settleRounds);
+    this.#bus.close();
+    if (!inTime) {
+      for (const shard of this.#shards) shard.unref();
+      throw new EngineError('ERR_SHARD_STALLED', `a shard did not end within ${graceMs + stallMs} ms: its loop is blocked`);
+    }
+    this.#board.engine = 'closed';
+    unguardExit(this.#guarded);
+  }
+}

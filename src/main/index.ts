@@ -1,0 +1,26 @@
+import { Engine } from './engine.ts';
+import { compileOptions, type EngineOptions } from './options.ts';
+
+export type { CodecName } from '../shared/codec/index.ts';
+export type { CounterName, CounterValues } from '../shared/counters.ts';
+export type { EngineState } from '../shared/engine-memory.ts';
+export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
+export type { JsonValue, MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+export type { Engine, EngineEvents } from './engine.ts';
+export type { EngineLogger, EngineOptions, PageOptions } from './options.ts';
+export type { NewConnection, RemoteConnection } from './remote-connection.ts';
+export type { EngineStats } from './stats.ts';
+
+/**
+ * Starts an engine and resolves once its port answers. A number is the number of shards; everything else then has its
+ * default, such as port 8080.
+ *
+ * Rejects with `ERR_OPTION_INVALID`, `ERR_LISTEN_FAILED`, `ERR_HANDLERS_INVALID`, `ERR_PLACEMENT_UNSUPPORTED` or
+ * `ERR_SHARD_START_FAILED`; nothing is left behind then.
+ */
+export async function startEngine(options: number | EngineOptions = {}): Promise<Engine> {
+  const engine = new Engine(compileOptions(options));
+  await engine.start();
+  return engine;
+}

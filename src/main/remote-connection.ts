@@ -1,0 +1,52 @@
+import { shardOfConnection } from '../shared/connection-id.ts';
+import type { OutgoingMessage } from '../shared/message.ts';
+import type { DirectVerdict } from '../shared/verdict.ts';
+
+/** What a remote connection needs of its engine. */
+interface Sender {
+  send(connectionId: string, message: OutgoingMessage): DirectVerdict;
+  disconnect(connectionId: string, code?: number, reason?: string): DirectVerdict;
+}
+
+/** A connection as listeners in main see it: an address, since the connection itself lives in its shard. */
+export class RemoteConnection {
+  readonly id: string;
+  readonly #engine: Sender;
+
+  constructor(id: string, engine: Sender) {
+    this.id = id;
+    this.#engine = engine;
+  }
+
+  /** Index of its shard. */
+  get shard(): number {
+    return shardOfConnection(this.id);
+  }
+
+  /** As `engine.send`. */
+  send(message: OutgoingMessage): DirectVerdict {
+    return this.#engine.send(this.id, message);
+  }
+
+  /** As `engine.disconnect`. */
+  disconnect(code?: number, reason?: string): DirectVerdict {
+    return this.#engine.disconnect(this.id, code, reason);
+  }
+}
+
+/** A connection that has just been opened, with what its handshake settled. */
+export class NewConnection extends RemoteConnection {
+  readonly name: string;
+  readonly codec: string;
+  readonly remoteAddress: string;
+
+  constructor(
+    facts: { readonly id: string; readonly name: string; readonly codec: string; readonly remoteAddress: string },
+    engine: Sender,
+  ) {
+    super(facts.id, engine);
+    this.name = facts.name;
+    this.codec = facts.codec;
+    this.remoteAddress = facts.remoteAddress;
+  }
+}

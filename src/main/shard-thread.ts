@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { EngineConfig } from '../shared/config.ts';
+import { type EngineMemory, threadOfShard } from '../shared/engine-memory.ts';
+import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
+import type { FromShard, ShardStart, ToShard } from '../shared/ipc.ts';
+
+export interface ShardThreadEvents {
+  /** A message that is not about starting or listening. */
+  message(thread: ShardThread, message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'failed' }>): void;
+  /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
+  gone(thread: ShardThread, error: EngineError | null): void;
+}
+
+function later<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Main's side of one shard's thread. */
+export class ShardThread {
+  readonly shard: number;
+  readonly thread: number;
+  /** Resolves to the transport's handle, or rejects with why the shard could not start. */
+  readonly ready: Promise<unknown>;
+  readonly exited: Promise<void>;
+  /** Whether connections may be given to it. */
+  isReady = false;
+  readonly #worker: Worker;
+  #listening = later<number>();
+  #failure: EngineError | null = null;
+
+  constructor(shard: number, config: EngineConfig, memory: EngineMemory, events: ShardThreadEvents) {
+    this.shard = shard;
+    this.thread = threadOfShard(shard);
+    const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory };
+    const ready = later<unknown>();
+    const exited = later<void>();
+    this.ready = ready.promise;
+    this.exited = exited.promise;
+    // Looked at by whoever waits for it; a failure before that is no unhandled rejection.
+    this.ready.catch(() => undefined);
+    this.#listening.promise.catch(() => undefined);
+    this.#worker = new Worker(new URL('../worker/entry.js', import.meta.url), {
+      workerData: start,
+      name: `shardwire-shard-${shard}`,
+    });
+    this.#worker.on('message', (message: FromShard) => {
+      if (typeof message === 'number') {
+        events.message(this, message);
+        return;
+      }
+      switch (message.kind) {
+        case 'ready':
+          this.isReady = true;
+          ready.resolve(message.app);
+          break;
+        case 'listening':
+          this.#listening.resolve(message.port);
+          break;
+        case 'listen-failed':
+          this.#listening.reject(new EngineError('ERR_LISTEN_FAILED', `cannot listen on ${config.host}:${config.port}`));
+          break;
+        case 'failed': {
+          const failure = new EngineError(message.code as ErrorCode, message.text);
+          if (message.stack !== undefined) failure.stack = message.stack;
+          this.#failure = failure;
+          break;
+        }
+        default:
+          events.message(this, message);
+      }
+    });
+    this.#worker.on('error', (cause) => {
+      this.#failure ??= new EngineError('ERR_SHARD_FAILED', `shard ${shard} failed: ${String(cause)}`, { cause });
+    });
+    this.#worker.on('exit', (code) => {
+      if (code !== 0) {
+        this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
+      }
+      this.isReady = false;
+      const unready = this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
+      ready.reject(unready);
+      this.#listening.reject(unready);
+      events.gone(this, this.#failure);
+      exited.resolve();
+    });
+  }
+
+  post(message: ToShard, transfer: readonly MessagePort[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  /** Lets the shard accept for all shards (the fallback acceptor). Resolves to the port. */
+  listen(host: string, port: number, apps: readonly unknown[]): Promise<number> {
+    this.post({ kind: 'listen', host, port, apps });
+    return this.#listening.promise;
+  }
+
+  /** Main may end although this thread has not. */
+  unref(): void {
+    this.#worker.unref();
+  }
+}

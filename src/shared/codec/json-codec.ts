@@ -1,0 +1,156 @@
+import { base64Length, writeBase64 } from './base64.ts';
+import type { Codec } from './codec.ts';
+import type { Envelope } from './envelope.ts';
+import { int64Characters, writeInt64 } from './int64.ts';
+import { jsonControl } from './json-control.ts';
+import { JsonMembers, noMember } from './json-members.ts';
+import { isJson } from './json-scan.ts';
+import { Scratch } from './scratch.ts';
+import { textBytes, writeBytes, writeText } from './text.ts';
+
+const quote = 0x22;
+const closeBrace = 0x7d;
+
+const beforeType: Uint8Array = textBytes('{"type":');
+const beforeChannel: Uint8Array = textBytes(',"channel":');
+const beforeData: Uint8Array = textBytes(',"data":');
+const nullData: Uint8Array = textBytes(',"data":null');
+const beforeBase64: Uint8Array = textBytes(',"data":null,"data_base64":"');
+const beforeTimestamp: Uint8Array = textBytes(',"timestamp":');
+const beforeClientId: Uint8Array = textBytes(',"client_id":');
+
+/** All keys, quotes and punctuation together: more than their sum, so that no sum need be kept right. */
+const framingBytes = 128;
+/** A UTF-16 unit takes at most this many bytes in a JSON string: `\u0000`. */
+const unitBytes = 6;
+/** Text up to this length is first tried as plain ASCII. */
+const shortText = 64;
+
+/** In the order in which they are written, so that a key is found by few comparisons. */
+const members: JsonMembers = new JsonMembers(['type', 'channel', 'data', 'timestamp', 'client_id', 'data_base64']);
+
+/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
+const ownScratch: Scratch = new Scratch();
+const ownScratchBytes = 65_536;
+
+/**
+ * JSON, to the byte (checklist H-60 to H-64).
+ *
+ * Out: the keys `type`, `channel`, `data`, `timestamp`, `client_id` in this order; `channel`, `timestamp` and
+ * `client_id` only if present, `data` always. Data that is valid JSON (`Envelope.dataIsJson`) is embedded as it is,
+ * whitespace included. Other data, empty bytes too, goes as `"data":null,"data_base64":"…"`. Strings are escaped as
+ * JSON.stringify does it.
+ *
+ * In: see H-62. `data` is a view of the message, without the whitespace around it; `null` is null. `data_base64`, in
+ * standard base64 with padding, counts where `data` is absent or null, and must be right in any case. Values inside the
+ * envelope nest at most `maxJsonDepth` deep. Invalid UTF-8 and a byte order mark are malformed.
+ */
+export const jsonCodec: Codec = Object.freeze({
+  name: 'json',
+  index: 0,
+  binary: false,
+  control: jsonControl,
+
+  encode(envelope: Envelope, scratch?: Scratch): Uint8Array {
+    const { type, channel, data, clientId } = envelope;
+    const isEmbedded = data !== null && (envelope.dataIsJson ?? isJson(data));
+    const dataBytes = data === null ? 0 : isEmbedded ? data.length : base64Length(data.length);
+    const room =
+      framingBytes + int64Characters + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
+    if (scratch !== undefined) {
+      const target = scratch.reserve(room);
+      return target.subarray(0, write(target, envelope, isEmbedded));
+    }
+    if (room <= ownScratchBytes) {
+      const target = ownScratch.reserve(room);
+      return target.slice(0, write(target, envelope, isEmbedded));
+    }
+    const target = new Uint8Array(room);
+    return target.subarray(0, write(target, envelope, isEmbedded));
+  },
+
+  decode(bytes: Uint8Array): Envelope {
+    let type = '';
+    let channel = '';
+    let embedded: Uint8Array | null = null;
+    let binary: Uint8Array | null = null;
+    let timestamp = 0n;
+    let clientId = '';
+    if (members.open(bytes)) {
+      for (let member = members.next(); member !== noMember; member = members.next()) {
+        // The cases are places in the list of names.
+        switch (member) {
+          case 0:
+            type = members.text(type);
+            break;
+          case 1:
+            channel = members.text(channel);
+            break;
+          case 2:
+            embedded = members.raw();
+            break;
+          case 3:
+            timestamp = members.int64(timestamp);
+            break;
+          case 4:
+            clientId = members.text(clientId);
+            break;
+          default:
+            binary = members.base64(binary);
+        }
+      }
+    }
+    if (embedded !== null || binary === null) {
+      return { type, channel, data: embedded, timestamp, clientId, dataIsJson: true };
+    }
+    return { type, channel, data: binary, timestamp, clientId, dataIsJson: isJson(binary) };
+  },
+} as const);
+
+/** Writes the message and returns its length. `target` has room for the worst case. */
+function write(target: Uint8Array, envelope: Envelope, isEmbedded: boolean): number {
+  const { channel, data, timestamp, clientId } = envelope;
+  let at = writeBytes(target, 0, beforeType);
+  at = writeString(target, at, envelope.type);
+  if (channel !== '') {
+    at = writeBytes(target, at, beforeChannel);
+    at = writeString(target, at, channel);
+  }
+  if (data === null) {
+    at = writeBytes(target, at, nullData);
+  } else if (isEmbedded) {
+    at = writeBytes(target, at, beforeData);
+    at = writeBytes(target, at, data);
+  } else {
+    at = writeBytes(target, at, beforeBase64);
+    at = writeBase64(target, at, data);
+    target[at++] = quote;
+  }
+  if (timestamp !== 0n) {
+    at = writeBytes(target, at, beforeTimestamp);
+    at = writeInt64(target, at, timestamp);
+  }
+  if (clientId !== '') {
+    at = writeBytes(target, at, beforeClientId);
+    at = writeString(target, at, clientId);
+  }
+  target[at] = closeBrace;
+  return at + 1;
+}
+
+/** Writes a string literal and returns the offset after it. What needs care is left to JSON.stringify, exact by definition. */
+function writeString(target: Uint8Array, start: number, text: string): number {
+  const length = text.length;
+  if (length > shortText) return writeText(target, start, JSON.stringify(text));
+  target[start] = quote;
+  const first = start + 1;
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x20 || unit >= 0x80 || unit === quote || unit === 0x5c) {
+      return writeText(target, start, JSON.stringify(text));
+    }
+    target[first + i] = unit;
+  }
+  target[first + length] = quote;
+  return first + length + 1;
+}

@@ -1,0 +1,41 @@
+import type { CodecName } from './codec/index.ts';
+
+/** A page that the engine serves by itself on its port: what `npm start` uses for its page. */
+export interface PageConfig {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/**
+ * Complete, validated configuration: what `EngineOptions` become once, at start. Structured-cloneable; every thread
+ * has a frozen copy. docs/options.md describes each field.
+ */
+export interface EngineConfig {
+  readonly shards: number;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly backlog: number;
+  readonly acceptor: 'auto' | 'handover' | 'shard';
+  readonly placement: { readonly by: 'connection' | 'address' };
+  readonly subprotocols: readonly CodecName[];
+  readonly unknownSubprotocol: 'reject' | 'json';
+  readonly duplicateName: 'allow' | 'reject' | 'replace';
+  readonly origins: 'same-origin' | '*' | readonly string[];
+  readonly replies: 'off' | 'errors' | 'all';
+  /** URL of the handler module, as text. */
+  readonly handlers: string | null;
+  readonly maxMessageBytes: number;
+  readonly maxBackpressureBytes: number;
+  readonly slowConsumer: 'disconnect' | 'drop';
+  readonly limits: {
+    readonly channelsPerConnection: number;
+    readonly roomsPerConnection: number;
+    readonly channelNameBytes: number;
+    readonly malformedMessages: number;
+    readonly pendingMessages: number;
+  };
+  readonly ring: { readonly bytes: number; readonly spillBytes: number };
+  readonly health: { readonly live: string; readonly ready: string } | false;
+  readonly pages: Readonly<Record<string, PageConfig>>;
+}

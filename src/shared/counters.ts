@@ -1,0 +1,83 @@
+import { counterBlockBytes, type EngineMemory } from './engine-memory.ts';
+
+/** The counters of one thread, in the order of their places in its block. Gauges say so. */
+export const counterNames = [
+  /** Connections whose handshake succeeded. */
+  'connectionsOpened',
+  'connectionsClosed',
+  'handshakesRefused',
+  /** Sockets that ended, or were ended after 10 s, before their request was complete. */
+  'handshakesAbandoned',
+  'httpRequests',
+  /** Messages and payload bytes that clients sent. */
+  'messagesIn',
+  'bytesIn',
+  /** Deliveries to clients and their payload bytes, as handed to the socket library. */
+  'messagesOut',
+  'bytesOut',
+  /** Messages for a channel, a room or everyone that this thread accepted from a client, a handler or main. */
+  'publishes',
+  /** Messages encoded for a codec: at most one per message, codec and shard. */
+  'encodes',
+  'messagesMalformed',
+  'messagesTooLarge',
+  'messagesUnknownType',
+  /** Control messages that were refused: not allowed, a bad name, a limit, overload. */
+  'controlRefused',
+  /** Messages that a slow consumer did not get. */
+  'messagesDropped',
+  'slowConsumersClosed',
+  /** Connections that the socket library ended for a violation of RFC 6455. */
+  'protocolErrors',
+  'handlerErrors',
+  /** `send` or `disconnect` for a connection that is no longer there. */
+  'undeliverable',
+  /** Messages refused because the ring and its spill queue were full. */
+  'overloaded',
+  /** Connections that were handed over but could not be adopted or duplicated. */
+  'acceptErrors',
+  'doorbells',
+  /** Gauge: channels and rooms with members in this shard. */
+  'channels',
+  'rooms',
+  /** Gauge: bytes in this thread's spill queue. */
+  'ringSpilledBytes',
+] as const;
+
+export type CounterName = (typeof counterNames)[number];
+
+/** Place of each counter in its block. */
+export const counter: Readonly<Record<CounterName, number>> = Object.freeze(
+  Object.fromEntries(counterNames.map((name, place) => [name, place])),
+) as Readonly<Record<CounterName, number>>;
+
+/** A thread's counters by name. */
+export type CounterValues = Record<CounterName, number>;
+
+/**
+ * The counters of one thread. Only that thread writes them, with plain stores of aligned 8-byte numbers, so that
+ * counting costs nothing; others may read them at any time without stopping anybody.
+ */
+export class Counters {
+  readonly #block: Float64Array;
+
+  constructor(memory: EngineMemory, thread: number) {
+    this.#block = new Float64Array(memory.counters, thread * counterBlockBytes, counterNames.length);
+  }
+
+  /** `place` is one of `counter`. */
+  add(place: number, amount: number): void {
+    this.#block[place] = (this.#block[place] as number) + amount;
+  }
+
+  /** For gauges. */
+  set(place: number, value: number): void {
+    this.#block[place] = value;
+  }
+
+  read(): CounterValues {
+    const values = {} as CounterValues;
+    for (const [place, name] of counterNames.entries()) values[name] = this.#block[place] ?? 0;
+    return values;
+  }
+}

@@ -1,0 +1,89 @@
+import { createDoorbells, createRing, type DoorbellMemory, type RingMemory } from './ring/index.ts';
+
+/**
+ * Shared memory of one engine. Thread 0 is main, thread i + 1 is shard i. `rings[t]` is written by thread t and can be
+ * read by all others, each with the consumer of its own thread number. Structured-cloneable.
+ */
+export interface EngineMemory {
+  readonly rings: readonly RingMemory[];
+  readonly doorbells: DoorbellMemory;
+  /** Words: the engine's state, main's interest, then one state per shard. */
+  readonly states: SharedArrayBuffer;
+  /** One block of counters per thread, see counters.ts. */
+  readonly counters: SharedArrayBuffer;
+}
+
+export const mainThread = 0;
+export function threadOfShard(shard: number): number {
+  return shard + 1;
+}
+export function shardOfThread(thread: number): number {
+  return thread - 1;
+}
+
+/** Bytes per block of counters: room for 64, a multiple of a cache line. */
+export const counterBlockBytes = 512;
+
+export function createEngineMemory(shards: number, ringBytes: number): EngineMemory {
+  const threads = shards + 1;
+  return {
+    rings: Array.from({ length: threads }, () => createRing(ringBytes, threads)),
+    doorbells: createDoorbells(threads),
+    states: new SharedArrayBuffer((2 + shards) * 4),
+    counters: new SharedArrayBuffer(threads * counterBlockBytes),
+  };
+}
+
+export type EngineState = 'starting' | 'ready' | 'draining' | 'closed';
+const engineStates: readonly EngineState[] = ['starting', 'ready', 'draining', 'closed'];
+
+/** What main has listeners for; a shard forwards nothing else. Bits of one word. */
+export const interest: Readonly<Record<'connect' | 'message' | 'disconnect', number>> = Object.freeze({
+  connect: 1,
+  message: 2,
+  disconnect: 4,
+});
+
+const engineWord = 0;
+const interestWord = 1;
+const firstShardWord = 2;
+
+/** The few words that all threads of an engine share, and may wait on. */
+export class StateBoard {
+  readonly #words: Int32Array;
+
+  constructor(memory: EngineMemory) {
+    this.#words = new Int32Array(memory.states);
+  }
+
+  get engine(): EngineState {
+    return engineStates[Atomics.load(this.#words, engineWord)] ?? 'closed';
+  }
+
+  set engine(state: EngineState) {
+    Atomics.store(this.#words, engineWord, engineStates.indexOf(state));
+  }
+
+  get interest(): number {
+    return Atomics.load(this.#words, interestWord);
+  }
+
+  set interest(bits: number) {
+    Atomics.store(this.#words, interestWord, bits);
+  }
+
+  /** Whether shard i's App is open: its thread must then not be ended from outside (the process would abort). */
+  isShardOpen(shard: number): boolean {
+    return Atomics.load(this.#words, firstShardWord + shard) === 1;
+  }
+
+  setShardOpen(shard: number, open: boolean): void {
+    Atomics.store(this.#words, firstShardWord + shard, open ? 1 : 0);
+    Atomics.notify(this.#words, firstShardWord + shard);
+  }
+
+  /** Blocks this thread until shard i has closed its App, at most `timeoutMs`. False: it has not. */
+  waitUntilShardClosed(shard: number, timeoutMs: number): boolean {
+    return Atomics.wait(this.#words, firstShardWord + shard, 1, timeoutMs) !== 'timed-out';
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Every code that an error of this package can carry. A code is stable: programs may compare it; texts may change.
+ * docs/errors.md has one heading per code.
+ */
+export type ErrorCode =
+  // What the program that embeds the engine did.
+  | 'ERR_OPTION_INVALID'
+  | 'ERR_LISTEN_FAILED'
+  | 'ERR_SHARD_START_FAILED'
+  | 'ERR_HANDLERS_INVALID'
+  | 'ERR_PLACEMENT_UNSUPPORTED'
+  | 'ERR_ENGINE_CLOSED'
+  | 'ERR_MESSAGE_INVALID'
+  | 'ERR_CLOSE_CODE_INVALID'
+  // What a client sent.
+  | 'ERR_MESSAGE_MALFORMED'
+  | 'ERR_TYPE_UNKNOWN'
+  | 'ERR_CHANNEL_INVALID'
+  | 'ERR_ROOM_INVALID'
+  | 'ERR_NOT_A_MEMBER'
+  | 'ERR_FORBIDDEN'
+  | 'ERR_LIMIT_CHANNELS'
+  | 'ERR_LIMIT_ROOMS'
+  | 'ERR_OVERLOADED'
+  | 'ERR_INTERNAL'
+  // What was wrong with a handshake.
+  | 'ERR_HANDSHAKE_METHOD'
+  | 'ERR_HANDSHAKE_PATH'
+  | 'ERR_HANDSHAKE_CONNECTION'
+  | 'ERR_HANDSHAKE_UPGRADE'
+  | 'ERR_HANDSHAKE_VERSION'
+  | 'ERR_HANDSHAKE_KEY'
+  | 'ERR_HANDSHAKE_ORIGIN'
+  | 'ERR_HANDSHAKE_SUBPROTOCOL'
+  | 'ERR_NAME_INVALID'
+  | 'ERR_NAME_TAKEN'
+  | 'ERR_SHUTTING_DOWN'
+  // Inside a shard.
+  | 'ERR_RING_CORRUPT'
+  | 'ERR_SHARD_FAILED'
+  | 'ERR_SHARD_STALLED';
+
+/** What an error can say beyond its code and text. */
+export interface EngineErrorDetail {
+  /** Path of the option or field, such as `limits.channelNameBytes`. */
+  readonly path?: string;
+  /** What was given there. */
+  readonly given?: unknown;
+  /** What would have been accepted, in words. */
+  readonly allowed?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error class of this package. Recognise it by `code`, never by `instanceof`: an error that crossed a thread
+ * boundary is a copy of another class.
+ */
+export class EngineError extends Error {
+  override readonly name: string = 'EngineError';
+  readonly code: ErrorCode;
+  readonly path: string | undefined;
+  readonly given: unknown;
+  readonly allowed: string | undefined;
+
+  constructor(code: ErrorCode, message: string, detail: EngineErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.path = detail.path;
+    this.given = detail.given;
+    this.allowed = detail.allowed;
+  }
+}
+
+/** The `code` of anything thrown, or undefined. Works for errors of other threads, classes and libraries. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The text of anything thrown. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,2 @@
+export { type CloseCodeName, closeCode, closeReasonLimitBytes, isSendableCloseCode } from './close-code.ts';
+export { EngineError, type EngineErrorDetail, type ErrorCode, errorCode, errorText } from './engine-error.ts';

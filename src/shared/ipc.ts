@@ -1,0 +1,51 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { EngineConfig } from './config.ts';
+import type { EngineMemory } from './engine-memory.ts';
+
+/** What a shard's thread is started with. */
+export interface ShardStart {
+  readonly shard: number;
+  readonly incarnation: string;
+  readonly config: EngineConfig;
+  readonly memory: EngineMemory;
+}
+
+/**
+ * The message that wakes a thread. It says nothing: the receiver looks at its rings. A number, because it is the
+ * cheapest thing to clone.
+ */
+export const doorbell = 0;
+export type Doorbell = typeof doorbell;
+
+/** Main to shard, rare and ordered. */
+export type ToShard =
+  | Doorbell
+  /** Rings of another shard can be read, and its doorbell is behind `port`. */
+  | { readonly kind: 'peer'; readonly thread: number; readonly port: MessagePort }
+  /** The thread is gone: stop reading its ring and ringing its doorbell. */
+  | { readonly kind: 'peer-gone'; readonly thread: number }
+  /** Take over these accepted sockets. */
+  | { readonly kind: 'adopt'; readonly descriptors: readonly number[] }
+  /** Accept by yourself, and hand sockets round robin to these Apps (the fallback acceptor). */
+  | { readonly kind: 'listen'; readonly host: string; readonly port: number; readonly apps: readonly unknown[] }
+  /** Answer to a `claim-name`. */
+  | { readonly kind: 'name-answer'; readonly claim: number; readonly granted: boolean }
+  /** Close every connection with 1001 within the grace period, then the App; then end. */
+  | { readonly kind: 'drain'; readonly graceMs: number }
+  /** The process is leaving: close the App at once. */
+  | { readonly kind: 'abandon' };
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Shard to main, rare and ordered. */
+export type FromShard =
+  | Doorbell
+  | { readonly kind: 'ready'; readonly app: unknown }
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'listen-failed' }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly text: string; readonly fields: LogFields }
+  /** The shard cannot go on; its thread ends after this. */
+  | { readonly kind: 'failed'; readonly code: string; readonly text: string; readonly stack: string | undefined }
+  | { readonly kind: 'claim-name'; readonly claim: number; readonly name: string; readonly connection: string }
+  | { readonly kind: 'release-name'; readonly name: string; readonly connection: string };

@@ -1,0 +1,127 @@
+import type { Envelope } from './codec/index.ts';
+import { EngineError } from './errors/index.ts';
+
+/** Any value that JSON can say. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: unknown };
+
+/** A message to clients, as a program writes it. */
+export interface OutgoingMessage {
+  /** Default: `message`; `broadcast` for `broadcast`, `room` for `publishToRoom`. */
+  readonly type?: string;
+  /** Envelope channel. `publish` and `publishToRoom` set it. */
+  readonly channel?: string;
+  /** Bytes are sent as they are; any other value is written as JSON, a string too. */
+  readonly data?: Uint8Array | ArrayBuffer | JsonValue;
+  /** Nanoseconds since the epoch, at most 63 bits. Default: now. */
+  readonly timestamp?: bigint;
+  /** Envelope `client_id`: the sender, where there is one. Default: none. */
+  readonly clientId?: string;
+}
+
+const decoder = new TextDecoder();
+
+/** Payload of a received message: its bytes, yours to keep, and two ways to read them. */
+export class MessageData extends Uint8Array {
+  /** Typed array methods such as `slice` and `map` give plain arrays. */
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return Uint8Array;
+  }
+
+  /** The bytes as UTF-8. */
+  text(): string {
+    return decoder.decode(this);
+  }
+
+  /** The bytes parsed as JSON. Throws a `SyntaxError` if they are not JSON. */
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+}
+
+/** A message from a client, as handlers and listeners get it. */
+export interface ReceivedMessage {
+  readonly type: string;
+  /** Envelope channel, '' if there is none. */
+  readonly channel: string;
+  /** Empty if the message has no data. For JSON clients: the exact bytes of the JSON value they sent. */
+  readonly data: MessageData;
+  /** Nanoseconds since the epoch; the server's time if the client gave none. */
+  readonly timestamp: bigint;
+  /** Id of the connection that sent it, whatever the message claims (checklist H-44). */
+  readonly clientId: string;
+}
+
+export function receivedMessage(envelope: Envelope): ReceivedMessage {
+  return {
+    type: envelope.type,
+    channel: envelope.channel,
+    // Copied: the envelope's bytes belong to the socket library or to a ring, and are valid only now.
+    data: envelope.data === null ? new MessageData(0) : new MessageData(envelope.data),
+    timestamp: envelope.timestamp,
+    clientId: envelope.clientId,
+  };
+}
+
+const nanosPerMicro = 1000n;
+const timeOriginMicros = performance.timeOrigin * 1000;
+
+/** Now, in nanoseconds since the epoch, at microsecond resolution. */
+export function nowNanos(): bigint {
+  return BigInt(Math.floor(timeOriginMicros + performance.now() * 1000)) * nanosPerMicro;
+}
+
+const encoder = new TextEncoder();
+
+function dataBytes(data: JsonValue): Uint8Array {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(data);
+  } catch (cause) {
+    throw new EngineError('ERR_MESSAGE_INVALID', 'message.data cannot be written as JSON', { path: 'data', cause });
+  }
+  if (text === undefined) {
+    throw new EngineError('ERR_MESSAGE_INVALID', `message.data is a ${typeof data}, which JSON cannot say`, {
+      path: 'data',
+      given: data,
+      allowed: 'bytes or any JSON value',
+    });
+  }
+  return encoder.encode(text);
+}
+
+function textField(value: unknown, path: string, fallback: string): string {
+  if (value === undefined) return fallback;
+  if (typeof value === 'string') return value;
+  throw new EngineError('ERR_MESSAGE_INVALID', `message.${path} is not a string`, {
+    path,
+    given: value,
+    allowed: 'a string',
+  });
+}
+
+/** Checks and completes what a program wants to send. Throws `ERR_MESSAGE_INVALID`. */
+export function outgoingEnvelope(message: OutgoingMessage, defaultType: string, channel?: string): Envelope {
+  if (typeof message !== 'object' || message === null) {
+    throw new EngineError('ERR_MESSAGE_INVALID', 'a message is an object { type?, channel?, data?, timestamp? }', {
+      given: message,
+    });
+  }
+  const { timestamp } = message;
+  if (timestamp !== undefined && (typeof timestamp !== 'bigint' || BigInt.asIntN(64, timestamp) !== timestamp)) {
+    throw new EngineError('ERR_MESSAGE_INVALID', 'message.timestamp is not a bigint of 64 bits', {
+      path: 'timestamp',
+      given: timestamp,
+      allowed: 'nanoseconds since the epoch as a bigint',
+    });
+  }
+  const { data } = message;
+  const raw = data instanceof Uint8Array ? data : data instanceof ArrayBuffer ? new Uint8Array(data) : null;
+  return {
+    type: textField(message.type, 'type', defaultType),
+    channel: channel ?? textField(message.channel, 'channel', ''),
+    data: raw ?? (data === undefined || data === null ? null : dataBytes(data as JsonValue)),
+    timestamp: timestamp ?? nowNanos(),
+    clientId: textField(message.clientId, 'clientId', ''),
+    dataIsJson: raw === null ? true : undefined,
+  };
+}

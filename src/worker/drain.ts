@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { closeCode } from '../shared/errors/index.ts';
+import type { ThreadBus } from '../shared/thread-bus.ts';
+import type { ShardConnection } from './shard-connection.ts';
+
+const tickMs = 20;
+const smallestBatch = 100;
+/** Time for the last Close frames to be answered before sockets are cut. */
+const lingerMs = 100;
+const settleRounds = 10_000;
+
+/**
+ * Tells every client 1001 (going away), in batches spread over half of the grace period, so that they do not all come
+ * back elsewhere in one moment. What was published before is delivered first.
+ */
+export async function drainConnections(
+  connections: ReadonlyMap<string, ShardConnection>,
+  graceMs: number,
+  bus: ThreadBus,
+): Promise<void> {
+  bus.settle(settleRounds);
+  const deadline = performance.now() + graceMs;
+  const ticks = Math.max(1, Math.floor(graceMs / 2 / tickMs));
+  const batch = Math.max(smallestBatch, Math.ceil(connections.size / ticks));
+  const told = connections.size > 0;
+  do {
+    let closed = 0;
+    for (const connection of [...connections.values()]) {
+      connection.close(closeCode.goingAway, '');
+      closed += 1;
+      if (closed === batch) break;
+    }
+    if (connections.size > 0) await sleep(tickMs);
+  } while (connections.size > 0 && performance.now() < deadline);
+  if (told) await sleep(Math.min(lingerMs, Math.max(0, deadline - performance.now())));
+}

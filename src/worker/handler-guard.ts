@@ -1,0 +1,36 @@
+import { type Counters, counter } from '../shared/counters.ts';
+import { errorText } from '../shared/errors/index.ts';
+import type { ShardConnection } from './shard-connection.ts';
+import type { ShardLog } from './shard-log.ts';
+
+/** Runs handlers so that nothing they throw, now or later, reaches the shard: it is counted and logged instead. */
+export class HandlerGuard {
+  readonly #counters: Counters;
+  readonly #log: ShardLog;
+
+  constructor(counters: Counters, log: ShardLog) {
+    this.#counters = counters;
+    this.#log = log;
+  }
+
+  /** A promise that never rejects if the handler is asynchronous, else undefined. */
+  run(what: string, connection: ShardConnection, handler: () => void | Promise<void>): Promise<void> | undefined {
+    try {
+      const result = handler();
+      if (!(result instanceof Promise)) return undefined;
+      return result.catch((error: unknown) => this.report(what, connection, error));
+    } catch (error) {
+      this.report(what, connection, error);
+      return undefined;
+    }
+  }
+
+  report(what: string, connection: ShardConnection | null, error: unknown): void {
+    this.#counters.add(counter.handlerErrors, 1);
+    this.#log.write('error', `${what} handler failed: ${errorText(error)}`, {
+      handler: what,
+      connection: connection?.id,
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+  }
+}

@@ -1,0 +1,44 @@
+import { EngineError, errorText } from '../shared/errors/index.ts';
+import type { Handlers, HandlersFactory, ShardApi } from './handlers.ts';
+
+const handlerNames = ['connect', 'message', 'disconnect', 'authorize'] as const;
+
+function invalid(href: string, what: string, cause?: unknown): EngineError {
+  return new EngineError('ERR_HANDLERS_INVALID', `handler module ${href}: ${what}`, {
+    path: 'handlers',
+    given: href,
+    allowed: 'a module whose default export is defineHandlers({ … }) or a function that gives such an object',
+    cause,
+  });
+}
+
+function checkHandlers(value: unknown, href: string): Handlers {
+  if (typeof value !== 'object' || value === null) throw invalid(href, 'its default export gives no handlers');
+  for (const [name, handler] of Object.entries(value)) {
+    if (!(handlerNames as readonly string[]).includes(name)) {
+      throw invalid(href, `"${name}" is no handler; handlers are ${handlerNames.join(', ')}`);
+    }
+    if (typeof handler !== 'function') throw invalid(href, `"${name}" is not a function`);
+  }
+  return value;
+}
+
+/** Loads a handler module into this thread. Throws `ERR_HANDLERS_INVALID`, which names what is wrong. */
+export async function loadHandlers(href: string | null, shard: ShardApi): Promise<Handlers> {
+  if (href === null) return {};
+  let exported: unknown;
+  try {
+    const module: { readonly default?: unknown } = await import(href);
+    exported = module.default;
+  } catch (cause) {
+    throw invalid(href, `it cannot be loaded: ${errorText(cause)}`, cause);
+  }
+  if (typeof exported !== 'function') return checkHandlers(exported, href);
+  let made: unknown;
+  try {
+    made = await (exported as HandlersFactory)(shard);
+  } catch (cause) {
+    throw invalid(href, `its default export threw: ${errorText(cause)}`, cause);
+  }
+  return checkHandlers(made, href);
+}

@@ -1,0 +1,80 @@
+import type { CodecName } from '../shared/codec/index.ts';
+import type { OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+import type { SendVerdict } from './transport/transport.ts';
+
+export type { CodecName } from '../shared/codec/index.ts';
+export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+export type { SendVerdict } from './transport/transport.ts';
+
+/** One client, in the thread of its shard. Methods are safe after the connection has ended. */
+export interface Connection {
+  /** Unique in the engine; tells the shard. Envelopes carry it as `client_id`. */
+  readonly id: string;
+  /** The id that the client gave itself (`X-Client-ID` or `?client_id=`), '' if none. Not authenticated. */
+  readonly name: string;
+  readonly codec: CodecName;
+  readonly remoteAddress: string;
+  /** Yours to keep values in. Begins empty. */
+  readonly metadata: Record<string, unknown>;
+  /** Channels and rooms that this connection is in, at this moment. */
+  readonly channels: readonly string[];
+  readonly rooms: readonly string[];
+  /** Bytes that wait for the client to read. */
+  readonly bufferedBytes: number;
+  /** False once the connection is closing or closed. */
+  readonly isOpen: boolean;
+  /** Default type `message`. Throws `ERR_MESSAGE_INVALID` for what is no message. */
+  send(message: OutgoingMessage): SendVerdict;
+  /** True: newly subscribed. Repeating is harmless. Throws `ERR_CHANNEL_INVALID` or `ERR_LIMIT_CHANNELS`. */
+  subscribe(channel: string): boolean;
+  unsubscribe(channel: string): boolean;
+  /** Throws `ERR_ROOM_INVALID` or `ERR_LIMIT_ROOMS`. */
+  joinRoom(room: string): boolean;
+  leaveRoom(room: string): boolean;
+  /** Sends a Close frame. Codes 1000–1003, 1007–1014 and 3000–4999; a reason has at most 123 bytes of UTF-8. */
+  close(code?: number, reason?: string): void;
+}
+
+/** The engine as a handler module sees it, from inside one shard. It reaches every shard. */
+export interface ShardApi {
+  /** Index of this shard, from 0. */
+  readonly shard: number;
+  publish(channel: string, message: OutgoingMessage): PublishVerdict;
+  publishToRoom(room: string, message: OutgoingMessage): PublishVerdict;
+  broadcast(message: OutgoingMessage): PublishVerdict;
+  send(connectionId: string, message: OutgoingMessage): DirectVerdict;
+  disconnect(connectionId: string, code?: number, reason?: string): DirectVerdict;
+}
+
+/** What a client wants to do; `target` is the channel, the room, or '' for a broadcast. */
+export type Action = 'subscribe' | 'publish' | 'broadcast' | 'join' | 'room';
+
+/**
+ * Code of the embedding program that runs in every shard. What throws or rejects here is caught, counted as
+ * `handlerErrors` and logged with the connection's id; the connection goes on.
+ */
+export interface Handlers {
+  /** Awaited before the first message of the connection is handled. */
+  connect?(connection: Connection): void | Promise<void>;
+  /** Every message, control messages too, before the engine acts on it (checklist H-43). Not awaited. */
+  message?(connection: Connection, message: ReceivedMessage): void | Promise<void>;
+  /** Once per connection that was opened. */
+  disconnect?(connection: Connection, code: number, reason: string): void | Promise<void>;
+  /**
+   * Whether a client may. Later messages of the connection wait for a promise. A throw is a no. Without this handler
+   * clients may subscribe, join and publish, send to rooms they are in, and may not broadcast (checklist H-49).
+   */
+  authorize?(connection: Connection, action: Action, target: string): boolean | Promise<boolean>;
+}
+
+export type HandlersFactory = (shard: ShardApi) => Handlers | Promise<Handlers>;
+
+/**
+ * Types the default export of a handler module: the handlers, or a function that is called once per shard with the
+ * shard's API and gives them.
+ */
+export function defineHandlers<H extends Handlers | HandlersFactory>(handlers: H): H {
+  return handlers;
+}

@@ -1,0 +1,114 @@
+import type { EngineConfig } from '../shared/config.ts';
+import { type Codec, type CodecName, codecByName } from '../shared/codec/index.ts';
+import type { ErrorCode } from '../shared/errors/index.ts';
+import type { HttpAnswer, TransportRequest } from './transport/transport.ts';
+
+/** What a good handshake settles. */
+export interface Handshake {
+  readonly codec: Codec;
+  /** To echo as `Sec-WebSocket-Protocol`; null: the client offered none. */
+  readonly subprotocol: string | null;
+  /** The client's own id (checklist H-28), '' if it gave none. */
+  readonly name: string;
+}
+
+/** The part of the configuration that decides about handshakes. */
+export type HandshakePolicy = Pick<EngineConfig, 'path' | 'subprotocols' | 'unknownSubprotocol' | 'origins'>;
+
+export type HandshakeVerdict =
+  | { readonly ok: true; readonly handshake: Handshake }
+  | { readonly ok: false; readonly answer: HttpAnswer };
+
+const maxNameLength = 128;
+
+export function refusal(
+  status: number,
+  code: ErrorCode,
+  text: string,
+  extra: readonly (readonly [string, string])[] = [],
+): HttpAnswer {
+  const headers = new Map<string, string>([['Content-Type', 'text/plain; charset=utf-8'], ...extra]);
+  return { status, headers, body: `${code}: ${text}\n` };
+}
+
+function refuse(...parts: Parameters<typeof refusal>): HandshakeVerdict {
+  return { ok: false, answer: refusal(...parts) };
+}
+
+function hasToken(list: string, token: string): boolean {
+  for (const item of list.split(',')) if (item.trim().toLowerCase() === token) return true;
+  return false;
+}
+
+/** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding (checklist H-21, G-31). */
+const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+
+/** Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). */
+export function isOriginAllowed(headers: ReadonlyMap<string, string>, origins: EngineConfig['origins']): boolean {
+  const origin = headers.get('origin');
+  // Programs send none; a browser always does.
+  if (origin === undefined || origins === '*') return true;
+  if (origins !== 'same-origin') return origins.includes(origin.toLowerCase());
+  const host = headers.get('host');
+  if (host === undefined || !URL.canParse(origin)) return false;
+  const { protocol, host: originHost } = new URL(origin);
+  // URL drops a scheme's default port; do likewise with the Host header.
+  return URL.canParse(`${protocol}//${host}`) && new URL(`${protocol}//${host}`).host === originHost;
+}
+
+/** The server's preference among what the client offers (checklist H-25, H-26, X-01, X-02). */
+function negotiate(offered: string | undefined, policy: HandshakePolicy): { codec: Codec; echo: string | null } | null {
+  if (offered !== undefined) {
+    for (const name of policy.subprotocols) {
+      const codec = codecByName(name);
+      if (codec !== undefined && hasToken(offered, name)) return { codec, echo: name };
+    }
+    if (policy.unknownSubprotocol === 'reject') return null;
+  }
+  const fallback: CodecName = 'json';
+  const codec = codecByName(fallback);
+  return codec === undefined ? null : { codec, echo: null };
+}
+
+function clientName(request: TransportRequest): string {
+  return request.headers.get('x-client-id') ?? new URLSearchParams(request.query).get('client_id') ?? '';
+}
+
+/**
+ * RFC 6455 section 4.2.1 with the statuses of checklist G-21 and X-03. A pure function: the request in, what to do out.
+ */
+export function checkHandshake(request: TransportRequest, policy: HandshakePolicy): HandshakeVerdict {
+  const { headers } = request;
+  if (request.path !== policy.path) return refuse(404, 'ERR_HANDSHAKE_PATH', `nothing is served at ${request.path}`);
+  if (request.method !== 'GET') {
+    return refuse(405, 'ERR_HANDSHAKE_METHOD', 'a WebSocket handshake is a GET request', [['Allow', 'GET']]);
+  }
+  if (!hasToken(headers.get('connection') ?? '', 'upgrade')) {
+    return refuse(400, 'ERR_HANDSHAKE_CONNECTION', 'the Connection header must contain "Upgrade"');
+  }
+  if (!hasToken(headers.get('upgrade') ?? '', 'websocket')) {
+    return refuse(400, 'ERR_HANDSHAKE_UPGRADE', 'the Upgrade header must contain "websocket"');
+  }
+  const version = headers.get('sec-websocket-version');
+  if (version !== '13') {
+    const status = version === undefined || version === '' ? 400 : 426;
+    const text = 'Sec-WebSocket-Version must be 13';
+    return refuse(status, 'ERR_HANDSHAKE_VERSION', text, [['Sec-WebSocket-Version', '13']]);
+  }
+  if (!keyForm.test(headers.get('sec-websocket-key') ?? '')) {
+    return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
+  }
+  if (!isOriginAllowed(headers, policy.origins)) {
+    return refuse(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed');
+  }
+  const choice = negotiate(headers.get('sec-websocket-protocol'), policy);
+  if (choice === null) {
+    const known = policy.subprotocols.join(', ');
+    return refuse(400, 'ERR_HANDSHAKE_SUBPROTOCOL', `none of the offered subprotocols is known; known are: ${known}`);
+  }
+  const name = clientName(request);
+  if (name.length > maxNameLength) {
+    return refuse(400, 'ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
+  }
+  return { ok: true, handshake: { codec: choice.codec, subprotocol: choice.echo, name } };
+}

@@ -1,0 +1,122 @@
+import type { EngineConfig } from '../shared/config.ts';
+import { type Counters, counter } from '../shared/counters.ts';
+import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
+import { Audience } from './audience.ts';
+import type { ShardConnection } from './shard-connection.ts';
+
+export type MembershipKind = 'channel' | 'room';
+
+interface Rules {
+  readonly prefix: string;
+  readonly limit: number;
+  readonly limitCode: ErrorCode;
+  readonly nameCode: ErrorCode;
+  readonly gauge: number;
+}
+
+/** Who is in which channel and room of this shard. A channel or room exists while it has members (checklist H-52, H-53). */
+export class Hub {
+  readonly everyone: Audience = new Audience('b', '');
+  readonly #audiences: Record<MembershipKind, Map<string, Audience>> = { channel: new Map(), room: new Map() };
+  readonly #rules: Record<MembershipKind, Rules>;
+  readonly #nameLimit: number;
+  readonly #counters: Counters;
+
+  constructor(limits: EngineConfig['limits'], counters: Counters) {
+    this.#counters = counters;
+    this.#nameLimit = limits.channelNameBytes;
+    this.#rules = {
+      channel: {
+        prefix: 'c',
+        limit: limits.channelsPerConnection,
+        limitCode: 'ERR_LIMIT_CHANNELS',
+        nameCode: 'ERR_CHANNEL_INVALID',
+        gauge: counter.channels,
+      },
+      room: {
+        prefix: 'r',
+        limit: limits.roomsPerConnection,
+        limitCode: 'ERR_LIMIT_ROOMS',
+        nameCode: 'ERR_ROOM_INVALID',
+        gauge: counter.rooms,
+      },
+    };
+  }
+
+  /** The members of a channel or room in this shard; undefined: none. */
+  find(kind: MembershipKind, name: string): Audience | undefined {
+    return this.#audiences[kind].get(name);
+  }
+
+  /** Throws `ERR_CHANNEL_INVALID` or `ERR_ROOM_INVALID` for what cannot be a name. */
+  checkName(kind: MembershipKind, name: string): void {
+    // A UTF-16 unit takes at least one byte, so the byte length need only be counted for names near the limit.
+    if (typeof name === 'string' && name !== '' && name.length <= this.#nameLimit) {
+      if (name.length * 3 <= this.#nameLimit || Buffer.byteLength(name) <= this.#nameLimit) return;
+    }
+    throw new EngineError(this.#rules[kind].nameCode, `a ${kind} name has 1 to ${this.#nameLimit} bytes of UTF-8`, {
+      path: kind,
+      allowed: `1 to ${this.#nameLimit} bytes of UTF-8`,
+    });
+  }
+
+  enter(connection: ShardConnection): void {
+    this.everyone.add(connection.codecIndex);
+    connection.socket?.subscribe(this.everyone.topicOf(connection.codecIndex));
+  }
+
+  /** True: newly joined. Throws if the name is bad or the connection is in too many. */
+  join(kind: MembershipKind, name: string, connection: ShardConnection): boolean {
+    this.checkName(kind, name);
+    if (!connection.isOpen) return false;
+    const { prefix, limit, limitCode, gauge } = this.#rules[kind];
+    const memberships = connection.memberships(kind);
+    if (memberships.has(name)) return false;
+    if (memberships.size >= limit) {
+      throw new EngineError(limitCode, `a connection may be in at most ${limit} ${kind}s`, { path: kind, given: limit });
+    }
+    const audiences = this.#audiences[kind];
+    let audience = audiences.get(name);
+    if (audience === undefined) {
+      audience = new Audience(prefix, name);
+      audiences.set(name, audience);
+      this.#counters.set(gauge, audiences.size);
+    }
+    audience.add(connection.codecIndex);
+    memberships.add(name);
+    connection.socket?.subscribe(audience.topicOf(connection.codecIndex));
+    return true;
+  }
+
+  /** True: it was a member. */
+  leave(kind: MembershipKind, name: string, connection: ShardConnection): boolean {
+    if (!connection.memberships(kind).delete(name)) return false;
+    const audience = this.#audiences[kind].get(name);
+    if (audience !== undefined) {
+      connection.socket?.unsubscribe(audience.topicOf(connection.codecIndex));
+      this.#remove(kind, audience, connection);
+    }
+    return true;
+  }
+
+  /** Forgets a connection that has ended. Its native topics went with its socket. */
+  exit(connection: ShardConnection): void {
+    this.everyone.remove(connection.codecIndex);
+    for (const kind of ['channel', 'room'] as const) {
+      const memberships = connection.memberships(kind);
+      for (const name of memberships) {
+        const audience = this.#audiences[kind].get(name);
+        if (audience !== undefined) this.#remove(kind, audience, connection);
+      }
+      memberships.clear();
+    }
+  }
+
+  #remove(kind: MembershipKind, audience: Audience, connection: ShardConnection): void {
+    audience.remove(connection.codecIndex);
+    if (audience.members > 0) return;
+    const audiences = this.#audiences[kind];
+    audiences.delete(audience.name);
+    this.#counters.set(this.#rules[kind].gauge, audiences.size);
+  }
+}

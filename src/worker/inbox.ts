@@ -1,0 +1,55 @@
+import type { EngineConfig } from '../shared/config.ts';
+import type { ShardConnection } from './shard-connection.ts';
+
+/**
+ * Keeps the messages of a connection in order while something about it is awaited: its `connect` handler, or the
+ * `authorize` of an earlier message.
+ */
+export class Inbox {
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  readonly #handle: (connection: ShardConnection, bytes: Uint8Array) => void;
+
+  constructor(config: EngineConfig, handle: (connection: ShardConnection, bytes: Uint8Array) => void) {
+    this.#maxMessages = config.limits.pendingMessages;
+    this.#maxBytes = Math.max(config.maxBackpressureBytes, config.maxMessageBytes);
+    this.#handle = handle;
+  }
+
+  /** Messages that come from here on wait for `promise`, however it ends. */
+  hold(connection: ShardConnection, promise: Promise<unknown>): void {
+    connection.pending ??= [];
+    const release = (): void => this.#release(connection);
+    promise.then(release, release);
+  }
+
+  /** Handles a message now, or keeps a copy for later. False: too much is waiting. */
+  accept(connection: ShardConnection, bytes: Uint8Array): boolean {
+    const { pending } = connection;
+    if (pending === null) {
+      this.#handle(connection, bytes);
+      return true;
+    }
+    if (pending.length >= this.#maxMessages || connection.pendingBytes + bytes.length > this.#maxBytes) return false;
+    pending.push(bytes.slice());
+    connection.pendingBytes += bytes.length;
+    return true;
+  }
+
+  #release(connection: ShardConnection): void {
+    const waiting = connection.pending ?? [];
+    connection.pending = null;
+    let next = 0;
+    for (; next < waiting.length && connection.isOpen; next++) {
+      const bytes = waiting[next] as Uint8Array;
+      connection.pendingBytes -= bytes.length;
+      this.#handle(connection, bytes);
+      // The message itself may be awaited: what is left stays in front of what came meanwhile.
+      if (connection.isHeld) {
+        connection.pending = waiting.slice(next + 1);
+        return;
+      }
+    }
+    connection.pendingBytes = 0;
+  }
+}

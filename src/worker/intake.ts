@@ -1,0 +1,225 @@
+import type { Envelope } from '../shared/codec/index.ts';
+import type { EngineConfig } from '../shared/config.ts';
+import { type Counters, counter } from '../shared/counters.ts';
+import { interest, type StateBoard } from '../shared/engine-memory.ts';
+import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
+import { nowNanos, outgoingEnvelope, receivedMessage } from '../shared/message.ts';
+import { type Command, readCommand } from './control.ts';
+import type { FanOut } from './fan-out.ts';
+import type { HandlerGuard } from './handler-guard.ts';
+import type { Handlers } from './handlers.ts';
+import type { Hub } from './hub.ts';
+import { Inbox } from './inbox.ts';
+import type { Router } from './router.ts';
+import type { ShardConnection } from './shard-connection.ts';
+
+export interface IntakeOptions {
+  readonly config: EngineConfig;
+  readonly counters: Counters;
+  readonly board: StateBoard;
+  readonly hub: Hub;
+  readonly fanOut: FanOut;
+  readonly router: Router;
+  readonly guard: HandlerGuard;
+}
+
+const replyTypeLimit = 64;
+
+/** What becomes of the messages that clients send: decoded, shown to handlers, acted on, answered. */
+export class Intake {
+  /** Set once the handler module is loaded, before the first connection. */
+  handlers: Handlers = {};
+  readonly #inbox: Inbox;
+  readonly #config: EngineConfig;
+  readonly #counters: Counters;
+  readonly #board: StateBoard;
+  readonly #hub: Hub;
+  readonly #fanOut: FanOut;
+  readonly #router: Router;
+  readonly #guard: HandlerGuard;
+
+  constructor(options: IntakeOptions) {
+    this.#config = options.config;
+    this.#counters = options.counters;
+    this.#board = options.board;
+    this.#hub = options.hub;
+    this.#fanOut = options.fanOut;
+    this.#router = options.router;
+    this.#guard = options.guard;
+    this.#inbox = new Inbox(options.config, (connection, bytes) => this.#handle(connection, bytes));
+  }
+
+  /** Runs the `connect` handler; messages wait until it is done (checklist H-32). */
+  welcome(connection: ShardConnection): void {
+    const { connect } = this.handlers;
+    if (connect === undefined) return;
+    const done = this.#guard.run('connect', connection, () => connect.call(this.handlers, connection));
+    if (done !== undefined) this.#inbox.hold(connection, done);
+  }
+
+  /** A message as it arrived; `bytes` are valid only during the call. */
+  accept(connection: ShardConnection, bytes: Uint8Array): void {
+    if (!connection.isOpen) return;
+    this.#counters.add(counter.messagesIn, 1);
+    this.#counters.add(counter.bytesIn, bytes.length);
+    if (bytes.length > this.#config.maxMessageBytes) {
+      this.#counters.add(counter.messagesTooLarge, 1);
+      connection.close(closeCode.messageTooBig, '');
+      return;
+    }
+    if (!this.#inbox.accept(connection, bytes)) {
+      connection.close(closeCode.limitExceeded, 'too many messages while a handler is awaited');
+    }
+  }
+
+  #handle(connection: ShardConnection, bytes: Uint8Array): void {
+    let envelope: Envelope;
+    try {
+      envelope = connection.codecImpl.decode(bytes);
+    } catch (error) {
+      this.#malformed(connection, error);
+      return;
+    }
+    connection.malformed = 0;
+    envelope.clientId = connection.id;
+    if (envelope.timestamp === 0n) envelope.timestamp = nowNanos();
+    const seen = this.#show(connection, envelope);
+    // A handler may have closed the connection: then nothing more is done for it.
+    if (connection.isOpen) this.#act(connection, envelope, seen);
+  }
+
+  /** Shows a message to the handler module and to main's listeners, if any. False: nobody looks at messages. */
+  #show(connection: ShardConnection, envelope: Envelope): boolean {
+    const { message } = this.handlers;
+    const mainListens = (this.#board.interest & interest.message) !== 0;
+    if (message !== undefined) {
+      const received = receivedMessage(envelope);
+      this.#guard.run('message', connection, () => message.call(this.handlers, connection, received));
+    }
+    if (mainListens && this.#router.forward(envelope) === 'overloaded') {
+      this.#refuse(connection, envelope.type, new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later'));
+    }
+    return message !== undefined || mainListens;
+  }
+
+  #act(connection: ShardConnection, envelope: Envelope, seen: boolean): void {
+    let command: Command | undefined;
+    try {
+      command = readCommand(connection, envelope);
+    } catch (error) {
+      this.#refuse(connection, envelope.type, error);
+      return;
+    }
+    if (command !== undefined) {
+      this.#authorize(connection, envelope, command);
+      return;
+    }
+    if (seen) return;
+    this.#counters.add(counter.messagesUnknownType, 1);
+    this.#answerError(connection, envelope.type, 'ERR_TYPE_UNKNOWN', 'nothing handles messages of this type');
+  }
+
+  #authorize(connection: ShardConnection, envelope: Envelope, command: Command): void {
+    const { authorize } = this.handlers;
+    if (command.do === 'leave') {
+      this.#perform(connection, envelope.type, command);
+      return;
+    }
+    if (authorize === undefined) {
+      if (command.action === 'broadcast') this.#forbid(connection, envelope.type);
+      else this.#perform(connection, envelope.type, command);
+      return;
+    }
+    let verdict: boolean | Promise<boolean> = false;
+    try {
+      verdict = authorize.call(this.handlers, connection, command.action, command.name);
+    } catch (error) {
+      this.#guard.report('authorize', connection, error);
+    }
+    if (!(verdict instanceof Promise)) {
+      if (verdict === true) this.#perform(connection, envelope.type, command);
+      else this.#forbid(connection, envelope.type);
+      return;
+    }
+    const kept = keepData(command);
+    const { type } = envelope;
+    const settled = verdict.then(
+      (allowed) => {
+        if (!connection.isOpen) return;
+        if (allowed === true) this.#perform(connection, type, kept);
+        else this.#forbid(connection, type);
+      },
+      (error: unknown) => {
+        this.#guard.report('authorize', connection, error);
+        this.#forbid(connection, type);
+      },
+    );
+    this.#inbox.hold(connection, settled);
+  }
+
+  #perform(connection: ShardConnection, type: string, command: Command): void {
+    try {
+      switch (command.do) {
+        case 'join':
+          this.#hub.join(command.kind, command.name, connection);
+          break;
+        case 'leave':
+          this.#hub.leave(command.kind, command.name, connection);
+          break;
+        case 'publish':
+          this.#publish(connection, command);
+          break;
+      }
+    } catch (error) {
+      this.#refuse(connection, type, error);
+      return;
+    }
+    if (this.#config.replies === 'all') this.#reply(connection, 'ok', { for: type, target: command.name });
+  }
+
+  #publish(connection: ShardConnection, command: Extract<Command, { do: 'publish' }>): void {
+    if (command.to === 'channel') this.#hub.checkName('channel', command.name);
+    if (command.to === 'room' && !connection.memberships('room').has(command.name)) {
+      throw new EngineError('ERR_NOT_A_MEMBER', 'only members may send to a room');
+    }
+    if (this.#router.publishEnvelope(command.to, command.name, command.envelope) === 'overloaded') {
+      throw new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later');
+    }
+  }
+
+  #malformed(connection: ShardConnection, error: unknown): void {
+    this.#counters.add(counter.messagesMalformed, 1);
+    connection.malformed += 1;
+    this.#answerError(connection, '', 'ERR_MESSAGE_MALFORMED', errorText(error));
+    if (connection.malformed >= this.#config.limits.malformedMessages) {
+      connection.close(closeCode.badMessage, 'too many malformed messages');
+    }
+  }
+
+  #forbid(connection: ShardConnection, type: string): void {
+    this.#refuse(connection, type, new EngineError('ERR_FORBIDDEN', 'not allowed'));
+  }
+
+  #refuse(connection: ShardConnection, type: string, error: unknown): void {
+    this.#counters.add(counter.controlRefused, 1);
+    const known = error instanceof EngineError;
+    // What is no refusal is a fault of ours: log it, and tell the client no more than that.
+    if (!known) this.#guard.report('control', connection, error);
+    this.#answerError(connection, type, known ? error.code : 'ERR_INTERNAL', known ? error.message : 'internal error');
+  }
+
+  #answerError(connection: ShardConnection, type: string, code: string, message: string): void {
+    if (this.#config.replies === 'off') return;
+    this.#reply(connection, 'error', { code, message, for: type.slice(0, replyTypeLimit) });
+  }
+
+  #reply(connection: ShardConnection, type: string, data: { readonly [key: string]: string }): void {
+    if (connection.isOpen) this.#fanOut.send(connection, outgoingEnvelope({ type, data }, type));
+  }
+}
+
+/** The message's bytes belong to the socket library: a command that is performed later takes a copy. */
+function keepData(command: Command): Command {
+  if (command.do !== 'publish' || command.envelope.data === null) return command;
+  return { ...command, envelope: { ...command.envelope, data: command.envelope.data.slice() } };
+}

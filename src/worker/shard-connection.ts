@@ -1,0 +1,141 @@
+import type { Codec, CodecName } from '../shared/codec/index.ts';
+import { closeCode, closeReasonLimitBytes, EngineError, isSendableCloseCode } from '../shared/errors/index.ts';
+import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
+import type { FanOut } from './fan-out.ts';
+import type { Connection } from './handlers.ts';
+import type { Hub, MembershipKind } from './hub.ts';
+import type { SendVerdict, Socket } from './transport/transport.ts';
+
+/** What a connection needs of its shard. */
+export interface ConnectionHost {
+  readonly hub: Hub;
+  readonly fanOut: FanOut;
+}
+
+/** Facts settled by the handshake. */
+export interface ConnectionFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly codec: Codec;
+  readonly remoteAddress: string;
+}
+
+/** Cuts a close reason to what a Close frame holds, at a character boundary (checklist G-06). */
+export function cutReason(reason: string): string {
+  if (Buffer.byteLength(reason) <= closeReasonLimitBytes) return reason;
+  let cut = '';
+  let bytes = 0;
+  for (const character of reason) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > closeReasonLimitBytes) break;
+    cut += character;
+  }
+  return cut;
+}
+
+export function checkClose(code: number, reason: string): void {
+  if (isSendableCloseCode(code) && typeof reason === 'string') return;
+  throw new EngineError('ERR_CLOSE_CODE_INVALID', `${code} cannot be sent in a Close frame`, {
+    path: 'code',
+    given: code,
+    allowed: '1000–1003, 1007–1014 or 3000–4999, and a string as reason',
+  });
+}
+
+/** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
+export class ShardConnection implements Connection {
+  readonly id: string;
+  readonly name: string;
+  readonly remoteAddress: string;
+  readonly codecImpl: Codec;
+  readonly codecIndex: number;
+  /** Null before the handshake is answered and after the end. */
+  socket: Socket | null = null;
+  /** Messages that wait for a `connect` or `authorize` handler; null: none is awaited. */
+  pending: Uint8Array[] | null = null;
+  pendingBytes = 0;
+  /** Malformed messages in a row. */
+  malformed = 0;
+  #closing = false;
+  #metadata: Record<string, unknown> | null = null;
+  #channels: Set<string> | null = null;
+  #rooms: Set<string> | null = null;
+  readonly #host: ConnectionHost;
+
+  constructor(facts: ConnectionFacts, host: ConnectionHost) {
+    this.id = facts.id;
+    this.name = facts.name;
+    this.remoteAddress = facts.remoteAddress;
+    this.codecImpl = facts.codec;
+    this.codecIndex = facts.codec.index;
+    this.#host = host;
+  }
+
+  get codec(): CodecName {
+    return this.codecImpl.name;
+  }
+
+  get metadata(): Record<string, unknown> {
+    this.#metadata ??= {};
+    return this.#metadata;
+  }
+
+  get channels(): readonly string[] {
+    return this.#channels === null ? [] : [...this.#channels];
+  }
+
+  get rooms(): readonly string[] {
+    return this.#rooms === null ? [] : [...this.#rooms];
+  }
+
+  get bufferedBytes(): number {
+    return this.socket?.bufferedBytes ?? 0;
+  }
+
+  get isOpen(): boolean {
+    return this.socket !== null && !this.#closing;
+  }
+
+  /** Whether messages are kept in `pending`. */
+  get isHeld(): boolean {
+    return this.pending !== null;
+  }
+
+  /** Names of the channels or rooms, for the hub. Most connections never need the set. */
+  memberships(kind: MembershipKind): Set<string> {
+    if (kind === 'channel') {
+      this.#channels ??= new Set();
+      return this.#channels;
+    }
+    this.#rooms ??= new Set();
+    return this.#rooms;
+  }
+
+  send(message: OutgoingMessage): SendVerdict {
+    const envelope = outgoingEnvelope(message, 'message');
+    return this.isOpen ? this.#host.fanOut.send(this, envelope) : 'closed';
+  }
+
+  subscribe(channel: string): boolean {
+    return this.#host.hub.join('channel', channel, this);
+  }
+
+  unsubscribe(channel: string): boolean {
+    return this.#host.hub.leave('channel', channel, this);
+  }
+
+  joinRoom(room: string): boolean {
+    return this.#host.hub.join('room', room, this);
+  }
+
+  leaveRoom(room: string): boolean {
+    return this.#host.hub.leave('room', room, this);
+  }
+
+  close(code: number = closeCode.normal, reason = ''): void {
+    checkClose(code, reason);
+    if (!this.isOpen) return;
+    this.#closing = true;
+    this.socket?.end(code, cutReason(reason));
+  }
+}

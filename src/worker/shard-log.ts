@@ -1,0 +1,34 @@
+import type { FromShard, LogFields, LogLevel } from '../shared/ipc.ts';
+
+const linesPerSecond = 50;
+
+/** Sends log lines to main's logger, at most 50 a second: a flood of errors must not become a flood of messages. */
+export class ShardLog {
+  readonly #post: (message: FromShard) => void;
+  readonly #shard: number;
+  #second = 0;
+  #lines = 0;
+  #suppressed = 0;
+
+  constructor(shard: number, post: (message: FromShard) => void) {
+    this.#shard = shard;
+    this.#post = post;
+  }
+
+  write(level: LogLevel, text: string, fields: LogFields = {}): void {
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.#second) {
+      const suppressed = this.#suppressed;
+      this.#second = second;
+      this.#lines = 0;
+      this.#suppressed = 0;
+      if (suppressed > 0) this.write('warn', 'log lines suppressed', { lines: suppressed });
+    }
+    if (this.#lines >= linesPerSecond) {
+      this.#suppressed += 1;
+      return;
+    }
+    this.#lines += 1;
+    this.#post({ kind: 'log', level, text, fields: { shard: this.#shard, ...fields } });
+  }
+}

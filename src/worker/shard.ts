@@ -1,0 +1,295 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { EngineConfig } from '../shared/config.ts';
+import { ConnectionIds } from '../shared/connection-id.ts';
+import { Counters, counter } from '../shared/counters.ts';
+import { interest, mainThread, StateBoard, threadOfShard } from '../shared/engine-memory.ts';
+import { closeCode, errorCode, errorText } from '../shared/errors/index.ts';
+import { doorbell, type FromShard, type ShardStart, type ToShard } from '../shared/ipc.ts';
+import { type ConnectNotice, type DisconnectNotice, RecordWriter, recordKind } from '../shared/record.ts';
+import { ThreadBus } from '../shared/thread-bus.ts';
+import { drainConnections } from './drain.ts';
+import { FanOut } from './fan-out.ts';
+import { HandlerGuard } from './handler-guard.ts';
+import { loadHandlers } from './handler-host.ts';
+import { checkHandshake, refusal } from './handshake.ts';
+import { Hub } from './hub.ts';
+import { Intake } from './intake.ts';
+import { NameClaims } from './name-claims.ts';
+import { Router } from './router.ts';
+import { ShardConnection } from './shard-connection.ts';
+import { ShardLog } from './shard-log.ts';
+import type {
+  CloseCause,
+  CreateTransport,
+  Socket,
+  Transport,
+  TransportRequest,
+  UpgradeDecision,
+} from './transport/transport.ts';
+import { answerRequest } from './web-pages.ts';
+
+/** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
+const oversizeBytes = 1_048_576;
+const idleTimeoutSeconds = 60;
+const leftoverMs = 500;
+
+/** One shard: its sockets, its hub, its ends of the rings. Lives in a thread of its own. */
+export class Shard {
+  readonly #start: ShardStart;
+  readonly #config: EngineConfig;
+  readonly #port: MessagePort;
+  readonly #board: StateBoard;
+  readonly #counters: Counters;
+  readonly #log: ShardLog;
+  readonly #guard: HandlerGuard;
+  readonly #bus: ThreadBus;
+  readonly #hub: Hub;
+  readonly #fanOut: FanOut;
+  readonly #router: Router;
+  readonly #intake: Intake;
+  readonly #ids: ConnectionIds;
+  readonly #names: NameClaims;
+  readonly #transport: Transport;
+  readonly #connections = new Map<string, ShardConnection>();
+  readonly #peers = new Map<number, MessagePort>();
+  /** Threads whose doorbell was to be rung before their port came. */
+  readonly #unrung = new Set<number>();
+  #closed = false;
+
+  constructor(start: ShardStart, port: MessagePort, createTransport: CreateTransport) {
+    const { shard, config, memory } = start;
+    this.#start = start;
+    this.#config = config;
+    this.#port = port;
+    this.#board = new StateBoard(memory);
+    this.#counters = new Counters(memory, threadOfShard(shard));
+    this.#log = new ShardLog(shard, (message) => this.#post(message));
+    this.#guard = new HandlerGuard(this.#counters, this.#log);
+    this.#ids = new ConnectionIds(shard, start.incarnation);
+    this.#names = new NameClaims(config.duplicateName, (message) => this.#post(message));
+    this.#bus = new ThreadBus({
+      memory,
+      self: threadOfShard(shard),
+      spillBytes: config.ring.spillBytes,
+      ring: (thread) => this.#ring(thread),
+      visit: (_from, kind, bytes, offset, length) => this.#router.visit(kind, bytes, offset, length),
+      onError: (error) => this.#ringFailed(error),
+    });
+    const writer = new RecordWriter(this.#bus.producer);
+    this.#transport = createTransport<ShardConnection>(
+      {
+        path: config.path,
+        hardMessageBytes: config.maxMessageBytes + Math.max(config.maxMessageBytes, oversizeBytes),
+        maxBackpressureBytes: config.maxBackpressureBytes,
+        idleTimeoutSeconds,
+      },
+      {
+        upgrade: (request) => this.#upgrade(request),
+        request: (request) => {
+          this.#counters.add(counter.httpRequests, 1);
+          return answerRequest(request, config, this.#board.engine);
+        },
+        open: (connection, socket) => this.#open(connection, socket),
+        message: (connection, payload) => this.#intake.accept(connection, payload),
+        drain: () => undefined,
+        dropped: (connection) => this.#dropped(connection),
+        close: (connection, code, reason, cause) => this.#close(connection, code, reason, cause),
+        abandoned: () => this.#counters.add(counter.handshakesAbandoned, 1),
+        discarded: (connection) => this.#names.release(connection),
+        error: (error) => this.#guard.report('transport', null, error),
+      },
+    );
+    // An App that is open must be closed before its thread ends, or the process aborts.
+    this.#board.setShardOpen(shard, true);
+    this.#hub = new Hub(config.limits, this.#counters);
+    this.#fanOut = new FanOut(this.#transport, this.#counters);
+    this.#router = new Router({
+      shard,
+      config,
+      counters: this.#counters,
+      hub: this.#hub,
+      fanOut: this.#fanOut,
+      writer,
+      connections: this.#connections,
+    });
+    this.#intake = new Intake({
+      config,
+      counters: this.#counters,
+      board: this.#board,
+      hub: this.#hub,
+      fanOut: this.#fanOut,
+      router: this.#router,
+      guard: this.#guard,
+    });
+    port.on('message', (message: ToShard) => this.#onMessage(message));
+    this.#bus.attend(mainThread);
+  }
+
+  /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
+  async start(): Promise<void> {
+    this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router);
+    this.#post({ kind: 'ready', app: this.#transport.handle });
+  }
+
+  /** The thread cannot go on: tell main and the clients, close the App, end. */
+  fail(error: unknown): void {
+    this.#post({
+      kind: 'failed',
+      code: errorCode(error) ?? 'ERR_SHARD_FAILED',
+      text: errorText(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    for (const connection of [...this.#connections.values()]) {
+      connection.socket?.end(closeCode.serviceRestart, 'shard failed');
+    }
+    this.#release();
+  }
+
+  /** An error that no handler's caller saw, such as the rejection of a promise nobody awaits. */
+  reportStray(error: unknown): void {
+    this.#guard.report('stray', null, error);
+  }
+
+  #post(message: FromShard): void {
+    if (!this.#closed) this.#port.postMessage(message);
+  }
+
+  #ring(thread: number): void {
+    this.#counters.add(counter.doorbells, 1);
+    if (thread === mainThread) {
+      this.#port.postMessage(doorbell);
+      return;
+    }
+    const peer = this.#peers.get(thread);
+    if (peer === undefined) this.#unrung.add(thread);
+    else peer.postMessage(doorbell);
+  }
+
+  #onMessage(message: ToShard): void {
+    if (message === doorbell) {
+      this.#bus.onDoorbell();
+      this.#counters.set(counter.ringSpilledBytes, this.#bus.producer.spilledBytes);
+      return;
+    }
+    switch (message.kind) {
+      case 'peer':
+        this.#addPeer(message.thread, message.port);
+        break;
+      case 'peer-gone':
+        this.#bus.leave(message.thread);
+        this.#peers.get(message.thread)?.close();
+        this.#peers.delete(message.thread);
+        // It may have been the one that this thread's spill queue waited for.
+        this.#bus.onDoorbell();
+        break;
+      case 'adopt':
+        for (const descriptor of message.descriptors) this.#transport.adopt(descriptor);
+        break;
+      case 'listen':
+        this.#transport.listen(message.host, message.port, message.apps).then(
+          (port) => this.#post({ kind: 'listening', port }),
+          () => this.#post({ kind: 'listen-failed' }),
+        );
+        break;
+      case 'name-answer':
+        this.#names.settle(message.claim, message.granted);
+        break;
+      case 'drain':
+        void this.#drain(message.graceMs);
+        break;
+      case 'abandon':
+        this.#release();
+        break;
+    }
+  }
+
+  #addPeer(thread: number, port: MessagePort): void {
+    this.#peers.set(thread, port);
+    // It counts on being woken: its asleep word was turned when it could not be rung yet.
+    if (this.#unrung.delete(thread)) port.postMessage(doorbell);
+    port.on('message', () => this.#bus.onDoorbell());
+    this.#bus.attend(thread);
+  }
+
+  #upgrade(request: TransportRequest): UpgradeDecision<ShardConnection> | Promise<UpgradeDecision<ShardConnection>> {
+    if (this.#board.engine === 'draining' || this.#closed) {
+      return this.#refused(refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]));
+    }
+    const verdict = checkHandshake(request, this.#config);
+    if (!verdict.ok) return this.#refused(verdict.answer);
+    const { codec, subprotocol, name } = verdict.handshake;
+    const facts = { id: this.#ids.next(), name, codec, remoteAddress: request.remoteAddress };
+    const connection = new ShardConnection(facts, { hub: this.#hub, fanOut: this.#fanOut });
+    const accepted: UpgradeDecision<ShardConnection> = { accept: true, attachment: connection, subprotocol };
+    const claim = this.#names.claim(connection);
+    if (claim === true) return accepted;
+    return claim.then((granted) =>
+      granted ? accepted : this.#refused(refusal(409, 'ERR_NAME_TAKEN', 'a client with this id is connected')),
+    );
+  }
+
+  #refused(answer: ReturnType<typeof refusal>): UpgradeDecision<ShardConnection> {
+    this.#counters.add(counter.handshakesRefused, 1);
+    return { accept: false, answer };
+  }
+
+  #open(connection: ShardConnection, socket: Socket): void {
+    connection.socket = socket;
+    this.#connections.set(connection.id, connection);
+    this.#counters.add(counter.connectionsOpened, 1);
+    this.#hub.enter(connection);
+    if ((this.#board.interest & interest.connect) !== 0) {
+      const { id, name, codec, remoteAddress } = connection;
+      this.#router.notify(recordKind.onConnect, { id, name, codec, remoteAddress } satisfies ConnectNotice);
+    }
+    this.#intake.welcome(connection);
+  }
+
+  #dropped(connection: ShardConnection): void {
+    this.#counters.add(counter.messagesDropped, 1);
+    if (this.#config.slowConsumer !== 'disconnect' || !connection.isOpen) return;
+    this.#counters.add(counter.slowConsumersClosed, 1);
+    connection.close(closeCode.slowConsumer, 'too slow');
+  }
+
+  #close(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
+    if (!this.#connections.delete(connection.id)) return;
+    connection.socket = null;
+    this.#hub.exit(connection);
+    this.#names.release(connection);
+    this.#counters.add(counter.connectionsClosed, 1);
+    if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
+    if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
+    if ((this.#board.interest & interest.disconnect) !== 0) {
+      this.#router.notify(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
+    }
+    const { handlers } = this.#intake;
+    const { disconnect } = handlers;
+    if (disconnect === undefined) return;
+    this.#guard.run('disconnect', connection, () => disconnect.call(handlers, connection, code, reason));
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#transport.stopListening();
+    await drainConnections(this.#connections, graceMs, this.#bus);
+    this.#release();
+  }
+
+  /** Closes the App and every port; the thread then ends by itself. */
+  #release(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#transport.close();
+    this.#board.setShardOpen(this.#start.shard, false);
+    this.#bus.close();
+    for (const port of this.#peers.values()) port.close();
+    this.#port.close();
+    // What a handler module left open, such as an interval, does not hold the engine's close up for longer than this.
+    setTimeout(() => process.exit(0), leftoverMs).unref();
+  }
+
+  #ringFailed(error: unknown): void {
+    if (errorCode(error) === 'ERR_RING_CORRUPT') this.fail(error);
+    else this.#guard.report('ring', null, error);
+  }
+}

@@ -1,0 +1,99 @@
+/** A request as it arrived, copied: valid for as long as it is held. */
+export interface TransportRequest {
+  /** Upper case. */
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  /** Without the question mark. */
+  readonly query: string;
+  /** Names in lower case; values of a repeated header joined with ', '. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** Text form of the peer's address, IPv6 without zero compression. */
+  readonly remoteAddress: string;
+}
+
+/** Answer to a request that does not become a WebSocket. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: string;
+}
+
+/** Answer to a request with WebSocket headers: a connection with `attachment`, or an HTTP answer. */
+export type UpgradeDecision<A> =
+  | { readonly accept: true; readonly attachment: A; readonly subprotocol: string | null }
+  | { readonly accept: false; readonly answer: HttpAnswer };
+
+export type SendVerdict = 'sent' | 'buffered' | 'dropped' | 'closed';
+
+/** One WebSocket, of whatever library. Every method is safe after the close. */
+export interface Socket {
+  /** 'buffered': the peer reads too slowly; 'dropped': its bound of buffered bytes is reached. */
+  send(payload: Uint8Array, binary: boolean): SendVerdict;
+  /** Topics are the transport's own; repeating is harmless. */
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
+  /** Sends a Close frame after what is buffered, then ends. */
+  end(code: number, reason: string): void;
+  /** Ends at once, without a Close frame. */
+  terminate(): void;
+  /** Bytes that wait for the peer to read. */
+  readonly bufferedBytes: number;
+}
+
+/** Why a connection ended, as far as the transport can tell apart. */
+export type CloseCause = 'closed' | 'tooBig' | 'protocolError' | 'lost';
+
+/** What a transport reports; `A` is what the owner attached to a connection. */
+export interface TransportEvents<A> {
+  /** A request with WebSocket headers for `path`. */
+  upgrade(request: TransportRequest): UpgradeDecision<A> | Promise<UpgradeDecision<A>>;
+  /** Any other request. */
+  request(request: TransportRequest): HttpAnswer;
+  open(attachment: A, socket: Socket): void;
+  /** `payload` is valid only during the call. */
+  message(attachment: A, payload: Uint8Array, binary: boolean): void;
+  /** Room was made in a socket that answered 'buffered' or 'dropped'. */
+  drain(attachment: A): void;
+  /** A published or sent message was not given to this socket, whose bound was reached. */
+  dropped(attachment: A): void;
+  /** Exactly once per opened connection. `code` is 1005 or 1006 as in RFC 6455 section 7.1.5. */
+  close(attachment: A, code: number, reason: string, cause: CloseCause): void;
+  /** A socket ended before it completed a request, or before the answer to its upgrade was ready. */
+  abandoned(): void;
+  /** The client of an upgrade that was decided later left before the answer: `open` will not come. */
+  discarded(attachment: A): void;
+  /** `callback` of an event threw. The connection goes on. */
+  error(error: unknown): void;
+}
+
+export interface TransportOptions {
+  /** Path of WebSockets. */
+  readonly path: string;
+  /** Hard bound of one message: a longer one is cut off while it arrives. */
+  readonly hardMessageBytes: number;
+  readonly maxBackpressureBytes: number;
+  /** A connection without any inbound frame for this long is ended; pings go out before. */
+  readonly idleTimeoutSeconds: number;
+}
+
+/** What a shard needs of a socket library. test/transport holds the contract that every adapter passes. */
+export interface Transport {
+  /** Takes over an accepted, non-blocking TCP socket. The descriptor is the transport's from here on. */
+  adopt(descriptor: number): void;
+  /** Sends to all subscribers of a topic in this thread. */
+  publish(topic: string, payload: Uint8Array, binary: boolean): void;
+  /**
+   * Accepts on its own and hands each connection round robin to the transports behind `handles` (see `handle`), which
+   * may live in other threads. Resolves to the port. Rejects if the address cannot be had.
+   */
+  listen(host: string, port: number, handles: readonly unknown[]): Promise<number>;
+  /** Names this transport to `listen` of another thread. Structured-cloneable. */
+  readonly handle: unknown;
+  /** Stops accepting, if it listens. */
+  stopListening(): void;
+  /** Ends everything. No event follows. */
+  close(): void;
+}
+
+export type CreateTransport = <A>(options: TransportOptions, events: TransportEvents<A>) => Transport;
