@@ -6,7 +6,9 @@ const benches: Readonly<Record<string, () => Promise<void>>> = { ring: benchRing
 const [name = ''] = process.argv.slice(2);
 const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
 if (bench === undefined) {
-  console.error(`${name === '' ? 'no bench given' : `no bench "${name}"`}; there are: ${Object.keys(benches).join(', ')}`);
+  console.error(
+    `${name === '' ? 'no bench given' : `no bench "${name}"`}; there are: ${Object.keys(benches).join(', ')}`,
+  );
   process.exitCode = 1;
 } else {
   await bench();

@@ -13,7 +13,7 @@ const sizes: readonly { readonly bytes: number; readonly records: number }[] = [
   { bytes: 64, records: 2_000_000 },
   { bytes: 128, records: 2_000_000 },
   { bytes: 1024, records: 1_000_000 },
-  { bytes: 16_384, records: 100_000 },
+  { bytes: 16_384, records: 300_000 },
 ];
 const wakeUps = 2000;
 
@@ -162,7 +162,7 @@ async function tableOfThroughput(): Promise<void> {
           'size (bytes)': bytes,
           'records/s': Math.round(rate).toLocaleString('en'),
           'least … most': `${millions(Math.min(...rates))} … ${millions(Math.max(...rates))} M`,
-          'MB/s written': Math.round((rate * bytes) / 1e6).toLocaleString('en'),
+          'MB/s copied': fill === 'copy' ? Math.round((rate * bytes) / 1e6).toLocaleString('en') : '',
         });
       }
     }
@@ -185,7 +185,11 @@ function threadsNote(threads: number): string {
 
 async function tableOfWakeUps(): Promise<void> {
   const crew = new Crew(1);
-  const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: 1e10, numberOfSignificantValueDigits: 3 });
+  const histogram = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 1e10,
+    numberOfSignificantValueDigits: 3,
+  });
   const warmUps = 200;
   const ring = crew.open(warmUps + wakeUps, 'delay');
   await ring.attending;
@@ -203,7 +207,9 @@ async function tableOfWakeUps(): Promise<void> {
   for (const delay of answer.delaysNs.slice(warmUps)) histogram.recordValue(delay);
   await crew.dismiss();
   console.log('\nWake-up: one record about every millisecond to a consumer that sleeps in its event loop.');
-  console.log(`From before claim to the visit, ${wakeUps} records, ${ring.bells.rung - warmUps} of them after a doorbell.`);
+  console.log(
+    `From before claim to the visit, ${wakeUps} records, ${ring.bells.rung - warmUps} of them after a doorbell.`,
+  );
   const micros = (ns: number): string => (ns / 1000).toFixed(1);
   console.table([
     {

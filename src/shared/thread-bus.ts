@@ -105,8 +105,8 @@ export class ThreadBus {
       return;
     }
     this.#doorbells.fallAsleep();
-    // What was written before the store above rang no doorbell: look once more.
-    if (this.#anyHasMore() && this.#doorbells.stayAwake()) this.#schedule();
+    // What was written, or what room was made, before the store above rang no doorbell: look once more.
+    if ((this.#anyHasMore() || this.producer.canFlush) && this.#doorbells.stayAwake()) this.#schedule();
   }
 
   #drainAll(): boolean {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { atEveryAtomicStep } from './atomic-steps.ts';
 import { type Action, RingModel } from './ring-model.ts';
 
 /** Where cursors turn negative, where they wrap, and anywhere. */
@@ -63,6 +64,7 @@ test('whatever is written, read, left and attended in turn: nothing is torn, los
       for (let index = 0; index < early; index++) model.run({ do: 'attend', reader: index });
       for (const each of actions) {
         model.run(each);
+        model.checkNobodyIsStuck();
         if (model.spilledBytes > 0) spills += 1;
       }
       model.finish();
@@ -73,28 +75,10 @@ test('whatever is written, read, left and attended in turn: nothing is torn, los
   assert.ok(delivered > 10_000 && spills > 10_000, `${delivered} records seen, ${spills} actions with a spill queue`);
 });
 
-/** Runs `body` with `step` called before and after every atomic operation, which are the steps other threads see. */
-function atEveryAtomicStep(step: () => void, body: () => void): void {
-  const original = { load: Atomics.load, store: Atomics.store, compareExchange: Atomics.compareExchange };
-  for (const [name, operation] of Object.entries(original)) {
-    Reflect.set(Atomics, name, (...operands: unknown[]): unknown => {
-      step();
-      const result: unknown = Reflect.apply(operation, Atomics, operands);
-      step();
-      return result;
-    });
-  }
-  try {
-    body();
-  } finally {
-    Object.assign(Atomics, original);
-  }
-}
-
 test('whatever other threads do between any two atomic steps: nothing is torn, lost, doubled or reordered', () => {
   let delivered = 0;
   let nested = 0;
-  const interruption = fc.option(action, { freq: 4 });
+  const interruption = fc.option(fc.array(action, { maxLength: 8, size: 'max' }), { freq: 4 });
   const interrupted = fc.record({
     ...scene,
     actions: fc.array(action, { minLength: 20, maxLength: 120, size: 'max' }),
@@ -104,17 +88,21 @@ test('whatever other threads do between any two atomic steps: nothing is torn, l
     fc.property(interrupted, ({ actions, interruptions, early, ...options }) => {
       let next = 0;
       const step = (): void => {
-        const other = interruptions[next++];
-        if (other === undefined || other === null) return;
-        nested += 1;
-        model.run(other);
+        for (const other of interruptions[next++] ?? []) {
+          nested += 1;
+          model.run(other);
+        }
       };
       const model = new RingModel({ ...options, step });
       for (let index = 0; index < early; index++) model.run({ do: 'attend', reader: index });
-      atEveryAtomicStep(step, () => {
-        for (const each of actions) model.run(each);
+      const body = (): void => {
+        for (const each of actions) {
+          model.run(each);
+          model.checkNobodyIsStuck();
+        }
         model.finish();
-      });
+      };
+      atEveryAtomicStep(body, step, true);
       delivered += model.delivered;
     }),
     limits,

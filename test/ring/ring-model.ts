@@ -135,6 +135,23 @@ export class RingModel {
     reader.busy = false;
   }
 
+  /** Between actions: nobody sleeps over what waits for him. */
+  checkNobodyIsStuck(): void {
+    const attending = this.#readers.filter((reader) => reader.consumer.attends);
+    if (this.#producer.spilledBytes > 0 && !this.#producerRung) {
+      assert.ok(
+        attending.some((reader) => reader.awake),
+        'all readers sleep, and the spill queue is not empty',
+      );
+    }
+    const written = this.#firstWaiting();
+    for (const reader of attending) {
+      if (reader.awake || reader.high === null) continue;
+      const first = this.#firstFor(this.#readers.indexOf(reader), reader.next ?? reader.high);
+      assert.ok(first >= written, `a reader sleeps over record ${first}`);
+    }
+  }
+
   /** Lets every thread run until all sleep, then checks that nothing is left. */
   finish(): void {
     while (this.#producerRung || this.#readers.some((reader) => reader.awake && reader.consumer.attends)) {

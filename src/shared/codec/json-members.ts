@@ -125,7 +125,7 @@ export class JsonMembers {
     if (bytes[this.#valueStart] !== quote) throw this.#wrong('not a string');
     let result: Uint8Array | undefined;
     if (this.#escaped) {
-      // Some writers put a slash as "\\/".
+      // Some writers escape every slash.
       const literal = textBytes(unescaped(bytes, this.#valueStart, this.#valueEnd));
       result = readBase64(literal, 0, literal.length);
     } else {

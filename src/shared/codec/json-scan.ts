@@ -1,11 +1,11 @@
 /**
  * A validating scanner for JSON text in bytes: the whole grammar of RFC 8259, with UTF-8 checked inside strings
  * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), because input may come from binary frames. It
- * makes no values and allocates nothing per call. Positions are byte offsets; a scan that fails returns `~offset`, which
+ * makes no values. Positions are byte offsets; a scan that fails returns `~offset`, which
  * is negative, and says what is wrong in `scanned.fault`.
  */
 
-/** Arrays and objects may nest this deep within one value; deeper is malformed. Go stops at 10,000, far too deep for JS. */
+/** Arrays and objects may nest this deep within one value; deeper is malformed. Go stops at 10,000. */
 export const maxJsonDepth = 512;
 
 /** What the last scan found besides the position where it ended. Read it before scanning on. */
@@ -29,7 +29,7 @@ const zero = 0x30;
 /** A run of plain characters this long is worth a view for skipping words instead of bytes. */
 const longRunBytes = 64;
 
-/** 1 for the bytes that stand for themselves in a string and need no second look: ASCII but controls, `"` and `\\`. */
+/** 1 for the bytes that stand for themselves in a string and need no second look: ASCII but controls, quote and backslash. */
 const plain: Uint8Array = new Uint8Array(256).fill(1, 0x20, 0x80);
 plain[quote] = 0;
 plain[backslash] = 0;

@@ -153,6 +153,13 @@ export class RingProducer {
     }
   }
 
+  /** Whether `flush` would get on now. Ask after announcing sleep: a consumer may have made room before it could see that. */
+  get canFlush(): boolean {
+    if (this.#spillHead === this.#spill.length) return false;
+    this.#lookAtCursors();
+    return this.#nextFits();
+  }
+
   #moveSpilled(): boolean {
     const spill = this.#spill;
     let moved = 0;

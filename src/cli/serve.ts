@@ -1,0 +1,126 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { type Engine, type EngineLogger, type EngineOptions, startEngine } from '../main/index.ts';
+import { demoPage } from './demo-page.ts';
+import { usageErrorOf } from './failure.ts';
+import { packageVersion } from './package-version.ts';
+import { stopSignal } from './stop-signal.ts';
+
+const logLevels = ['debug', 'info', 'warn', 'error', 'silent'];
+const defaultHost = '127.0.0.1';
+const defaultPort = 8080;
+const defaultPath = '/ws';
+
+const help = `Usage: shardwire serve [options]
+
+Runs a WebSocket server until SIGINT (Ctrl+C) or SIGTERM; clients then get close code 1001.
+
+Options:
+      --shards <n>       worker threads that hold connections (default: one less than processors)
+      --host <address>   address to listen on (default ${defaultHost}; 0.0.0.0 is every interface)
+  -p, --port <n>         port, 0 for any free one (default ${defaultPort})
+      --path <path>      where WebSockets are served (default ${defaultPath})
+      --handlers <file>  JavaScript module with your handlers, in place of those of the demo
+      --no-page          no demo page at /
+      --log-level <l>    ${logLevels.join(', ')} (default info); logs are JSON lines on stderr
+  -h, --help             this text
+`;
+
+const options = {
+  shards: { type: 'string' },
+  host: { type: 'string', default: defaultHost },
+  port: { type: 'string', short: 'p', default: String(defaultPort) },
+  path: { type: 'string', default: defaultPath },
+  handlers: { type: 'string' },
+  'no-page': { type: 'boolean', default: false },
+  'log-level': { type: 'string', default: 'info' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+type ServeValues = ReturnType<typeof parse>;
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (error) {
+    throw usageErrorOf(error);
+  }
+}
+
+function whole(name: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Error(`option "${name}" is "${text}"; allowed: a whole number`);
+}
+
+function createLogger(level: string): EngineLogger {
+  if (!logLevels.includes(level)) {
+    throw new Error(`option "log-level" is "${level}"; allowed: ${logLevels.join(', ')}`);
+  }
+  // Synchronous, so that the last lines before an exit are not lost.
+  return pino({ level }, pino.destination({ fd: 2, sync: true }));
+}
+
+function engineOptions(values: ServeValues): EngineOptions {
+  const { host, path, handlers } = values;
+  const shards = values.shards === undefined ? {} : { shards: whole('shards', values.shards) };
+  return {
+    ...shards,
+    host,
+    port: whole('port', values.port),
+    path,
+    handlers:
+      handlers === undefined ? new URL('./demo.handlers.js', import.meta.url) : pathToFileURL(resolve(handlers)),
+    pages: values['no-page'] ? {} : { '/': { body: demoPage({ path }) } },
+    logger: createLogger(values['log-level']),
+  };
+}
+
+/** `host` as it stands in a URL that a browser on this machine can open. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function greeting(engine: Engine, values: ServeValues): string {
+  const authority = `${urlHost(values.host)}:${engine.port}`;
+  const lines = [
+    `shardwire ${packageVersion()} with ${engine.shards} ${engine.shards === 1 ? 'shard' : 'shards'}`,
+    `  WebSocket  ws://${authority}${values.path}`,
+    `  health     http://${authority}/healthz and /readyz`,
+  ];
+  if (!values['no-page']) lines.splice(1, 0, `  demo page  http://${authority}/`);
+  lines.push(`Press Ctrl+C to stop, or send SIGTERM to process ${process.pid}.`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Resolves once no shard is left: a server that can serve nobody had better end and be started anew. */
+function allShardsLost(engine: Engine): Promise<'lost'> {
+  return new Promise((resolve) => {
+    let left = engine.shards;
+    engine.on('shard-lost', () => {
+      left -= 1;
+      if (left === 0) resolve('lost');
+    });
+  });
+}
+
+/** The `serve` command. Resolves once the server has ended as it was asked to. */
+export async function serve(args: readonly string[]): Promise<void> {
+  const values = parse(args);
+  if (values.help) {
+    process.stdout.write(help);
+    return;
+  }
+  const settings = engineOptions(values);
+  // From here on, so that a signal during the start ends in good order too.
+  const stop = stopSignal();
+  const engine = await startEngine(settings);
+  const lost = allShardsLost(engine);
+  process.stdout.write(greeting(engine, values));
+  const reason = await Promise.race([stop, lost]);
+  await engine.close();
+  if (reason === 'lost') throw new Error('every shard has ended; the log says why');
+}

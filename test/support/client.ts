@@ -1,0 +1,172 @@
+import { WebSocket } from 'ws';
+import { Signal, within } from './waiting.ts';
+
+/** An envelope as a JSON client sees it. */
+export interface ClientMessage {
+  readonly type: string;
+  readonly channel?: string;
+  readonly data: unknown;
+  /** Exact, unlike what `JSON.parse` makes of it; 0n: absent. */
+  readonly timestamp: bigint;
+  readonly client_id?: string;
+  readonly data_base64?: string;
+  /** The frame's payload. */
+  readonly text: string;
+}
+
+export interface ConnectOptions {
+  readonly protocols?: readonly string[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Without the question mark. */
+  readonly query?: string;
+  readonly path?: string;
+}
+
+export interface CloseEvent {
+  readonly code: number;
+  readonly reason: string;
+}
+
+const openClients = new Set<WebSocket>();
+
+/** Ends whatever clients a test has left open. */
+export function terminateClients(): void {
+  for (const client of openClients) client.terminate();
+}
+
+function parse(text: string): ClientMessage {
+  const envelope = JSON.parse(text);
+  // The envelope's own timestamp stands behind its data, so it is the last one outside of strings.
+  const literals = [...text.matchAll(/"timestamp":(-?\d+)/g)];
+  return { ...envelope, timestamp: BigInt(literals.at(-1)?.[1] ?? 0), text };
+}
+
+let probes = 0;
+
+/** A client of the JSON codec on top of the `ws` package. */
+export class Client {
+  readonly socket: WebSocket;
+  /** Everything that came, also what `next` gave; without the messages of `sync`. */
+  readonly all: ClientMessage[] = [];
+  /** Resolves however the connection ends. */
+  readonly closed: Promise<CloseEvent>;
+  /** Known once `sync` has been awaited. */
+  id = '';
+  #closeEvent: CloseEvent | null = null;
+  readonly #unread: ClientMessage[] = [];
+  readonly #probes = new Map<string, ClientMessage>();
+  readonly #signal = new Signal();
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    openClients.add(socket);
+    socket.on('message', (payload: Buffer) => this.#take(parse(payload.toString())));
+    socket.on('error', () => undefined);
+    this.closed = new Promise((resolve) => {
+      socket.on('close', (code, reason) => {
+        openClients.delete(socket);
+        this.#closeEvent = { code, reason: reason.toString() };
+        resolve(this.#closeEvent);
+        this.#signal.notify();
+      });
+    });
+  }
+
+  /** The subprotocol that the server chose, '' if none. */
+  get protocol(): string {
+    return this.socket.protocol;
+  }
+
+  send(message: object): void {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  sendText(text: string): void {
+    this.socket.send(text);
+  }
+
+  /**
+   * The first message, of those that `next` has not given yet, that fits; the others stay. Rejects if the connection
+   * ends before.
+   */
+  next(predicate: (message: ClientMessage) => boolean = () => true, timeoutMs?: number): Promise<ClientMessage> {
+    return this.#signal.wait(
+      () => {
+        const place = this.#unread.findIndex(predicate);
+        if (place >= 0) return this.#unread.splice(place, 1)[0];
+        if (this.#closeEvent === null) return undefined;
+        const { code, reason } = this.#closeEvent;
+        throw new Error(`the connection ended with ${code} ${reason}`);
+      },
+      () => `a message, ${this.#unread.length} others came`,
+      timeoutMs,
+    );
+  }
+
+  /**
+   * Everything sent before has been handled by the server once this resolves, and everything that the server sent
+   * before has arrived. Works where clients may subscribe and publish. Gives the connection's id.
+   */
+  async sync(timeoutMs?: number): Promise<string> {
+    probes += 1;
+    const channel = `probe-${process.pid}-${probes}`;
+    this.send({ type: 'subscribe', data: { channel } });
+    this.send({ type: 'publish', channel, data: null });
+    this.send({ type: 'unsubscribe', data: { channel } });
+    const { client_id: id = '' } = await this.#signal.wait(
+      () => this.#probes.get(channel),
+      () => 'the answer to a probe',
+      timeoutMs,
+    );
+    this.id = id;
+    return id;
+  }
+
+  /** Subscribes, and resolves once it is so. */
+  async subscribe(...channels: readonly string[]): Promise<void> {
+    for (const channel of channels) this.send({ type: 'subscribe', data: { channel } });
+    await this.sync();
+  }
+
+  /** Joins, and resolves once it is so. */
+  async joinRoom(...rooms: readonly string[]): Promise<void> {
+    for (const room of rooms) this.send({ type: 'join_room', data: { room_id: room } });
+    await this.sync();
+  }
+
+  close(code = 1000, reason = ''): Promise<CloseEvent> {
+    this.socket.close(code, reason);
+    return within(this.closed, 'the end of a client');
+  }
+
+  terminate(): void {
+    this.socket.terminate();
+  }
+
+  #take(message: ClientMessage): void {
+    if (message.channel?.startsWith(`probe-${process.pid}-`) === true) {
+      this.#probes.set(message.channel, message);
+    } else {
+      this.all.push(message);
+      this.#unread.push(message);
+    }
+    this.#signal.notify();
+  }
+}
+
+/** Connects to an engine on this machine, or to a URL. Rejects with the server's status if it refuses. */
+export function connect(to: { readonly port: number } | string, options: ConnectOptions = {}): Promise<Client> {
+  const { protocols = [], headers = {}, query, path = '/ws' } = options;
+  const base = typeof to === 'string' ? to : `ws://127.0.0.1:${to.port}${path}`;
+  const url = query === undefined ? base : `${base}?${query}`;
+  const socket = new WebSocket(url, [...protocols], { headers: { ...headers }, perMessageDeflate: false });
+  // From the beginning: the first message may come in the packet of the handshake's answer.
+  const client = new Client(socket);
+  return within(
+    new Promise((resolve, reject) => {
+      socket.once('open', () => resolve(client));
+      socket.once('error', reject);
+    }),
+    `the answer of ${url}`,
+  );
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CreateTransport } from '#dist/worker/transport/transport.js';
+import { opcode } from '../support/raw-frames.ts';
+import { handshakeText, openRaw } from '../support/raw-socket.ts';
+import { pause, until } from '../support/waiting.ts';
+import { accept, type Peer, withTransport } from './transport-fixture.ts';
+
+export function describeEnds(create: CreateTransport): void {
+  describe('ends', () => {
+    test('end sends a Close frame after what was sent before, then ends the connection (X-24)', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        peer.open.send(Buffer.from('last'), false);
+        peer.open.end(3008, 'too slow');
+        assert.equal((await raw.nextFrame()).payload.toString(), 'last');
+        assert.deepEqual(await raw.closeFrame(), { code: 3008, reason: 'too slow' });
+        await raw.ended();
+        await until(() => peer.closes.length === 1, 'the close');
+        assert.deepEqual(peer.closes, [{ code: 3008, reason: 'too slow', cause: 'closed' }]);
+      });
+    });
+
+    test('end and what was published before reach a subscriber in that order', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        peer.open.subscribe('t');
+        for (let i = 0; i < 10; i++) fixture.transport.publish('t', Buffer.from(`${i}`), false);
+        peer.open.end(1001, '');
+        await raw.ended();
+        assert.deepEqual(
+          raw.frames.map((frame) => (frame.opcode === opcode.text ? frame.payload.toString() : 'close')),
+          ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'close'],
+        );
+      });
+    });
+
+    test('terminate ends at once, without a Close frame, as code 1006', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        peer.open.terminate();
+        await raw.ended();
+        await until(() => peer.closes.length === 1, 'the close');
+        assert.deepEqual(peer.closes, [{ code: 1006, reason: '', cause: 'lost' }]);
+        assert.equal(raw.frames.length, 0);
+      });
+    });
+
+    test('after the end every method of a socket is harmless, and sends answer closed', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const ended = await fixture.connect();
+        const cut = await fixture.connect();
+        const left = await fixture.connect();
+        const sockets = [ended, cut, left].map(({ peer }) => peer.open);
+        ended.peer.open.end(1000, '');
+        cut.peer.open.terminate();
+        left.raw.sendClose(1000);
+        await until(() => [ended, cut, left].every(({ peer }) => peer.closes.length === 1), 'all closes');
+        for (const socket of sockets) {
+          assert.equal(socket.send(Buffer.from('x'), false), 'closed');
+          assert.equal(socket.bufferedBytes, 0);
+          socket.subscribe('t');
+          socket.unsubscribe('t');
+          socket.end(1000, 'again');
+          socket.terminate();
+        }
+        fixture.transport.publish('t', Buffer.from('x'), false);
+        await pause(20);
+        for (const { peer } of [ended, cut, left]) assert.equal(peer.closes.length, 1);
+        assert.deepEqual(fixture.errors, []);
+      });
+    });
+
+    test('the peer is sent its own close code back, and the connection ends (H-115)', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        for (const [code, reason] of [
+          [1000, ''],
+          [1001, 'tab closed'],
+          [4999, 'ä'.repeat(61)],
+        ] as const) {
+          const { raw, peer } = await fixture.connect();
+          raw.sendClose(code, reason);
+          assert.equal((await raw.closeFrame()).code, code);
+          await raw.ended();
+          await until(() => peer.closes.length === 1, 'the close');
+          assert.deepEqual(peer.closes, [{ code, reason, cause: 'closed' }]);
+        }
+      });
+    });
+
+    test('a Close frame without a code counts as 1005 and is answered', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        raw.sendFrame({ opcode: opcode.close });
+        await raw.closeFrame();
+        await raw.ended();
+        await until(() => peer.closes.length === 1, 'the close');
+        assert.deepEqual(peer.closes, [{ code: 1005, reason: '', cause: 'closed' }]);
+      });
+    });
+
+    test('nothing that follows a Close frame is read', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        raw.sendClose(1000);
+        raw.sendText('too late');
+        await raw.ended();
+        await until(() => peer.closes.length === 1, 'the close');
+        assert.equal(peer.messages.length, 0);
+      });
+    });
+
+    test('a peer that goes without a Close frame, by FIN or by reset, is lost with code 1006, once', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const fin = await fixture.connect();
+        const reset = await fixture.connect();
+        fin.raw.socket.end();
+        reset.raw.reset();
+        await until(() => fin.peer.closes.length > 0 && reset.peer.closes.length > 0, 'both closes');
+        await pause(20);
+        for (const { peer } of [fin, reset]) {
+          assert.deepEqual(peer.closes, [{ code: 1006, reason: '', cause: 'lost' }]);
+        }
+        assert.equal(fixture.abandoned, 0);
+      });
+    });
+
+    test('a peer that sends a lying close reason does not choose the cause', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        raw.sendClose(4006, 'Received too big message');
+        await until(() => peer.closes.length === 1, 'the close');
+        assert.deepEqual(peer.closes, [{ code: 4006, reason: 'Received too big message', cause: 'closed' }]);
+      });
+    });
+
+    test('close ends every connection and reports nothing more, also about what is still being decided', async () => {
+      let decide: (() => void) | undefined;
+      const hooks = {
+        upgrade: (request: { readonly query: string }, peer: Peer) =>
+          request.query === 'late'
+            ? new Promise<ReturnType<typeof accept>>((resolve) => {
+                decide = () => resolve(accept(peer));
+              })
+            : accept(peer),
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const open = await fixture.connect();
+        const half = await openRaw(fixture.port);
+        half.write('GET /ws HT');
+        const late = await openRaw(fixture.port);
+        late.write(handshakeText({ target: '/ws?late' }));
+        await until(() => decide !== undefined, 'the upgrade');
+        const socket = open.peer.open;
+        const { events } = fixture;
+        fixture.transport.close();
+        fixture.transport.close();
+        await Promise.all([open.raw.ended(), half.ended(), late.ended()]);
+        assert.equal(fixture.events, events);
+        assert.equal(socket.send(Buffer.from('x'), false), 'closed');
+        fixture.transport.publish('t', Buffer.from('x'), false);
+        decide?.();
+        await pause(20);
+        assert.deepEqual(fixture.discarded, [fixture.peers[1]]);
+        assert.equal(fixture.events, events + 1);
+      });
+    });
+
+    test('silent sockets are ended: half a request is abandoned, an idle connection is pinged, then lost', async () => {
+      await withTransport(create, { idleTimeoutSeconds: 8 }, async (fixture) => {
+        const half = await openRaw(fixture.port);
+        half.write(handshakeText().slice(0, 60));
+        const silent = await openRaw(fixture.port);
+        const idle = await fixture.connect();
+        const alive = await fixture.connect();
+        const answering = setInterval(() => alive.raw.sendFrame({ opcode: opcode.pong }), 1_000);
+        try {
+          await Promise.all([half.ended(30_000), silent.ended(30_000), idle.raw.ended(30_000)]);
+        } finally {
+          clearInterval(answering);
+        }
+        await until(() => fixture.abandoned === 2 && idle.peer.closes.length === 1, 'all to be reported');
+        assert.deepEqual(idle.peer.closes, [{ code: 1006, reason: '', cause: 'lost' }]);
+        assert.ok(idle.raw.frames.some((frame) => frame.opcode === opcode.ping));
+        assert.equal(alive.peer.closes.length, 0);
+      });
+    });
+  });
+}

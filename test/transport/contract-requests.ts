@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CreateTransport } from '#dist/worker/transport/transport.js';
+import { frameBytes, opcode } from '../support/raw-frames.ts';
+import { acceptOf, handshakeText, openRaw, request, requestText, sampleKey } from '../support/raw-socket.ts';
+import { pause, until } from '../support/waiting.ts';
+import { accept, type Peer, refuse, withTransport } from './transport-fixture.ts';
+
+export function describeRequests(create: CreateTransport): void {
+  describe('requests', () => {
+    test('an accepted upgrade is answered with the 101 of RFC 6455 and the chosen subprotocol (H-24)', async () => {
+      const hooks = { upgrade: (_request: unknown, peer: Peer) => accept(peer, 'msgpack') };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        const reply = await raw.handshake({ headers: { 'Sec-WebSocket-Protocol': 'json, msgpack' } });
+        assert.equal(reply.status, 101);
+        assert.equal(reply.headers.get('upgrade')?.toLowerCase(), 'websocket');
+        assert.equal(reply.headers.get('connection')?.toLowerCase(), 'upgrade');
+        assert.equal(reply.headers.get('sec-websocket-accept'), acceptOf(sampleKey));
+        assert.equal(reply.headers.get('sec-websocket-protocol'), 'msgpack');
+        assert.equal(reply.headers.has('sec-websocket-extensions'), false);
+      });
+    });
+
+    test('without a chosen subprotocol the answer has no such header', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        const reply = await raw.handshake({ headers: { 'Sec-WebSocket-Protocol': 'json' } });
+        assert.equal(reply.status, 101);
+        assert.equal(reply.headers.has('sec-websocket-protocol'), false);
+      });
+    });
+
+    test('a request is reported with method, path, query, joined headers and address, and may be kept', async () => {
+      const hooks = { request: () => ({ status: 200, headers: new Map([['X-One', 'two']]), body: 'hello' }) };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const reply = await request(
+          fixture.port,
+          requestText('POST', '/some/where?a=b&c', { 'X-Twice': ['one', 'two'], 'Content-Length': '0' }),
+        );
+        assert.equal(reply.status, 200);
+        assert.equal(reply.body, 'hello');
+        assert.equal(reply.headers.get('x-one'), 'two');
+        assert.equal(reply.headers.get('connection'), 'close');
+        await pause(20);
+        const [seen] = fixture.requests;
+        assert.ok(seen !== undefined);
+        assert.equal(seen.method, 'POST');
+        assert.equal(seen.path, '/some/where');
+        assert.equal(seen.query, 'a=b&c');
+        assert.equal(seen.headers.get('x-twice'), 'one, two');
+        assert.equal(seen.remoteAddress, '127.0.0.1');
+        assert.equal(fixture.abandoned, 0);
+      });
+    });
+
+    test('an answered connection is closed by the server, and nothing more is read from it', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        raw.write(requestText('GET', '/one') + requestText('GET', '/two'));
+        assert.equal((await raw.reply()).status, 404);
+        await raw.ended();
+        assert.deepEqual(
+          fixture.requests.map((one) => one.path),
+          ['/one'],
+        );
+        assert.equal(fixture.abandoned, 0);
+      });
+    });
+
+    test('the peer of a dual-stack port has an IPv6 address in full, and each its own', async (context) => {
+      const probe = await openable('::1');
+      if (!probe) {
+        context.diagnostic('this machine has no IPv6 loopback');
+        return;
+      }
+      await withTransport(create, { host: '::1' }, async (fixture) => {
+        await fixture.connect({ host: '::1' });
+        assert.equal(fixture.requests[0]?.remoteAddress, '0000:0000:0000:0000:0000:0000:0000:0001');
+      });
+    });
+
+    test('connections from different addresses are told apart', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        for (const localAddress of ['127.0.0.3', '127.0.0.9']) await fixture.connect({ localAddress });
+        assert.deepEqual(
+          fixture.requests.map((one) => one.remoteAddress),
+          ['127.0.0.3', '127.0.0.9'],
+        );
+      });
+    });
+
+    for (const late of [false, true]) {
+      const when = late ? 'later' : 'at once';
+      test(`an upgrade refused ${when} carries status, headers and body, and the connection ends`, async () => {
+        const no = refuse(409, 'taken\n', [
+          ['X-Why', 'because'],
+          ['Retry-After', '3'],
+        ]);
+        const hooks = { upgrade: () => (late ? pause(20).then(() => no) : no) };
+        await withTransport(create, { hooks }, async (fixture) => {
+          const raw = await openRaw(fixture.port);
+          const reply = await raw.handshake();
+          assert.equal(reply.lines[0], 'HTTP/1.1 409 Conflict');
+          assert.equal(reply.body, 'taken\n');
+          assert.equal(reply.headers.get('x-why'), 'because');
+          assert.equal(reply.headers.get('retry-after'), '3');
+          assert.equal(reply.headers.get('connection'), 'close');
+          await raw.ended();
+          await pause(20);
+          assert.equal(fixture.peers[0]?.opens, 0);
+          assert.equal(fixture.peers[0]?.closes.length, 0);
+          assert.equal(fixture.abandoned, 0);
+          assert.equal(fixture.discarded.length, 0);
+        });
+      });
+
+      test(`an upgrade decision that fails ${when} is reported, and the client gets 500`, async () => {
+        const hooks = {
+          upgrade: () => {
+            if (!late) throw new Error('broken');
+            return pause(20).then(() => Promise.reject(new Error('broken')));
+          },
+        };
+        await withTransport(create, { hooks }, async (fixture) => {
+          const raw = await openRaw(fixture.port);
+          const reply = await raw.handshake();
+          assert.equal(reply.status, 500);
+          assert.equal(reply.body.includes('broken'), false);
+          await raw.ended();
+          assert.equal(String(fixture.errors[0]), 'Error: broken');
+          assert.equal(fixture.peers[0]?.opens, 0);
+        });
+      });
+
+      test(`bytes in the packet of the handshake are kept when it is accepted ${when} (X-27)`, async () => {
+        const hooks = {
+          upgrade: (_request: unknown, peer: Peer) => (late ? pause(30).then(() => accept(peer)) : accept(peer)),
+        };
+        await withTransport(create, { hooks }, async (fixture) => {
+          const raw = await openRaw(fixture.port);
+          const early = Buffer.concat([
+            frameBytes({ opcode: opcode.text, payload: 'first' }),
+            frameBytes({ opcode: opcode.text, payload: 'second' }),
+          ]);
+          assert.equal((await raw.handshake({ early })).status, 101);
+          raw.sendText('third');
+          await until(() => fixture.peers[0]?.messages.length === 3, 'three messages');
+          assert.deepEqual(
+            fixture.peers[0]?.messages.map((message) => message.payload.toString()),
+            ['first', 'second', 'third'],
+          );
+        });
+      });
+    }
+
+    test('a client that leaves before a later decision is discarded: abandoned, and never opened', async () => {
+      let decide: (() => void) | undefined;
+      const hooks = {
+        upgrade: (_request: unknown, peer: Peer) =>
+          new Promise<ReturnType<typeof accept>>((resolve) => {
+            decide = () => resolve(accept(peer));
+          }),
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        raw.write(handshakeText());
+        await until(() => decide !== undefined, 'the upgrade');
+        raw.destroy();
+        await until(() => fixture.abandoned === 1, 'the client to be gone');
+        decide?.();
+        await until(() => fixture.discarded.length === 1, 'the attachment to be given back');
+        assert.equal(fixture.discarded[0], fixture.peers[0]);
+        assert.equal(fixture.peers[0]?.opens, 0);
+        assert.equal(fixture.peers[0]?.closes.length, 0);
+        assert.equal(fixture.abandoned, 1);
+      });
+    });
+
+    test('a request with WebSocket headers for another path is a request, not an upgrade', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        assert.equal((await raw.handshake({ target: '/other' })).status, 404);
+        assert.equal(fixture.peers.length, 0);
+      });
+    });
+
+    test('a handshake that comes byte by byte is accepted', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        for (const byte of Buffer.from(handshakeText())) {
+          raw.write(Buffer.of(byte));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        assert.equal((await raw.reply()).status, 101);
+        assert.equal(fixture.abandoned, 0);
+      });
+    });
+
+    test('a socket that ends before its request is complete is abandoned, once', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const silent = await openRaw(fixture.port);
+        const half = await openRaw(fixture.port);
+        half.write(handshakeText().slice(0, 40));
+        await pause(20);
+        silent.destroy();
+        half.reset();
+        await until(() => fixture.abandoned === 2, 'both to be abandoned');
+        await pause(20);
+        assert.equal(fixture.abandoned, 2);
+        assert.equal(fixture.requests.length, 0);
+      });
+    });
+
+    test('what is not HTTP is refused or cut, and counts as abandoned', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        raw.write('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this is no HTTP\r\n\r\n');
+        await raw.ended();
+        await until(() => fixture.abandoned === 1, 'the socket to be abandoned');
+        assert.equal(fixture.requests.length, 0);
+      });
+    });
+  });
+}
+
+async function openable(host: string): Promise<boolean> {
+  const { createServer } = await import('node:net');
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(0, host, () => server.close(() => resolve(true)));
+  });
+}

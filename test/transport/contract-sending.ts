@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CreateTransport, SendVerdict, Socket } from '#dist/worker/transport/transport.js';
+import { opcode } from '../support/raw-frames.ts';
+import type { RawSocket } from '../support/raw-socket.ts';
+import { pause, until } from '../support/waiting.ts';
+import { type TransportFixture, withTransport } from './transport-fixture.ts';
+
+const bound = 262_144;
+const chunk = 16_384;
+
+/** A message of `chunk` bytes that begins with its number. */
+function numbered(number: number): Buffer {
+  const payload = Buffer.alloc(chunk, number & 255);
+  payload.writeUInt32BE(number, 0);
+  return payload;
+}
+
+/** Sends numbered messages until one is dropped; gives the verdict of each. */
+function fill(socket: Socket): SendVerdict[] {
+  const verdicts: SendVerdict[] = [];
+  // The kernel takes a few megabytes by itself.
+  while (verdicts.at(-1) !== 'dropped' && verdicts.length < 10_000) {
+    verdicts.push(socket.send(numbered(verdicts.length), true));
+  }
+  return verdicts;
+}
+
+async function texts(raw: RawSocket, count: number): Promise<string[]> {
+  const seen: string[] = [];
+  while (seen.length < count) seen.push((await raw.nextFrame()).payload.toString());
+  return seen;
+}
+
+/** Whatever was published before has been written once this ping is answered, for all peers of this thread. */
+async function settled(...raws: readonly RawSocket[]): Promise<void> {
+  for (const raw of raws) {
+    raw.sendPing('settled');
+    await until(() => raw.frames.some((frame) => frame.opcode === opcode.pong), 'a pong');
+  }
+}
+
+function payloads(raw: RawSocket): string[] {
+  return raw.frames.filter((frame) => frame.opcode === opcode.text).map((frame) => frame.payload.toString());
+}
+
+async function three(fixture: TransportFixture): Promise<Awaited<ReturnType<TransportFixture['connect']>>[]> {
+  return [await fixture.connect(), await fixture.connect(), await fixture.connect()];
+}
+
+export function describeSending(create: CreateTransport): void {
+  describe('sending', () => {
+    test('what is sent arrives in order, unmasked, whole, in its kind and at any length', async () => {
+      await withTransport(create, { maxBackpressureBytes: 16_777_216 }, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        const lengths = [0, 1, 125, 126, 65_535, 65_536, 500_000];
+        for (const [at, length] of lengths.entries()) {
+          assert.match(peer.open.send(Buffer.alloc(length, at + 65), at % 2 === 0), /^(sent|buffered)$/);
+        }
+        for (const [at, length] of lengths.entries()) {
+          const frame = await raw.nextFrame();
+          assert.equal(frame.opcode, at % 2 === 0 ? opcode.binary : opcode.text);
+          assert.equal(frame.payload.length, length);
+          assert.ok(frame.payload.every((byte) => byte === at + 65));
+          assert.deepEqual([frame.fin, frame.masked, frame.rsv], [true, false, 0]);
+        }
+      });
+    });
+
+    test('the bytes given to send and publish may be overwritten at once, also while they are buffered', async () => {
+      await withTransport(create, { maxBackpressureBytes: 67_108_864 }, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        peer.open.subscribe('t');
+        raw.socket.pause();
+        const scratch = Buffer.alloc(chunk);
+        const count = 800;
+        let verdict: SendVerdict = 'sent';
+        for (let number = 0; number < count; number++) {
+          scratch.set(numbered(number));
+          if (number % 2 === 0) verdict = peer.open.send(scratch, true);
+          else fixture.transport.publish('t', scratch, true);
+          scratch.fill(0xee);
+        }
+        assert.equal(verdict, 'buffered');
+        raw.socket.resume();
+        for (let number = 0; number < count; number++)
+          assert.deepEqual((await raw.nextFrame()).payload, numbered(number));
+        assert.equal(peer.drops, 0);
+      });
+    });
+
+    test('a peer that does not read costs at most its bound: sent, then buffered, then dropped (X-24)', async () => {
+      await withTransport(create, { maxBackpressureBytes: bound }, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        raw.socket.pause();
+        const verdicts = fill(peer.open);
+        const kinds = verdicts.filter((verdict, at) => verdict !== verdicts[at - 1]);
+        assert.deepEqual(kinds, ['sent', 'buffered', 'dropped']);
+        assert.ok(peer.open.bufferedBytes > 0);
+        assert.ok(peer.open.bufferedBytes <= bound + chunk, `${peer.open.bufferedBytes} bytes are buffered`);
+        for (let i = 0; i < 100; i++) assert.equal(peer.open.send(numbered(0), true), 'dropped');
+        assert.ok(peer.open.bufferedBytes <= bound + chunk);
+        assert.equal(peer.drops, 101);
+        assert.equal(peer.closes.length, 0);
+      });
+    });
+
+    test('when a slow peer reads again, drain is told, and it has exactly what was not dropped, in order', async () => {
+      await withTransport(create, { maxBackpressureBytes: bound }, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        raw.socket.pause();
+        const verdicts = fill(peer.open);
+        raw.socket.resume();
+        await until(() => peer.drains > 0 && peer.open.bufferedBytes === 0, 'the drain');
+        assert.equal(peer.open.send(numbered(1_000_000), true), 'sent');
+        const kept = verdicts.filter((verdict) => verdict !== 'dropped').length;
+        for (let number = 0; number < kept; number++)
+          assert.deepEqual((await raw.nextFrame()).payload, numbered(number));
+        assert.deepEqual((await raw.nextFrame()).payload, numbered(1_000_000));
+      });
+    });
+
+    test('a published message that a slow subscriber cannot take is dropped for it alone, and told', async () => {
+      await withTransport(create, { maxBackpressureBytes: bound }, async (fixture) => {
+        const slow = await fixture.connect();
+        const fast = await fixture.connect();
+        slow.raw.socket.pause();
+        for (const { peer } of [slow, fast]) peer.open.subscribe('t');
+        let published = 0;
+        while (slow.peer.drops === 0 && published < 10_000) {
+          for (let i = 0; i < 8; i++) fixture.transport.publish('t', numbered(published++), true);
+          await until(() => fast.raw.frames.length === published, 'the fast subscriber');
+        }
+        assert.ok(slow.peer.drops > 0);
+        assert.equal(fast.peer.drops, 0);
+        assert.ok(slow.peer.open.bufferedBytes <= bound + chunk);
+        slow.raw.socket.resume();
+        await until(() => slow.raw.frames.length === published - slow.peer.drops, 'the slow subscriber');
+        for (const [number, frame] of slow.raw.frames.entries()) assert.deepEqual(frame.payload, numbered(number));
+      });
+    });
+
+    test('publish reaches the subscribers of the topic, each once, and nobody else', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const [a, b, c] = await three(fixture);
+        assert.ok(a !== undefined && b !== undefined && c !== undefined);
+        a.peer.open.subscribe('news');
+        a.peer.open.subscribe('news');
+        b.peer.open.subscribe('news/more');
+        b.peer.open.subscribe('#');
+        c.peer.open.subscribe('news');
+        c.peer.open.subscribe('sport');
+        fixture.transport.publish('news', Buffer.from('n'), false);
+        fixture.transport.publish('news/more', Buffer.from('m'), false);
+        fixture.transport.publish('sport', Buffer.from('s'), false);
+        fixture.transport.publish('nobody', Buffer.from('x'), false);
+        await settled(a.raw, b.raw, c.raw);
+        assert.deepEqual(
+          [a, b, c].map(({ raw }) => payloads(raw)),
+          [['n'], ['m'], ['n', 's']],
+        );
+      });
+    });
+
+    test('unsubscribing once undoes any number of subscriptions, and once more is harmless', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        for (let i = 0; i < 3; i++) peer.open.subscribe('t');
+        peer.open.unsubscribe('t');
+        peer.open.unsubscribe('t');
+        peer.open.unsubscribe('never');
+        fixture.transport.publish('t', Buffer.from('no'), false);
+        peer.open.subscribe('t');
+        fixture.transport.publish('t', Buffer.from('yes'), false);
+        await settled(raw);
+        assert.deepEqual(payloads(raw), ['yes']);
+      });
+    });
+
+    test('a message published before leaving a topic still comes; one published after does not', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        peer.open.subscribe('t');
+        fixture.transport.publish('t', Buffer.from('before'), false);
+        peer.open.unsubscribe('t');
+        fixture.transport.publish('t', Buffer.from('after'), false);
+        await settled(raw);
+        assert.deepEqual(payloads(raw), ['before']);
+      });
+    });
+
+    test('published and direct messages reach a peer in the order in which they were given (H-56)', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const one = await fixture.connect();
+        const two = await fixture.connect();
+        for (const { peer } of [one, two]) {
+          peer.open.subscribe('a');
+          peer.open.subscribe('b');
+        }
+        const expected: string[] = [];
+        for (let number = 0; number < 300; number++) {
+          const payload = Buffer.from(`${number}`);
+          expected.push(`${number}`);
+          if (number % 3 === 0) for (const { peer } of [one, two]) peer.open.send(payload, false);
+          else fixture.transport.publish(number % 3 === 1 ? 'a' : 'b', payload, false);
+        }
+        assert.deepEqual(await texts(one.raw, 300), expected);
+        assert.deepEqual(await texts(two.raw, 300), expected);
+      });
+    });
+
+    test('a topic is published to without subscribers, and after its last one has gone', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        fixture.transport.publish('t', Buffer.from('x'), false);
+        const gone = await fixture.connect();
+        gone.peer.open.subscribe('t');
+        gone.raw.destroy();
+        await until(() => gone.peer.closes.length === 1, 'the close');
+        fixture.transport.publish('t', Buffer.from('x'), false);
+        const { raw } = await fixture.connect();
+        await settled(raw);
+        assert.deepEqual(payloads(raw), []);
+      });
+    });
+
+    test('topics of any name and size are kept apart', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        const topics = ['+', '#', 'a/+', 'a/#', '/', 'ä😀', 'x'.repeat(4_096), 'A', 'a'];
+        for (const topic of topics) peer.open.subscribe(topic);
+        for (const topic of topics) fixture.transport.publish(topic, Buffer.from(topic), false);
+        fixture.transport.publish('a/b', Buffer.from('none'), false);
+        await settled(raw);
+        await pause(5);
+        assert.deepEqual(payloads(raw), topics);
+      });
+    });
+  });
+}

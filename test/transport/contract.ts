@@ -1,0 +1,18 @@
+import { describe } from 'node:test';
+import type { CreateTransport } from '#dist/worker/transport/transport.js';
+import { describeEnds } from './contract-ends.ts';
+import { describeListening } from './contract-listening.ts';
+import { describeMessages } from './contract-messages.ts';
+import { describeRequests } from './contract-requests.ts';
+import { describeSending } from './contract-sending.ts';
+
+/** What every adapter of the transport port promises. Runs in the test's own thread, over real sockets. */
+export function describeTransport(name: string, create: CreateTransport): void {
+  describe(`${name} as a transport`, () => {
+    describeRequests(create);
+    describeMessages(create);
+    describeSending(create);
+    describeEnds(create);
+    describeListening(create);
+  });
+}
