@@ -217,8 +217,12 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   override removeAllListeners(event?: keyof EngineEvents): this {
-    super.removeAllListeners(event);
-    if (event === undefined) this.#watchListeners();
+    if (event === undefined) {
+      super.removeAllListeners();
+      this.#watchListeners();
+    } else {
+      super.removeAllListeners(event);
+    }
     this.#updateInterest();
     return this;
   }
@@ -256,7 +260,8 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #checkName(code: 'ERR_CHANNEL_INVALID' | 'ERR_ROOM_INVALID', path: string, name: string): void {
     const limit = this.#config.limits.channelNameBytes;
-    if (typeof name === 'string' && name !== '' && (name.length * 3 <= limit || Buffer.byteLength(name) <= limit)) return;
+    if (typeof name === 'string' && name !== '' && (name.length * 3 <= limit || Buffer.byteLength(name) <= limit))
+      return;
     const allowed = `1 to ${limit} bytes of UTF-8`;
     throw new EngineError(code, `a ${path} name has ${allowed}`, { path, given: name, allowed });
   }
@@ -391,10 +396,10 @@ export class Engine extends EventEmitter<EngineEvents> {
   #onShardGone(gone: ShardThread, error: EngineError | null): void {
     this.#readyList = null;
     this.#board.setShardOpen(gone.shard, false);
-    // A reader that is gone must not hold the others' rings back.
-    for (const ring of this.#memory.rings) dismissConsumer(ring, gone.thread);
     this.#bus.leave(gone.thread);
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === gone.shard);
+    // A reader that is gone must not hold the others' rings back. Whoever waited for it looks again on `peer-gone`.
+    for (const ring of this.#memory.rings) dismissConsumer(ring, gone.thread);
     for (const shard of this.#shards) if (shard.isReady) shard.post({ kind: 'peer-gone', thread: gone.thread });
     this.#bus.onDoorbell();
     if (this.#closing !== null || this.#board.engine === 'starting') return;
@@ -418,7 +423,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#bus.close();
     if (!inTime) {
       for (const shard of this.#shards) shard.unref();
-      throw new EngineError('ERR_SHARD_STALLED', `a shard did not end within ${graceMs + stallMs} ms: its loop is blocked`);
+      throw new EngineError(
+        'ERR_SHARD_STALLED',
+        `a shard did not end within ${graceMs + stallMs} ms: its loop is blocked`,
+      );
     }
     this.#board.engine = 'closed';
     unguardExit(this.#guarded);

@@ -129,10 +129,7 @@ const schema = z.strictObject({
     })
     .prefault({}),
   health: z
-    .union([
-      z.literal(false),
-      z.strictObject({ live: urlPath.default('/healthz'), ready: urlPath.default('/readyz') }),
-    ])
+    .union([z.literal(false), z.strictObject({ live: urlPath.default('/healthz'), ready: urlPath.default('/readyz') })])
     .prefault({}),
   pages: z
     .record(urlPath, z.strictObject({ contentType: z.string().default('text/html; charset=utf-8'), body: z.string() }))

@@ -7,7 +7,10 @@ import type { FromShard, ShardStart, ToShard } from '../shared/ipc.ts';
 
 export interface ShardThreadEvents {
   /** A message that is not about starting or listening. */
-  message(thread: ShardThread, message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'failed' }>): void;
+  message(
+    thread: ShardThread,
+    message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'failed' }>,
+  ): void;
   /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
   gone(thread: ShardThread, error: EngineError | null): void;
 }
@@ -64,7 +67,9 @@ export class ShardThread {
           this.#listening.resolve(message.port);
           break;
         case 'listen-failed':
-          this.#listening.reject(new EngineError('ERR_LISTEN_FAILED', `cannot listen on ${config.host}:${config.port}`));
+          this.#listening.reject(
+            new EngineError('ERR_LISTEN_FAILED', `cannot listen on ${config.host}:${config.port}`),
+          );
           break;
         case 'failed': {
           const failure = new EngineError(message.code as ErrorCode, message.text);
@@ -84,7 +89,8 @@ export class ShardThread {
         this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
       }
       this.isReady = false;
-      const unready = this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
+      const unready =
+        this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
       ready.reject(unready);
       this.#listening.reject(unready);
       events.gone(this, this.#failure);

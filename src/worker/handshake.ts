@@ -1,5 +1,5 @@
-import type { EngineConfig } from '../shared/config.ts';
 import { type Codec, type CodecName, codecByName } from '../shared/codec/index.ts';
+import type { EngineConfig } from '../shared/config.ts';
 import type { ErrorCode } from '../shared/errors/index.ts';
 import type { HttpAnswer, TransportRequest } from './transport/transport.ts';
 
@@ -36,7 +36,7 @@ function refuse(...parts: Parameters<typeof refusal>): HandshakeVerdict {
 }
 
 function hasToken(list: string, token: string): boolean {
-  for (const item of list.split(',')) if (item.trim().toLowerCase() === token) return true;
+  for (const item of list.split(',')) if (item.trim() === token) return true;
   return false;
 }
 
@@ -56,7 +56,10 @@ export function isOriginAllowed(headers: ReadonlyMap<string, string>, origins: E
   return URL.canParse(`${protocol}//${host}`) && new URL(`${protocol}//${host}`).host === originHost;
 }
 
-/** The server's preference among what the client offers (checklist H-25, H-26, X-01, X-02). */
+/**
+ * The server's preference among what the client offers (checklist H-25, H-26, X-01, X-02). Names are exact: a client
+ * that offered `JSON` would refuse the echo `json`.
+ */
 function negotiate(offered: string | undefined, policy: HandshakePolicy): { codec: Codec; echo: string | null } | null {
   if (offered !== undefined) {
     for (const name of policy.subprotocols) {
@@ -71,7 +74,7 @@ function negotiate(offered: string | undefined, policy: HandshakePolicy): { code
 }
 
 function clientName(request: TransportRequest): string {
-  return request.headers.get('x-client-id') ?? new URLSearchParams(request.query).get('client_id') ?? '';
+  return request.headers.get('x-client-id') || (new URLSearchParams(request.query).get('client_id') ?? '');
 }
 
 /**
@@ -83,10 +86,10 @@ export function checkHandshake(request: TransportRequest, policy: HandshakePolic
   if (request.method !== 'GET') {
     return refuse(405, 'ERR_HANDSHAKE_METHOD', 'a WebSocket handshake is a GET request', [['Allow', 'GET']]);
   }
-  if (!hasToken(headers.get('connection') ?? '', 'upgrade')) {
+  if (!hasToken((headers.get('connection') ?? '').toLowerCase(), 'upgrade')) {
     return refuse(400, 'ERR_HANDSHAKE_CONNECTION', 'the Connection header must contain "Upgrade"');
   }
-  if (!hasToken(headers.get('upgrade') ?? '', 'websocket')) {
+  if (!hasToken((headers.get('upgrade') ?? '').toLowerCase(), 'websocket')) {
     return refuse(400, 'ERR_HANDSHAKE_UPGRADE', 'the Upgrade header must contain "websocket"');
   }
   const version = headers.get('sec-websocket-version');

@@ -73,7 +73,10 @@ export class Hub {
     const memberships = connection.memberships(kind);
     if (memberships.has(name)) return false;
     if (memberships.size >= limit) {
-      throw new EngineError(limitCode, `a connection may be in at most ${limit} ${kind}s`, { path: kind, given: limit });
+      throw new EngineError(limitCode, `a connection may be in at most ${limit} ${kind}s`, {
+        path: kind,
+        given: limit,
+      });
     }
     const audiences = this.#audiences[kind];
     let audience = audiences.get(name);

@@ -1,5 +1,5 @@
 import type { EngineConfig } from '../shared/config.ts';
-import type { ShardConnection } from './shard-connection.ts';
+import { nothing, type ShardConnection } from './shard-connection.ts';
 
 /**
  * Keeps the messages of a connection in order while something about it is awaited: its `connect` handler, or the
@@ -16,35 +16,37 @@ export class Inbox {
     this.#handle = handle;
   }
 
-  /** Messages that come from here on wait for `promise`, however it ends. */
+  /** Messages that come from here on wait for `promise`, however it ends, and for every other one that is awaited. */
   hold(connection: ShardConnection, promise: Promise<unknown>): void {
-    connection.pending ??= [];
+    connection.holds += 1;
     const release = (): void => this.#release(connection);
     promise.then(release, release);
   }
 
   /** Handles a message now, or keeps a copy for later. False: too much is waiting. */
   accept(connection: ShardConnection, bytes: Uint8Array): boolean {
-    const { pending } = connection;
-    if (pending === null) {
+    if (connection.holds === 0) {
       this.#handle(connection, bytes);
       return true;
     }
+    const { pending } = connection;
     if (pending.length >= this.#maxMessages || connection.pendingBytes + bytes.length > this.#maxBytes) return false;
-    pending.push(bytes.slice());
+    if (pending === nothing) connection.pending = [bytes.slice()];
+    else pending.push(bytes.slice());
     connection.pendingBytes += bytes.length;
     return true;
   }
 
   #release(connection: ShardConnection): void {
-    const waiting = connection.pending ?? [];
-    connection.pending = null;
-    let next = 0;
-    for (; next < waiting.length && connection.isOpen; next++) {
+    connection.holds -= 1;
+    if (connection.isHeld) return;
+    const waiting = connection.pending;
+    connection.pending = nothing;
+    for (let next = 0; next < waiting.length && connection.isOpen; next++) {
       const bytes = waiting[next] as Uint8Array;
       connection.pendingBytes -= bytes.length;
       this.#handle(connection, bytes);
-      // The message itself may be awaited: what is left stays in front of what came meanwhile.
+      // The message itself may be awaited: what is left stays in front of what comes meanwhile.
       if (connection.isHeld) {
         connection.pending = waiting.slice(next + 1);
         return;

@@ -57,6 +57,11 @@ export class Intake {
     if (done !== undefined) this.#inbox.hold(connection, done);
   }
 
+  /** Messages of the connection wait until `settled`. */
+  holdUntil(connection: ShardConnection, settled: Promise<void>): void {
+    this.#inbox.hold(connection, settled);
+  }
+
   /** A message as it arrived; `bytes` are valid only during the call. */
   accept(connection: ShardConnection, bytes: Uint8Array): void {
     if (!connection.isOpen) return;

@@ -42,6 +42,9 @@ export function checkClose(code: number, reason: string): void {
   });
 }
 
+/** Shared by all connections with nothing waiting, which is nearly all of them. */
+export const nothing: Uint8Array[] = [];
+
 /** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
 export class ShardConnection implements Connection {
   readonly id: string;
@@ -51,8 +54,10 @@ export class ShardConnection implements Connection {
   readonly codecIndex: number;
   /** Null before the handshake is answered and after the end. */
   socket: Socket | null = null;
-  /** Messages that wait for a `connect` or `authorize` handler; null: none is awaited. */
-  pending: Uint8Array[] | null = null;
+  /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
+  holds = 0;
+  /** Messages that wait meanwhile. */
+  pending: Uint8Array[] = nothing;
   pendingBytes = 0;
   /** Malformed messages in a row. */
   malformed = 0;
@@ -96,9 +101,8 @@ export class ShardConnection implements Connection {
     return this.socket !== null && !this.#closing;
   }
 
-  /** Whether messages are kept in `pending`. */
   get isHeld(): boolean {
-    return this.pending !== null;
+    return this.holds > 0;
   }
 
   /** Names of the channels or rooms, for the hub. Most connections never need the set. */

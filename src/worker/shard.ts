@@ -92,10 +92,11 @@ export class Shard {
         open: (connection, socket) => this.#open(connection, socket),
         message: (connection, payload) => this.#intake.accept(connection, payload),
         drain: () => undefined,
-        dropped: (connection) => this.#dropped(connection),
+        dropped: (connection, messages) => this.#dropped(connection, messages),
         close: (connection, code, reason, cause) => this.#close(connection, code, reason, cause),
         abandoned: () => this.#counters.add(counter.handshakesAbandoned, 1),
-        discarded: (connection) => this.#names.release(connection),
+        // Upgrades are decided at once here.
+        discarded: () => undefined,
         error: (error) => this.#guard.report('transport', null, error),
       },
     );
@@ -211,7 +212,7 @@ export class Shard {
     this.#bus.attend(thread);
   }
 
-  #upgrade(request: TransportRequest): UpgradeDecision<ShardConnection> | Promise<UpgradeDecision<ShardConnection>> {
+  #upgrade(request: TransportRequest): UpgradeDecision<ShardConnection> {
     if (this.#board.engine === 'draining' || this.#closed) {
       return this.#refused(refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]));
     }
@@ -220,12 +221,7 @@ export class Shard {
     const { codec, subprotocol, name } = verdict.handshake;
     const facts = { id: this.#ids.next(), name, codec, remoteAddress: request.remoteAddress };
     const connection = new ShardConnection(facts, { hub: this.#hub, fanOut: this.#fanOut });
-    const accepted: UpgradeDecision<ShardConnection> = { accept: true, attachment: connection, subprotocol };
-    const claim = this.#names.claim(connection);
-    if (claim === true) return accepted;
-    return claim.then((granted) =>
-      granted ? accepted : this.#refused(refusal(409, 'ERR_NAME_TAKEN', 'a client with this id is connected')),
-    );
+    return { accept: true, attachment: connection, subprotocol };
   }
 
   #refused(answer: ReturnType<typeof refusal>): UpgradeDecision<ShardConnection> {
@@ -235,6 +231,20 @@ export class Shard {
 
   #open(connection: ShardConnection, socket: Socket): void {
     connection.socket = socket;
+    const claim = this.#names.claim(connection);
+    if (claim === true) this.#admit(connection);
+    else this.#intake.holdUntil(connection, claim.then((granted) => this.#admitIf(connection, granted)));
+  }
+
+  #admitIf(connection: ShardConnection, granted: boolean): void {
+    if (!granted) connection.close(closeCode.nameTaken, 'a client with this id is connected');
+    // It may have left in the meantime, when there was nothing to give back yet.
+    else if (connection.isOpen) this.#admit(connection);
+    else this.#names.release(connection);
+  }
+
+  /** From here on the connection counts: it can be reached, and its end will be told. */
+  #admit(connection: ShardConnection): void {
     this.#connections.set(connection.id, connection);
     this.#counters.add(counter.connectionsOpened, 1);
     this.#hub.enter(connection);
@@ -245,16 +255,16 @@ export class Shard {
     this.#intake.welcome(connection);
   }
 
-  #dropped(connection: ShardConnection): void {
-    this.#counters.add(counter.messagesDropped, 1);
+  #dropped(connection: ShardConnection, messages: number): void {
+    this.#counters.add(counter.messagesDropped, messages);
     if (this.#config.slowConsumer !== 'disconnect' || !connection.isOpen) return;
     this.#counters.add(counter.slowConsumersClosed, 1);
     connection.close(closeCode.slowConsumer, 'too slow');
   }
 
   #close(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
-    if (!this.#connections.delete(connection.id)) return;
     connection.socket = null;
+    if (!this.#connections.delete(connection.id)) return;
     this.#hub.exit(connection);
     this.#names.release(connection);
     this.#counters.add(counter.connectionsClosed, 1);

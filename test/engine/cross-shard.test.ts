@@ -94,7 +94,10 @@ describe('messages between shards', () => {
       assert.equal(engine.broadcastRaw(Buffer.from('[1]')), 'queued');
       for (const client of clients) {
         const first = await client.next();
-        assert.deepEqual([first.type, first.data, first.channel, first.client_id], ['broadcast', 'all', undefined, undefined]);
+        assert.deepEqual(
+          [first.type, first.data, first.channel, first.client_id],
+          ['broadcast', 'all', undefined, undefined],
+        );
         assert.deepEqual((await client.next()).data, [1]);
       }
     }));
@@ -126,7 +129,10 @@ describe('rooms', () => {
       }
       outsider.send({ type: 'room', data: { room_id: 'lobby', data: 1 } });
       assert.equal(((await outsider.next(isError)).data as { code: string }).code, 'ERR_NOT_A_MEMBER');
-      assert.deepEqual(outsider.all.filter((message) => message.type === 'room'), []);
+      assert.deepEqual(
+        outsider.all.filter((message) => message.type === 'room'),
+        [],
+      );
 
       two.send({ type: 'leave_room', data: { room_id: 'lobby' } });
       await two.sync();
@@ -158,7 +164,10 @@ describe('rooms', () => {
       engine.publish('a', { data: 1 });
       engine.publishToRoom('r', { data: 2 });
       await one.next((message) => message.data === 2);
-      assert.deepEqual(one.all.map((message) => message.data), [1, 2]);
+      assert.deepEqual(
+        one.all.map((message) => message.data),
+        [1, 2],
+      );
       one.send({ type: 'unsubscribe', data: { channel: 'never-joined' } });
       one.send({ type: 'leave_room', data: { room_id: 'never-joined' } });
       one.send({ type: 'unsubscribe', data: { channel: 'a' } });
@@ -185,7 +194,10 @@ describe('one connection, by its id', () => {
         assert.equal(engine.disconnect(client.id, 4001, 'bye'), 'queued');
         assert.deepEqual(await client.closed, { code: 4001, reason: 'bye' });
       }
-      assert.deepEqual(clients.map((client) => client.all.length), [1, 1, 1]);
+      assert.deepEqual(
+        clients.map((client) => client.all.length),
+        [1, 1, 1],
+      );
     }));
 
   it('an id that no connection has is not found, and one that has ended is counted as undeliverable', () =>
@@ -210,7 +222,10 @@ describe('one connection, by its id', () => {
       const [one] = await clientsApart(engine);
       for (let i = 0; i < 2_000; i++) engine.send(one.id, { data: i });
       await until(() => one.all.length >= 2_000, 'all messages');
-      assert.deepEqual(one.all.map((message) => message.data), Array.from({ length: 2_000 }, (_, i) => i));
+      assert.deepEqual(
+        one.all.map((message) => message.data),
+        Array.from({ length: 2_000 }, (_, i) => i),
+      );
     }));
 
   it('messages and close codes that cannot be sent are refused with a typed error, before anything happens', () =>

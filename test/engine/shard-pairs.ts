@@ -1,5 +1,5 @@
 import type { Engine } from '#dist/main/index.js';
-import { type Client, connect, type ConnectOptions } from '../support/client.ts';
+import { type Client, type ConnectOptions, connect } from '../support/client.ts';
 
 /** The shard that a connection id names: its part before the first dash, in base 36. */
 export function shardOf(id: string): number {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { startEngine } from '#dist/main/index.js';
 import { WebSocket } from 'ws';
+import { startEngine } from '#dist/main/index.js';
 import type { FleetReport } from './fixtures/subscriber-fleet.ts';
 
 const subscribers = 1_000;

@@ -49,9 +49,10 @@ interface Reader {
   next: number | null;
 }
 
-/** A piece that waits in the spill queue; `record` is null for all but the first piece of a record. */
+/** A piece that waits in the spill queue. */
 interface WaitingPiece {
-  readonly record: number | null;
+  readonly record: number;
+  readonly first: boolean;
   readonly bytes: number;
 }
 
@@ -144,11 +145,11 @@ export class RingModel {
         'all readers sleep, and the spill queue is not empty',
       );
     }
-    const written = this.#firstWaiting();
+    const complete = this.#waiting[0]?.record ?? this.#records.length;
     for (const reader of attending) {
       if (reader.awake || reader.high === null) continue;
       const first = this.#firstFor(this.#readers.indexOf(reader), reader.next ?? reader.high);
-      assert.ok(first >= written, `a reader sleeps over record ${first}`);
+      assert.ok(first >= complete, `a reader sleeps over record ${first}`);
     }
   }
 
@@ -203,10 +204,10 @@ export class RingModel {
 
   #piecesOf(number: number, size: number): WaitingPiece[] {
     const max = this.#producer.maxPieceBytes;
-    if (size <= max) return [{ record: number, bytes: bytesOf(size) }];
-    const pieces: WaitingPiece[] = [{ record: number, bytes: bytesOf(max) }];
+    if (size <= max) return [{ record: number, first: true, bytes: bytesOf(size) }];
+    const pieces: WaitingPiece[] = [{ record: number, first: true, bytes: bytesOf(max) }];
     for (let left = size + 8 - max; left > 0; left -= max) {
-      pieces.push({ record: null, bytes: bytesOf(Math.min(left, max)) });
+      pieces.push({ record: number, first: false, bytes: bytesOf(Math.min(left, max)) });
     }
     return pieces;
   }
@@ -249,8 +250,9 @@ export class RingModel {
     );
   }
 
+  /** The first record of which the ring has nothing yet. */
   #firstWaiting(): number {
-    for (const piece of this.#waiting) if (piece.record !== null) return piece.record;
+    for (const piece of this.#waiting) if (piece.first) return piece.record;
     return this.#records.length;
   }
 

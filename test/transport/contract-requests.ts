@@ -4,9 +4,9 @@ import type { CreateTransport } from '#dist/worker/transport/transport.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { acceptOf, handshakeText, openRaw, request, requestText, sampleKey } from '../support/raw-socket.ts';
 import { pause, until } from '../support/waiting.ts';
-import { accept, type Peer, refuse, withTransport } from './transport-fixture.ts';
+import { accept, type Peer, refuse, type TransportLimits, withTransport } from './transport-fixture.ts';
 
-export function describeRequests(create: CreateTransport): void {
+export function describeRequests(create: CreateTransport, limits: TransportLimits): void {
   describe('requests', () => {
     test('an accepted upgrade is answered with the 101 of RFC 6455 and the chosen subprotocol (H-24)', async () => {
       const hooks = { upgrade: (_request: unknown, peer: Peer) => accept(peer, 'msgpack') };
@@ -57,14 +57,40 @@ export function describeRequests(create: CreateTransport): void {
     test('an answered connection is closed by the server, and nothing more is read from it', async () => {
       await withTransport(create, {}, async (fixture) => {
         const raw = await openRaw(fixture.port);
-        raw.write(requestText('GET', '/one') + requestText('GET', '/two'));
+        raw.write(requestText('GET', '/one'));
         assert.equal((await raw.reply()).status, 404);
+        raw.write(requestText('GET', '/two'));
         await raw.ended();
         assert.deepEqual(
           fixture.requests.map((one) => one.path),
           ['/one'],
         );
         assert.equal(fixture.abandoned, 0);
+      });
+    });
+
+    test('one socket is at most one request: more of them in one packet are not served', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        for (const second of [requestText('GET', '/two'), handshakeText()]) {
+          const raw = await openRaw(fixture.port);
+          raw.write(requestText('GET', '/one') + second);
+          await raw.ended();
+        }
+        const upgraded = await openRaw(fixture.port);
+        upgraded.write(handshakeText() + requestText('GET', '/two'));
+        await until(() => fixture.requests.length === 3, 'the third request');
+        upgraded.destroy();
+        await pause(20);
+        assert.deepEqual(
+          fixture.requests.map((one) => one.path),
+          ['/one', '/one', '/ws'],
+        );
+        // Whatever became of the three, they are counted to the end: the next one that ends early is seen.
+        const { abandoned } = fixture;
+        const silent = await openRaw(fixture.port);
+        await pause(20);
+        silent.destroy();
+        await until(() => fixture.abandoned === abandoned + 1, 'the next abandoned socket');
       });
     });
 
@@ -133,7 +159,8 @@ export function describeRequests(create: CreateTransport): void {
         });
       });
 
-      test(`bytes in the packet of the handshake are kept when it is accepted ${when} (X-27)`, async () => {
+      const kept = limits.earlyFrames === 'kept';
+      test(`frames in the packet of the handshake are ${kept ? 'kept' : 'never half taken'} when it is accepted ${when} (X-27)`, async () => {
         const hooks = {
           upgrade: (_request: unknown, peer: Peer) => (late ? pause(30).then(() => accept(peer)) : accept(peer)),
         };
@@ -143,12 +170,21 @@ export function describeRequests(create: CreateTransport): void {
             frameBytes({ opcode: opcode.text, payload: 'first' }),
             frameBytes({ opcode: opcode.text, payload: 'second' }),
           ]);
-          assert.equal((await raw.handshake({ early })).status, 101);
+          const reply = await raw.handshake({ early });
+          if (reply.status !== 101) {
+            assert.equal(kept, false);
+            await raw.ended();
+            await until(() => fixture.discarded.length === 1, 'the attachment to be given back');
+            assert.equal(fixture.peers[0]?.opens, 0);
+            assert.equal(fixture.abandoned, 1);
+            return;
+          }
           raw.sendText('third');
-          await until(() => fixture.peers[0]?.messages.length === 3, 'three messages');
+          const expected = kept ? ['first', 'second', 'third'] : ['third'];
+          await until(() => fixture.peers[0]?.messages.length === expected.length, 'the messages');
           assert.deepEqual(
             fixture.peers[0]?.messages.map((message) => message.payload.toString()),
-            ['first', 'second', 'third'],
+            expected,
           );
         });
       });
@@ -185,14 +221,25 @@ export function describeRequests(create: CreateTransport): void {
       });
     });
 
-    test('a handshake that comes byte by byte is accepted', async () => {
+    const start = limits.requestLine === 'in pieces' ? 1 : handshakeText().indexOf('\n') + 1;
+    test(`a handshake that is cut anywhere ${start === 1 ? '' : 'after its first line '}is accepted`, async () => {
       await withTransport(create, {}, async (fixture) => {
-        const raw = await openRaw(fixture.port);
-        for (const byte of Buffer.from(handshakeText())) {
-          raw.write(Buffer.of(byte));
-          await new Promise((resolve) => setImmediate(resolve));
+        const text = handshakeText();
+        const trickled = await openRaw(fixture.port);
+        trickled.write(text.slice(0, start));
+        for (const byte of text.slice(start)) {
+          await pause(1);
+          trickled.write(byte);
         }
-        assert.equal((await raw.reply()).status, 101);
+        assert.equal((await trickled.reply()).status, 101);
+        for (let cut = start; cut < text.length; cut++) {
+          const raw = await openRaw(fixture.port);
+          raw.write(text.slice(0, cut));
+          await pause(1);
+          raw.write(text.slice(cut));
+          assert.equal((await raw.reply()).status, 101, `cut after ${cut} bytes`);
+          raw.destroy();
+        }
         assert.equal(fixture.abandoned, 0);
       });
     });

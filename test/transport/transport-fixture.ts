@@ -21,6 +21,14 @@ import {
 } from '../support/raw-socket.ts';
 import { until } from '../support/waiting.ts';
 
+/** Where the library behind an adapter can do less than RFC 6455 or the port would like. */
+export interface TransportLimits {
+  /** Frames that a client sends, against the RFC, in the packet of its handshake; 'not kept': lost or refused. */
+  readonly earlyFrames: 'kept' | 'not kept';
+  /** Whether the first line of a request may come in more than one packet. */
+  readonly requestLine: 'in pieces' | 'whole';
+}
+
 /** What a test attaches to a connection: it keeps everything that the transport reports about it. */
 export class Peer {
   /** The query of its handshake. */

@@ -1,4 +1,7 @@
 import { UwsTransport } from '#dist/worker/transport/uws-transport.js';
 import { describeTransport } from './contract.ts';
 
-describeTransport('UwsTransport', (options, events) => new UwsTransport(options, events));
+describeTransport('UwsTransport', (options, events) => new UwsTransport(options, events), {
+  earlyFrames: 'not kept',
+  requestLine: 'whole',
+});

@@ -9,7 +9,8 @@ export type CloseCodeName =
   | 'slowConsumer'
   | 'badMessage'
   | 'nameReplaced'
-  | 'limitExceeded';
+  | 'limitExceeded'
+  | 'nameTaken';
 
 /**
  * WebSocket close codes that the engine sends (RFC 6455 section 7.4 and the IANA registry up to 1014, then our own).
@@ -27,6 +28,7 @@ export const closeCode: Readonly<Record<CloseCodeName, number>> = Object.freeze(
   badMessage: 3501,
   nameReplaced: 3503,
   limitExceeded: 3504,
+  nameTaken: 3505,
 });
 
 /**

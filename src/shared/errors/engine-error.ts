@@ -33,7 +33,6 @@ export type ErrorCode =
   | 'ERR_HANDSHAKE_ORIGIN'
   | 'ERR_HANDSHAKE_SUBPROTOCOL'
   | 'ERR_NAME_INVALID'
-  | 'ERR_NAME_TAKEN'
   | 'ERR_SHUTTING_DOWN'
   // Inside a shard.
   | 'ERR_RING_CORRUPT'

@@ -32,6 +32,8 @@ interface AdoptingApp extends TemplatedApp {
 interface UserData<A> {
   readonly attachment: A;
   socket: UwsSocket<A> | null;
+  /** Messages dropped that were not reported yet. */
+  dropped: number;
 }
 
 const sendVerdicts: readonly SendVerdict[] = ['buffered', 'sent', 'dropped'];
@@ -109,7 +111,7 @@ function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): 
   response.cork(() => {
     response.writeStatus(`${status} ${statusTexts.get(status) ?? 'Error'}`);
     for (const [name, value] of headers) response.writeHeader(name, value);
-    response.writeHeader('Connection', 'close');
+    // Adds `Connection: close`.
     response.end(body, true);
   });
 }
@@ -166,7 +168,7 @@ export class UwsTransport<A> implements Transport {
         }
       },
       drain: (native) => this.#guard(() => events.drain(native.getUserData().attachment)),
-      dropped: (native) => this.#guard(() => events.dropped(native.getUserData().attachment)),
+      dropped: (native) => this.#dropped(native.getUserData()),
       close: (native, code, message) => {
         const data = native.getUserData();
         data.socket?.detach();
@@ -176,10 +178,7 @@ export class UwsTransport<A> implements Transport {
         this.#guard(() => events.close(data.attachment, code, cause === 'closed' ? reason : '', cause));
       },
     });
-    app.any('/*', (response, request) => {
-      const copy = copyRequest(response, request);
-      this.#guard(() => this.#answer(response, events.request(copy)));
-    });
+    app.any('/*', (response, request) => this.#request(response, copyRequest(response, request)));
   }
 
   get handle(): unknown {
@@ -222,9 +221,9 @@ export class UwsTransport<A> implements Transport {
   }
 
   #upgrade(response: HttpResponse, request: TransportRequest, context: Parameters<HttpResponse['upgrade']>[4]): void {
-    let aborted = false;
+    const exchange = this.#begin(response);
     const settle = (decision: UpgradeDecision<A>): void => {
-      if (aborted || this.#closed) {
+      if (exchange.over || this.#closed) {
         if (decision.accept) this.#guard(() => this.#events.discarded(decision.attachment));
         return;
       }
@@ -232,34 +231,78 @@ export class UwsTransport<A> implements Transport {
         this.#answer(response, decision.answer);
         return;
       }
-      const data: UserData<A> = { attachment: decision.attachment, socket: null };
+      const data: UserData<A> = { attachment: decision.attachment, socket: null, dropped: 0 };
       const key = request.headers.get('sec-websocket-key') ?? '';
-      response.cork(() => response.upgrade(data, key, decision.subprotocol ?? '', '', context));
+      // Never inside `cork`: when that returns, this version of the library takes the WebSocket's memory for that of
+      // the answered request, and now and then reads from it that the connection is to be closed.
+      response.upgrade(data, key, decision.subprotocol ?? '', '', context);
     };
+    const fail = (error: unknown): void => this.#fail(response, exchange, error);
     try {
       const decision = this.#events.upgrade(request);
-      if (!(decision instanceof Promise)) {
+      if (decision instanceof Promise) {
+        decision.then(settle, fail);
+      } else if (decision.accept) {
+        // At once, while the library has corked this socket by itself: the answer leaves in one packet.
         settle(decision);
-        return;
+      } else {
+        setImmediate(settle, decision);
       }
-      response.onAborted(() => {
-        aborted = true;
-      });
-      decision.then(settle, (error: unknown) => this.#fail(response, aborted, error));
     } catch (error) {
-      this.#fail(response, aborted, error);
+      fail(error);
     }
   }
 
-  #fail(response: HttpResponse, aborted: boolean, error: unknown): void {
+  #request(response: HttpResponse, request: TransportRequest): void {
+    const exchange = this.#begin(response);
+    try {
+      const what = this.#events.request(request);
+      setImmediate(() => {
+        if (!exchange.over && !this.#closed) this.#answer(response, what);
+      });
+    } catch (error) {
+      this.#fail(response, exchange, error);
+    }
+  }
+
+  /**
+   * No answer but that of an upgrade is given before the library has looked at all bytes of the packet. So it finds a
+   * second request that follows the first, which is unanswered, and cuts the connection; answered at once, it would
+   * serve the second one too.
+   */
+  #begin(response: HttpResponse): { over: boolean } {
+    const exchange = { over: false };
+    response.onAborted(() => {
+      exchange.over = true;
+    });
+    return exchange;
+  }
+
+  #fail(response: HttpResponse, exchange: { readonly over: boolean }, error: unknown): void {
     this.#events.error(error);
-    if (aborted || this.#closed) return;
-    this.#answer(response, { status: 500, headers: new Map(), body: 'ERR_INTERNAL: the upgrade failed\n' });
+    setImmediate(() => {
+      if (exchange.over || this.#closed) return;
+      this.#answer(response, { status: 500, headers: new Map(), body: 'ERR_INTERNAL: the request failed\n' });
+    });
   }
 
   #answer(response: HttpResponse, what: HttpAnswer): void {
     this.#answered += 1;
     answer(response, what);
+  }
+
+  /**
+   * The library is in the middle of a topic's subscribers here, and crashes if one of them is closed now: report when it
+   * is done.
+   */
+  #dropped(data: UserData<A>): void {
+    data.dropped += 1;
+    if (data.dropped > 1) return;
+    setImmediate(() => {
+      const messages = data.dropped;
+      data.dropped = 0;
+      if (!this.#closed) this.#guard(() => this.#events.dropped(data.attachment, messages));
+    });
   }
 
   #guard(callback: () => void): void {

@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Engine } from '#dist/main/index.js';
+import { connect } from '../support/client.ts';
+import { withEngine } from '../support/leaks.ts';
+import {
+  acceptOf,
+  freshKey,
+  type HttpReply,
+  handshakeText,
+  openRaw,
+  openWebSocket,
+  type RequestOptions,
+  request,
+  requestText,
+} from '../support/raw-socket.ts';
+import { pause, until } from '../support/waiting.ts';
+
+/** The reply to a handshake; a refused one must end the connection. */
+async function shake(engine: Engine, options: RequestOptions): Promise<HttpReply> {
+  const raw = await openRaw(engine.port);
+  const reply = await raw.handshake(options);
+  if (reply.status !== 101) {
+    assert.equal(reply.headers.get('connection'), 'close');
+    await raw.ended();
+  }
+  raw.destroy();
+  return reply;
+}
+
+const key = 'Sec-WebSocket-Key';
+const version = 'Sec-WebSocket-Version';
+const protocol = 'Sec-WebSocket-Protocol';
+
+describe('a handshake with a running engine', () => {
+  test('is answered with the accept value of its key, and the connection then works (H-24)', async () => {
+    await withEngine({}, async (engine) => {
+      const raw = await openRaw(engine.port);
+      const mine = freshKey();
+      const reply = await raw.handshake({ headers: { [key]: mine } });
+      assert.equal(reply.lines[0], 'HTTP/1.1 101 Switching Protocols');
+      assert.equal(reply.headers.get('sec-websocket-accept'), acceptOf(mine));
+      assert.equal(reply.headers.has('sec-websocket-protocol'), false);
+      raw.sendJson({ type: 'subscribe', data: { channel: 'news' } });
+      raw.sendJson({ type: 'publish', channel: 'news', data: [1, 2] });
+      const message = await raw.nextJson();
+      assert.deepEqual([message.type, message.channel, message.data], ['message', 'news', [1, 2]]);
+    });
+  });
+
+  test('what is wrong with it is said with a status, an error code and the headers that go with it', async () => {
+    const cases: readonly (readonly [string, RequestOptions, number, string, (readonly [string, string])?])[] = [
+      ['no key (H-20)', { headers: { [key]: null } }, 400, 'ERR_HANDSHAKE_KEY'],
+      ['an empty key', { headers: { [key]: '' } }, 400, 'ERR_HANDSHAKE_KEY'],
+      ['24 characters that are no base64 (G-31)', { headers: { [key]: '!'.repeat(24) } }, 400, 'ERR_HANDSHAKE_KEY'],
+      [
+        'base64 of 15 bytes (H-21)',
+        { headers: { [key]: Buffer.alloc(15).toString('base64') } },
+        400,
+        'ERR_HANDSHAKE_KEY',
+      ],
+      [
+        'base64 of 18 bytes, as long as a key',
+        { headers: { [key]: Buffer.alloc(18).toString('base64') } },
+        400,
+        'ERR_HANDSHAKE_KEY',
+      ],
+      ['two keys (G-31)', { headers: { [key]: [freshKey(), freshKey()] } }, 400, 'ERR_HANDSHAKE_KEY'],
+      ['two keys, one of them good', { headers: { [key]: ['short', freshKey()] } }, 400, 'ERR_HANDSHAKE_KEY'],
+      ['no version (X-03)', { headers: { [version]: null } }, 400, 'ERR_HANDSHAKE_VERSION', [version, '13']],
+      ['version 8 (X-03)', { headers: { [version]: '8' } }, 426, 'ERR_HANDSHAKE_VERSION', [version, '13']],
+      ['POST (G-21)', { method: 'POST' }, 405, 'ERR_HANDSHAKE_METHOD', ['Allow', 'GET']],
+      ['PUT', { method: 'PUT' }, 405, 'ERR_HANDSHAKE_METHOD', ['Allow', 'GET']],
+      ['another path', { target: '/ws2' }, 404, 'ERR_HANDSHAKE_PATH'],
+      ['a longer path', { target: '/ws/' }, 404, 'ERR_HANDSHAKE_PATH'],
+      ['another case of the path', { target: '/WS' }, 404, 'ERR_HANDSHAKE_PATH'],
+      ['no Upgrade (H-20)', { headers: { Upgrade: null } }, 400, 'ERR_HANDSHAKE_UPGRADE'],
+      ['an Upgrade to h2c', { headers: { Upgrade: 'h2c' } }, 400, 'ERR_HANDSHAKE_UPGRADE'],
+      ['no Connection (H-20)', { headers: { Connection: null } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
+      ['Connection without Upgrade', { headers: { Connection: 'keep-alive' } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
+      ['a foreign Origin (X-04)', { headers: { Origin: 'http://evil.example' } }, 403, 'ERR_HANDSHAKE_ORIGIN'],
+      ['an unknown subprotocol (X-02)', { headers: { [protocol]: 'xml' } }, 400, 'ERR_HANDSHAKE_SUBPROTOCOL'],
+      ['an id of 129 characters', { headers: { 'X-Client-ID': 'x'.repeat(129) } }, 400, 'ERR_NAME_INVALID'],
+      ['the same in the query', { target: `/ws?client_id=${'x'.repeat(129)}` }, 400, 'ERR_NAME_INVALID'],
+    ];
+    await withEngine({}, async (engine) => {
+      for (const [what, options, status, code, header] of cases) {
+        const reply = await shake(engine, options);
+        assert.equal(reply.status, status, what);
+        assert.ok(reply.body.startsWith(`${code}: `), `${what}: ${reply.body}`);
+        if (header !== undefined) assert.equal(reply.headers.get(header[0].toLowerCase()), header[1], what);
+      }
+      const stats = engine.stats();
+      assert.equal(stats.connectionsOpened, 0);
+      assert.equal(stats.handshakesAbandoned, 0);
+      // One without a key of 24 characters is a request to the socket library, not a handshake.
+      assert.equal(stats.handshakesRefused + stats.httpRequests, cases.length);
+      (await openWebSocket(engine.port)).destroy();
+    });
+  });
+
+  test('header names in any case, and Connection as a list, are fine (G-21)', async () => {
+    await withEngine({}, async (engine) => {
+      const headers = {
+        Connection: null,
+        Upgrade: null,
+        [key]: null,
+        cOnNeCtIoN: 'keep-alive, Upgrade',
+        UPGRADE: 'WebSocket',
+        'sec-websocket-KEY': freshKey(),
+      };
+      assert.equal((await shake(engine, { headers })).status, 101);
+      assert.equal((await shake(engine, { headers: { Connection: ['keep-alive', 'Upgrade'] } })).status, 101);
+    });
+  });
+
+  test('a page of the same origin may connect, also behind a default port or an IPv6 host (X-04)', async () => {
+    await withEngine({}, async (engine) => {
+      for (const [origin, host] of [
+        [`http://127.0.0.1:${engine.port}`, `127.0.0.1:${engine.port}`],
+        ['https://example.com', 'example.com:443'],
+        ['http://[::1]:8080', '[::1]:8080'],
+      ] as const) {
+        assert.equal((await shake(engine, { headers: { Host: host, Origin: origin } })).status, 101);
+      }
+    });
+  });
+
+  test('the option "origins" opens the engine to all, or to those on a list', async () => {
+    const headers = { Origin: 'https://App.example' };
+    await withEngine({ origins: '*' }, async (engine) => {
+      assert.equal((await shake(engine, { headers })).status, 101);
+    });
+    await withEngine({ origins: ['https://app.example'] }, async (engine) => {
+      assert.equal((await shake(engine, { headers })).status, 101);
+      assert.equal((await shake(engine, { headers: { Origin: 'https://other.example' } })).status, 403);
+    });
+  });
+
+  test('exactly one of the offered subprotocols is echoed (H-25)', async () => {
+    await withEngine({}, async (engine) => {
+      const reply = await shake(engine, { headers: { [protocol]: 'xml, json' } });
+      assert.equal(reply.status, 101);
+      assert.equal(reply.headers.get('sec-websocket-protocol'), 'json');
+      const twice = await shake(engine, { headers: { [protocol]: ['xml', 'json'] } });
+      assert.equal(twice.headers.get('sec-websocket-protocol'), 'json');
+    });
+  });
+
+  test("with unknownSubprotocol 'json' an unknown offer is accepted without an echo (H-26)", async () => {
+    await withEngine({ unknownSubprotocol: 'json' }, async (engine) => {
+      const reply = await shake(engine, { headers: { [protocol]: 'xml' } });
+      assert.equal(reply.status, 101);
+      assert.equal(reply.headers.has('sec-websocket-protocol'), false);
+    });
+  });
+
+  test('the client id is told to the engine, from the header or the query (H-28)', async () => {
+    await withEngine({}, async (engine) => {
+      const names: string[] = [];
+      engine.on('connect', (connection) => void names.push(connection.name));
+      await connect(engine, { headers: { 'X-Client-ID': 'from header' }, query: 'client_id=not-this' });
+      await connect(engine, { query: 'a=1&client_id=from%20query' });
+      await connect(engine);
+      await until(() => names.length === 3, 'three connections');
+      assert.deepEqual(names.sort(), ['', 'from header', 'from query']);
+    });
+  });
+
+  test('no compression is agreed on, whatever the client offers (H-27)', async () => {
+    await withEngine({}, async (engine) => {
+      const offer = 'permessage-deflate; client_max_window_bits; server_max_window_bits=10';
+      const reply = await shake(engine, { headers: { 'Sec-WebSocket-Extensions': offer } });
+      assert.equal(reply.status, 101);
+      assert.equal(reply.headers.has('sec-websocket-extensions'), false);
+    });
+  });
+
+  test('one that trickles in line by line is accepted', async () => {
+    await withEngine({}, async (engine) => {
+      const raw = await openRaw(engine.port);
+      for (const line of handshakeText().split(/(?<=\n)/)) {
+        raw.write(line);
+        await pause(5);
+      }
+      assert.equal((await raw.reply()).status, 101);
+    });
+  });
+
+  test('what is no HTTP ends without harm, and so does a handshake of 64 KiB of headers', async () => {
+    await withEngine({}, async (engine) => {
+      const garbage = [
+        Buffer.from('160301020001000', 'hex'),
+        Buffer.alloc(4_096, 0xff),
+        Buffer.from('\r\n'.repeat(2_000)),
+        Buffer.from('SSH-2.0-OpenSSH_9.0\r\n'),
+        Buffer.from('GET /ws HTTP/2.0\r\nHost: x\r\n\r\n'),
+        Buffer.from('GET  /ws  HTTP/1.1\r\n\r\n'),
+        Buffer.from(handshakeText({ headers: { 'X-Large': 'x'.repeat(65_536) } })),
+      ];
+      for (const bytes of garbage) {
+        const raw = await openRaw(engine.port);
+        raw.write(bytes);
+        raw.socket.end();
+        await raw.ended();
+        assert.doesNotMatch(raw.unread.toString('latin1'), /^HTTP\/1\.1 (101|2)/);
+      }
+      assert.equal(engine.stats().connectionsOpened, 0);
+      await (await connect(engine)).sync();
+    });
+  });
+
+  test('100 half-open ones do not keep others from talking, and are counted when they end', async () => {
+    await withEngine({}, async (engine) => {
+      const half = await Promise.all(Array.from({ length: 100 }, () => openRaw(engine.port)));
+      for (const [at, raw] of half.entries()) raw.write(handshakeText().slice(0, at % 3 === 0 ? 0 : 20 + at));
+      const one = await connect(engine);
+      const two = await connect(engine);
+      await two.subscribe('news');
+      for (let number = 0; number < 50; number++) {
+        one.send({ type: 'publish', channel: 'news', data: number });
+        assert.equal((await two.next()).data, number);
+      }
+      assert.equal(engine.stats().handshakesAbandoned, 0);
+      for (const [at, raw] of half.entries()) {
+        if (at % 2 === 0) raw.destroy();
+        else raw.reset();
+      }
+      await until(() => engine.stats().handshakesAbandoned === 100, 'all to be counted');
+      await one.sync();
+      assert.equal(engine.stats().connections, 2);
+    });
+  });
+});
+
+describe('requests that are no handshake', () => {
+  test('health is answered to GET and HEAD, and to nothing else', async () => {
+    await withEngine({}, async (engine) => {
+      for (const [path, body] of [
+        ['/healthz', 'ok\n'],
+        ['/readyz', 'ready\n'],
+      ] as const) {
+        const get = await request(engine.port, requestText('GET', path));
+        assert.deepEqual([get.status, get.body, get.headers.get('cache-control')], [200, body, 'no-store']);
+        const head = await request(engine.port, requestText('HEAD', path));
+        assert.deepEqual([head.status, head.body], [200, '']);
+        const post = await request(engine.port, requestText('POST', path));
+        assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD']);
+      }
+      assert.equal((await request(engine.port, requestText('GET', '/healthz?why'))).status, 200);
+    });
+  });
+
+  test('health paths can be moved, or taken away', async () => {
+    await withEngine({ health: { live: '/up', ready: '/ok' } }, async (engine) => {
+      assert.equal((await request(engine.port, requestText('GET', '/up'))).body, 'ok\n');
+      assert.equal((await request(engine.port, requestText('GET', '/ok'))).body, 'ready\n');
+      assert.equal((await request(engine.port, requestText('GET', '/healthz'))).status, 404);
+    });
+    await withEngine({ health: false }, async (engine) => {
+      assert.equal((await request(engine.port, requestText('GET', '/healthz'))).status, 404);
+    });
+  });
+
+  test('while it drains an engine is alive and not ready, and takes no handshake: 503', async () => {
+    await withEngine({ shards: 1 }, async (engine) => {
+      const sockets = await Promise.all(Array.from({ length: 3 }, () => openRaw(engine.port)));
+      const [live, ready, late] = sockets;
+      assert.ok(live !== undefined && ready !== undefined && late !== undefined);
+      // Somebody to say goodbye to, and all sockets adopted: in the order of their coming.
+      await (await connect(engine)).sync();
+      const drained = engine.drain({ graceMs: 2_000 });
+      live.write(requestText('GET', '/healthz'));
+      ready.write(requestText('GET', '/readyz'));
+      late.write(handshakeText());
+      assert.equal((await live.reply()).status, 200);
+      const notReady = await ready.reply();
+      assert.deepEqual([notReady.status, notReady.body], [503, 'draining\n']);
+      const refused = await late.reply();
+      assert.equal(refused.status, 503);
+      assert.match(refused.body, /^ERR_SHUTTING_DOWN: /);
+      assert.equal(refused.headers.get('retry-after'), '1');
+      await drained;
+    });
+  });
+
+  test('pages are served with their type, to GET and HEAD, next to the WebSockets', async () => {
+    const pages = {
+      '/': { body: '<h1>grüß</h1>' },
+      '/app.js': { body: 'export {};', contentType: 'text/javascript' },
+      '/ws': { body: 'a page where the WebSockets are' },
+    };
+    await withEngine({ pages }, async (engine) => {
+      const root = await request(engine.port, requestText('GET', '/'));
+      assert.deepEqual([root.status, root.body], [200, '<h1>grüß</h1>']);
+      assert.equal(root.headers.get('content-type'), 'text/html; charset=utf-8');
+      assert.equal(root.headers.get('x-content-type-options'), 'nosniff');
+      const script = await request(engine.port, requestText('GET', '/app.js?v=1'));
+      assert.equal(script.headers.get('content-type'), 'text/javascript');
+      assert.equal((await request(engine.port, requestText('HEAD', '/'))).body, '');
+      assert.equal((await request(engine.port, requestText('DELETE', '/'))).status, 405);
+      for (const path of ['/nothing', '/__proto__', '/constructor', '/toString']) {
+        assert.equal((await request(engine.port, requestText('GET', path))).status, 404);
+      }
+      assert.equal((await request(engine.port, requestText('GET', '/ws'))).status, 200);
+      await (await connect(engine)).sync();
+    });
+  });
+
+  test('a page of 4 MiB arrives whole', async () => {
+    const body = 'line of text\n'.repeat(330_000);
+    await withEngine({ pages: { '/large': { body } } }, async (engine) => {
+      const reply = await request(engine.port, requestText('GET', '/large'));
+      assert.equal(reply.body, body);
+    });
+  });
+});
