@@ -102,7 +102,12 @@ function showShards() {
     item.append(badge(shard), places.map((place) => place.join('')).join(', '));
     return item;
   });
-  byId('shards').replaceChildren(...(items.length > 0 ? items : [element('li', 'none', 'No connection is open.')]));
+  if (items.length === 0) {
+    // Handlers other than the demo's need not send a welcome.
+    const text = connections.some(isOpen) ? 'The server does not tell which shard it is.' : 'No connection is open.';
+    items.push(element('li', 'none', text));
+  }
+  byId('shards').replaceChildren(...items);
 }
 
 function show(connection) {

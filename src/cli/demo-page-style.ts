@@ -3,7 +3,7 @@ export const demoStyle: string = `
 :root {
   color-scheme: light dark;
   --back: #f4f6f8; --card: #ffffff; --line: #d5dbe1; --text: #1a2129; --muted: #57626d;
-  --accent: #1559c4; --accent-text: #ffffff; --bad: #b3261e; --cross: #fff4d6; --cross-line: #b77a00;
+  --accent: #1559c4; --accent-text: #ffffff; --bad: #b3261e; --cross: #fff4d6; --cross-line: #8a5a00;
   --s0: #1559c4; --s1: #b23c17; --s2: #1d7a3c; --s3: #8a2fb0; --s4: #0d7680; --s5: #b0286a; --s6: #6b6a13; --s7: #52596b;
   --on-shard: #ffffff;
 }

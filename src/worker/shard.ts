@@ -233,7 +233,11 @@ export class Shard {
     connection.socket = socket;
     const claim = this.#names.claim(connection);
     if (claim === true) this.#admit(connection);
-    else this.#intake.holdUntil(connection, claim.then((granted) => this.#admitIf(connection, granted)));
+    else
+      this.#intake.holdUntil(
+        connection,
+        claim.then((granted) => this.#admitIf(connection, granted)),
+      );
   }
 
   #admitIf(connection: ShardConnection, granted: boolean): void {

@@ -4,7 +4,7 @@ import type { CreateTransport, SendVerdict, Socket } from '#dist/worker/transpor
 import { opcode } from '../support/raw-frames.ts';
 import type { RawSocket } from '../support/raw-socket.ts';
 import { pause, until } from '../support/waiting.ts';
-import { type TransportFixture, withTransport } from './transport-fixture.ts';
+import { type Peer, type TransportFixture, withTransport } from './transport-fixture.ts';
 
 const bound = 262_144;
 const chunk = 16_384;
@@ -100,7 +100,7 @@ export function describeSending(create: CreateTransport): void {
         assert.ok(peer.open.bufferedBytes <= bound + chunk, `${peer.open.bufferedBytes} bytes are buffered`);
         for (let i = 0; i < 100; i++) assert.equal(peer.open.send(numbered(0), true), 'dropped');
         assert.ok(peer.open.bufferedBytes <= bound + chunk);
-        assert.equal(peer.drops, 101);
+        await until(() => peer.drops === 101, 'all drops to be told');
         assert.equal(peer.closes.length, 0);
       });
     });
@@ -134,9 +134,32 @@ export function describeSending(create: CreateTransport): void {
         assert.ok(slow.peer.drops > 0);
         assert.equal(fast.peer.drops, 0);
         assert.ok(slow.peer.open.bufferedBytes <= bound + chunk);
+        await pause(5);
         slow.raw.socket.resume();
         await until(() => slow.raw.frames.length === published - slow.peer.drops, 'the slow subscriber');
         for (const [number, frame] of slow.raw.frames.entries()) assert.deepEqual(frame.payload, numbered(number));
+      });
+    });
+
+    test('a subscriber may be ended for what it did not get, and the others are served on', async () => {
+      const hooks = { dropped: (peer: Peer) => peer.open.end(3008, 'too slow') };
+      await withTransport(create, { maxBackpressureBytes: bound, hooks }, async (fixture) => {
+        const peers = await Promise.all(Array.from({ length: 10 }, () => fixture.connect()));
+        for (const { peer } of peers) peer.open.subscribe('t');
+        const slow = peers.filter((_, at) => at % 2 === 0);
+        const fast = peers.filter((_, at) => at % 2 === 1);
+        for (const { raw } of slow) raw.socket.pause();
+        let published = 0;
+        while (slow.some(({ peer }) => peer.closes.length === 0) && published < 10_000) {
+          for (let i = 0; i < 8; i++) fixture.transport.publish('t', numbered(published++), true);
+          await until(() => fast.every(({ raw }) => raw.frames.length === published), 'the fast subscribers');
+        }
+        for (const { peer } of slow)
+          assert.deepEqual(peer.closes, [{ code: 3008, reason: 'too slow', cause: 'closed' }]);
+        for (const { peer, raw } of fast) {
+          assert.equal(peer.drops, 0);
+          for (const [number, frame] of raw.frames.entries()) assert.equal(frame.payload.readUInt32BE(0), number);
+        }
       });
     });
 

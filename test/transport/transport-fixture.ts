@@ -36,6 +36,7 @@ export class Peer {
   socket: Socket | null = null;
   opens = 0;
   drains = 0;
+  /** Messages that were dropped. */
   drops = 0;
   readonly messages: { readonly payload: Buffer; readonly binary: boolean }[] = [];
   readonly closes: { readonly code: number; readonly reason: string; readonly cause: CloseCause }[] = [];
@@ -57,6 +58,7 @@ export interface Hooks {
   request?(request: TransportRequest): HttpAnswer;
   open?(peer: Peer): void;
   message?(peer: Peer, payload: Uint8Array, binary: boolean): void;
+  dropped?(peer: Peer): void;
   close?(peer: Peer): void;
 }
 
@@ -174,9 +176,10 @@ export class TransportFixture {
         this.events += 1;
         peer.drains += 1;
       },
-      dropped: (peer) => {
+      dropped: (peer, messages) => {
         this.events += 1;
-        peer.drops += 1;
+        peer.drops += messages;
+        hooks.dropped?.(peer);
       },
       close: (peer, code, reason, cause) => {
         this.events += 1;
