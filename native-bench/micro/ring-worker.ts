@@ -36,12 +36,14 @@ function read(job: RingJob): void {
   const visit = job.measure === 'count' ? count : delay;
 
   const turn = (): void => {
+    const before = records;
     const more = consumer.drain(turnRecords, turnBytes, visit);
     if (records === job.records) {
       consumer.leave();
       job.port.close();
       answer({ answer: 'read', records, bytes: read, sum, delaysNs });
-    } else if (more) {
+    } else if (more || records !== before) {
+      // As a shard does: one turn of the loop without sleep after something came.
       setImmediate(turn);
     } else {
       bells.fallAsleep();

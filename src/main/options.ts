@@ -101,7 +101,10 @@ const schema = z.strictObject({
       z.array(
         z
           .string()
-          .refine((value) => URL.canParse(value) && new URL(value).origin === value.toLowerCase(), 'origins')
+          .refine(
+            (value) => URL.canParse(value) && new URL(value).origin === value.toLowerCase(),
+            'an origin, such as https://example.com, without a path or a default port',
+          )
           .toLowerCase(),
       ),
     ])
@@ -147,19 +150,25 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
+function unitOf(origin: string): string {
+  return origin === 'string' ? ' character(s)' : origin === 'array' ? ' element(s)' : '';
+}
+
 /** What a schema's complaint says is allowed, in words. */
 function allowed(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
-      return `at least ${issue.minimum}`;
+      return `at least ${issue.minimum}${unitOf(issue.origin)}`;
     case 'too_big':
-      return `at most ${issue.maximum}`;
+      return `at most ${issue.maximum}${unitOf(issue.origin)}`;
     case 'invalid_value':
       return issue.values.map((value) => JSON.stringify(value)).join(' or ');
     case 'invalid_type':
       return `${issue.expected === 'int' ? 'a whole number' : issue.expected}`;
     case 'unrecognized_keys':
-      return 'an option of that name does not exist';
+      return 'nothing, there is no such option';
+    case 'invalid_key':
+      return `as its name ${issue.issues.map((inner) => allowed(inner)).join(', ')}`;
     case 'invalid_union':
       return issue.errors
         .flat()
@@ -171,6 +180,7 @@ function allowed(issue: z.core.$ZodIssue): string {
 }
 
 function show(value: unknown): string {
+  if (typeof value === 'number') return String(value);
   if (typeof value === 'bigint' || typeof value === 'function' || typeof value === 'symbol') return typeof value;
   try {
     return JSON.stringify(value)?.slice(0, 80) ?? String(value);
@@ -179,7 +189,15 @@ function show(value: unknown): string {
   }
 }
 
-function optionError(input: unknown, issue: z.core.$ZodIssue): EngineError {
+/** Of the complaints of a union's branches, one about something inside of the value says more than the union's own. */
+function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue;
+  const inner = issue.errors.flat().find((one) => one.path.length > 0);
+  return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
+}
+
+function optionError(input: unknown, complaint: z.core.$ZodIssue): EngineError {
+  const issue = innermost(complaint);
   const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
   const path = [...issue.path, ...keys.slice(0, 1)];
   const name = path.map(String).join('.');

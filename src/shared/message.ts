@@ -62,12 +62,19 @@ export function receivedMessage(envelope: Envelope): ReceivedMessage {
   };
 }
 
-const nanosPerMicro = 1000n;
-const timeOriginMicros = performance.timeOrigin * 1000;
+/** How far the monotonic clock may be from the system's before it is set right, in milliseconds. */
+const clockTolerance = 2;
+let clockOffset = performance.timeOrigin;
 
-/** Now, in nanoseconds since the epoch, at microsecond resolution. */
+/**
+ * Now, in nanoseconds since the epoch, at microsecond resolution. The monotonic clock gives the fine steps, but does
+ * not follow when the system's clock is set: it is kept within a few milliseconds of that.
+ */
 export function nowNanos(): bigint {
-  return BigInt(Math.floor(timeOriginMicros + performance.now() * 1000)) * nanosPerMicro;
+  const monotonic = performance.now();
+  const wall = Date.now();
+  if (Math.abs(clockOffset + monotonic - wall) > clockTolerance) clockOffset = wall - monotonic;
+  return BigInt(Math.floor((clockOffset + monotonic) * 1000)) * 1000n;
 }
 
 const encoder = new TextEncoder();

@@ -31,6 +31,8 @@ export class ThreadBus {
   readonly #pumpLater = (): void => this.#pump();
   #immediate: NodeJS.Immediate | null = null;
   #pumping = false;
+  /** Records visited so far. */
+  #visited = 0;
   #closed = false;
 
   constructor(options: ThreadBusOptions) {
@@ -44,7 +46,10 @@ export class ThreadBus {
     this.producer = new RingProducer(ring, { spillBytes: options.spillBytes, wake });
     for (const [from, other] of memory.rings.entries()) {
       this.#consumers.push(new RingConsumer(other, self, { relieve: () => wake(from) }));
-      this.#visitors.push((kind, bytes, offset, length) => options.visit(from, kind, bytes, offset, length));
+      this.#visitors.push((kind, bytes, offset, length) => {
+        this.#visited += 1;
+        options.visit(from, kind, bytes, offset, length);
+      });
     }
     // A new thread is awake. Look around once, then sleep until a doorbell rings.
     this.#schedule();
@@ -97,10 +102,13 @@ export class ThreadBus {
     if (this.#pumping) return;
     this.#pumping = true;
     this.producer.flush();
+    const before = this.#visited;
     const more = this.#drainAll();
     this.#pumping = false;
     if (this.#closed) return;
-    if (more) {
+    // Where something came, more often follows at once: one turn of the loop without sleep spares its doorbells, which
+    // cost the producer more than the records do.
+    if (more || this.#visited !== before) {
       this.#schedule();
       return;
     }

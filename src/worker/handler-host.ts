@@ -31,7 +31,9 @@ export async function loadHandlers(href: string | null, shard: ShardApi): Promis
     const module: { readonly default?: unknown } = await import(href);
     exported = module.default;
   } catch (cause) {
-    throw invalid(href, `it cannot be loaded: ${errorText(cause)}`, cause);
+    // Node adds which of our files imported it, which would only mislead.
+    const [text] = errorText(cause).split(' imported from ');
+    throw invalid(href, `it cannot be loaded: ${text}`, cause);
   }
   if (typeof exported !== 'function') return checkHandlers(exported, href);
   let made: unknown;

@@ -32,6 +32,15 @@ export function describeListening(create: CreateTransport): void {
       }
     });
 
+    test('a port that another transport listens on is in use as well', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const port = await fixture.transport.listen('127.0.0.1', 0, []);
+        await withTransport(create, {}, async (second) => {
+          await assert.rejects(second.transport.listen('127.0.0.1', port, []), { code: 'ERR_LISTEN_FAILED' });
+        });
+      });
+    });
+
     test('connections are handed round robin to the transports behind the handles', async () => {
       await withTransport(create, {}, async (first) => {
         const second = new TransportFixture(create, {}, {});
