@@ -6,7 +6,7 @@ import { mainThread, threadOfShard } from '../shared/engine-memory.ts';
 import { closeCode } from '../shared/errors/index.ts';
 import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
 import { type DisconnectOrder, RecordReader, type RecordWriter, readJsonRecord, recordKind } from '../shared/record.ts';
-import { targetAll } from '../shared/ring/index.ts';
+import { targetAllBut } from '../shared/ring/index.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 import type { FanOut } from './fan-out.ts';
 import type { ShardApi } from './handlers.ts';
@@ -24,6 +24,9 @@ export interface RouterOptions {
   readonly writer: RecordWriter;
   readonly connections: ReadonlyMap<string, ShardConnection>;
 }
+
+/** Main has nobody to give a published message to: it is not woken for one. */
+const toAllShards = targetAllBut(mainThread);
 
 const kindOf: Readonly<Record<PublishTarget, number>> = Object.freeze({
   channel: recordKind.publish,
@@ -95,7 +98,7 @@ export class Router implements ShardApi {
    */
   publishEnvelope(to: PublishTarget, name: string, envelope: Envelope): PublishVerdict {
     if (this.#config.shards > 1) {
-      const verdict = this.#accepted(this.#writer.write(kindOf[to], targetAll, name, envelope));
+      const verdict = this.#accepted(this.#writer.write(kindOf[to], toAllShards, name, envelope));
       if (verdict === 'overloaded') return verdict;
     }
     this.#counters.add(counter.publishes, 1);

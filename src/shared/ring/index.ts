@@ -1,4 +1,12 @@
 export { createDoorbells, type DoorbellMemory, Doorbells } from './doorbell.ts';
-export { createRing, maxConsumers, maxRingBytes, minRingBytes, type RingMemory, targetAll } from './layout.ts';
+export {
+  createRing,
+  maxConsumers,
+  maxRingBytes,
+  minRingBytes,
+  type RingMemory,
+  targetAll,
+  targetAllBut,
+} from './layout.ts';
 export { dismissConsumer, type RecordVisitor, RingConsumer, type RingConsumerOptions } from './ring-consumer.ts';
 export { RingProducer, type RingProducerOptions, type WriteVerdict } from './ring-producer.ts';

@@ -14,7 +14,7 @@
  * fills what is left there.
  *
  *   word 0   length of the payload in bytes
- *   word 1   bits 0–15 target (a consumer's index, or `targetAll`), 16–23 flags of the ring, 24–31 kind, the caller's
+ *   word 1   bits 0–15 target (a consumer's index, `targetAll` or `targetAllBut`), 16–23 flags of the ring, 24–31 kind, the caller's
  *
  * A record longer than `maxPieceBytes` travels in pieces: each is a record, all but the last have `flagMore`, all but
  * the first have `flagContinued`, and the first begins with 8 more bytes that hold the length of the whole.
@@ -34,6 +34,18 @@ export function attendsWord(consumer: number): number {
 export const headerBytes = 8;
 export const targetAll = 0xffff;
 export const targetMask = 0xffff;
+const butBit = 0x8000;
+/** The target of a record for every consumer except one. */
+export function targetAllBut(consumer: number): number {
+  return butBit | consumer;
+}
+/** The consumer that a target leaves out, or -1: it leaves nobody out, or is not for all. */
+export function exceptOf(target: number): number {
+  return target === targetAll || (target & butBit) === 0 ? -1 : target & ~butBit;
+}
+export function isFor(target: number, consumer: number): boolean {
+  return target === consumer || target === targetAll || (target >= butBit && (target & ~butBit) !== consumer);
+}
 export const flagSkip: number = 1 << 16;
 export const flagMore: number = 1 << 17;
 export const flagContinued: number = 1 << 18;

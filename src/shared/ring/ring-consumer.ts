@@ -7,12 +7,12 @@ import {
   flagMore,
   flagSkip,
   headerBytes,
+  isFor,
   kindShift,
   type RingMemory,
   type RingView,
   recordBytes,
   tailWord,
-  targetAll,
   targetMask,
   viewRing,
 } from './layout.ts';
@@ -107,7 +107,7 @@ export class RingConsumer {
         // Before the visit, so that a record whose visitor throws counts as read.
         this.#position = position;
         const target = word1 & targetMask;
-        if ((target === targetAll || target === this.#index) && (word1 & flagSkip) === 0) {
+        if ((word1 & flagSkip) === 0 && isFor(target, this.#index)) {
           records += 1;
           const offset = dataOffset + place + headerBytes;
           if ((word1 & (flagMore | flagContinued)) === 0) visit(word1 >>> kindShift, bytes, offset, length);

@@ -2,6 +2,7 @@ import {
   attendsWord,
   congestedWord,
   cursorWord,
+  exceptOf,
   flagContinued,
   flagMore,
   flagSkip,
@@ -111,7 +112,7 @@ export class RingProducer {
 
   /**
    * Publishes the first `length` bytes of the claim as a record of `kind` (0–255, the caller's) for the consumer
-   * `target` or `targetAll`, and wakes whom it is for.
+   * `target`, `targetAll` or `targetAllBut(consumer)`, and wakes whom it is for.
    */
   commit(kind: number, target: number, length: number): WriteVerdict {
     if (length > this.#claimed) throw new RangeError(`commit of ${length} bytes exceeds the claim of ${this.#claimed}`);
@@ -261,7 +262,14 @@ export class RingProducer {
       for (let consumer = 0; consumer < this.#view.consumers; consumer++) this.#wakeIfAttends(consumer);
       return;
     }
-    this.#wakeIfAttends(target);
+    const except = exceptOf(target);
+    if (except < 0) {
+      this.#wakeIfAttends(target);
+    } else {
+      for (let consumer = 0; consumer < this.#view.consumers; consumer++) {
+        if (consumer !== except) this.#wakeIfAttends(consumer);
+      }
+    }
     // Those whom the record is not for skip it when they next run. Wake them only before they hold the ring back.
     if (((this.#lagCheck - this.#tail) | 0) <= 0) this.#wakeLaggards();
   }
