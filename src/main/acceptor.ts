@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import koffi from 'koffi';
 import type { EngineConfig } from '../shared/config.ts';
 import { EngineError, errorText } from '../shared/errors/index.ts';
@@ -27,6 +27,11 @@ function descriptorOf(socket: Socket): number {
   if (typeof handle !== 'object' || handle === null) return -1;
   const descriptor: unknown = Reflect.get(handle, 'fd');
   return typeof descriptor === 'number' ? descriptor : -1;
+}
+
+/** Closes a descriptor that a shard was given and did not live to take over: its client must not wait for ever. */
+export function closeDescriptor(descriptor: number): void {
+  new Socket({ fd: descriptor }).destroy();
 }
 
 export interface AcceptorOptions {

@@ -27,7 +27,7 @@ import {
 import { dismissConsumer, targetAll } from '../shared/ring/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-import { Acceptor, type Duplicate, findDuplicate } from './acceptor.ts';
+import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
 import { NameRegister } from './name-register.ts';
 import type { CompiledOptions, EngineLogger } from './options.ts';
@@ -291,7 +291,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         place: createPlacement(placement.by),
         duplicate,
         shards: () => this.#readyShards(),
-        handOver: (shard, descriptors) => this.#shards[shard]?.post({ kind: 'adopt', descriptors }),
+        handOver: (shard, descriptors) => this.#handOver(shard, descriptors),
         failed: (reason) => {
           this.#count(counter.acceptErrors);
           this.#logger.warn({ reason }, 'a connection could not be accepted');
@@ -316,6 +316,23 @@ export class Engine extends EventEmitter<EngineEvents> {
     const [first] = this.#shards;
     if (first === undefined) throw new EngineError('ERR_SHARD_START_FAILED', 'there is no shard');
     return first.listen(host, port, handles);
+  }
+
+  #adopted(shard: ShardThread): number {
+    return this.#counters[shard.thread]?.get(counter.descriptorsAdopted) ?? 0;
+  }
+
+  #handOver(shard: number, descriptors: readonly number[]): void {
+    const thread = this.#shards[shard];
+    if (thread?.isReady === true) thread.handOver(descriptors, this.#adopted(thread));
+    else this.#abandonDescriptors(descriptors);
+  }
+
+  #abandonDescriptors(descriptors: readonly number[]): void {
+    for (const descriptor of descriptors) {
+      this.#count(counter.acceptErrors);
+      closeDescriptor(descriptor);
+    }
   }
 
   #readyList: readonly number[] | null = null;
@@ -395,6 +412,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #onShardGone(gone: ShardThread, error: EngineError | null): void {
     this.#readyList = null;
+    this.#abandonDescriptors(gone.takeOrphans(this.#adopted(gone)));
     this.#board.setShardOpen(gone.shard, false);
     this.#bus.leave(gone.thread);
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === gone.shard);

@@ -36,6 +36,10 @@ export class ShardThread {
   isReady = false;
   readonly #worker: Worker;
   #listening = later<number>();
+  /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
+  readonly #handed: number[] = [];
+  /** How many before those are known to be adopted. */
+  #forgotten = 0;
   #failure: EngineError | null = null;
 
   constructor(shard: number, config: EngineConfig, memory: EngineMemory, events: ShardThreadEvents) {
@@ -100,6 +104,24 @@ export class ShardThread {
 
   post(message: ToShard, transfer: readonly MessagePort[] = []): void {
     this.#worker.postMessage(message, transfer);
+  }
+
+  /** Gives accepted sockets to the shard. `adopted` is how many descriptors it has taken over so far. */
+  handOver(descriptors: readonly number[], adopted: number): void {
+    this.#forgetAdopted(adopted);
+    this.#handed.push(...descriptors);
+    this.post({ kind: 'adopt', descriptors });
+  }
+
+  /** Descriptors that were given to the shard and that it never took: somebody else must close them. */
+  takeOrphans(adopted: number): readonly number[] {
+    this.#forgetAdopted(adopted);
+    return this.#handed.splice(0);
+  }
+
+  #forgetAdopted(adopted: number): void {
+    this.#handed.splice(0, adopted - this.#forgotten);
+    this.#forgotten = adopted;
   }
 
   /** Lets the shard accept for all shards (the fallback acceptor). Resolves to the port. */

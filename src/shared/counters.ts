@@ -36,6 +36,8 @@ export const counterNames = [
   'overloaded',
   /** Connections that were handed over but could not be adopted or duplicated. */
   'acceptErrors',
+  /** Descriptors of accepted connections that this shard has taken over. */
+  'descriptorsAdopted',
   'doorbells',
   /** Gauge: channels and rooms with members in this shard. */
   'channels',
@@ -73,6 +75,10 @@ export class Counters {
   /** For gauges. */
   set(place: number, value: number): void {
     this.#block[place] = value;
+  }
+
+  get(place: number): number {
+    return this.#block[place] as number;
   }
 
   read(): CounterValues {

@@ -184,7 +184,11 @@ export class Shard {
         this.#bus.onDoorbell();
         break;
       case 'adopt':
-        for (const descriptor of message.descriptors) this.#transport.adopt(descriptor);
+        for (const descriptor of message.descriptors) {
+          // Counted first: from here on it is the transport's to close, whatever happens.
+          this.#counters.add(counter.descriptorsAdopted, 1);
+          this.#transport.adopt(descriptor);
+        }
         break;
       case 'listen':
         this.#transport.listen(message.host, message.port, message.apps).then(

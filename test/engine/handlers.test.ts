@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { EngineOptions } from '#dist/main/index.js';
 import { type Client, connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
-import { until } from '../support/waiting.ts';
+import { pause, until } from '../support/waiting.ts';
 import { clientsApart } from './shard-pairs.ts';
 
 const options: EngineOptions = { handlers: new URL('./fixtures/recording.handlers.js', import.meta.url) };
@@ -179,6 +179,21 @@ describe('the handler module of every shard', () => {
       assert.equal(engine.send(one.id, { data: 1 }), 'not-found');
       // New connections go to the shards that are left.
       for (let i = 0; i < 10; i++) assert.match(await (await connect(engine)).sync(), /^1-/);
+    }));
+});
+
+describe('connections on their way to a shard that dies', () => {
+  it('X-25: are closed, not forgotten, and counted', () =>
+    withEngine(options, async (engine) => {
+      const [one, two] = await clientsApart(engine);
+      one.send({ type: 'block-and-crash' });
+      await pause(50);
+      const openings = await Promise.allSettled(Array.from({ length: 40 }, () => connect(engine)));
+      const opened = openings.filter((opening) => opening.status === 'fulfilled').length;
+      assert.equal((await one.closed).code, 1012);
+      assert.ok(opened > 0 && opened < 40, `${opened} of 40 were opened`);
+      await until(() => engine.stats().acceptErrors === 40 - opened, 'the others to be counted');
+      assert.equal(await two.sync(), two.id);
     }));
 });
 
