@@ -400,7 +400,10 @@ export class Engine extends EventEmitter<EngineEvents> {
         break;
       case 'claim-name': {
         const verdict = this.#names?.claim(message.name, message.connection) ?? { granted: true, replaced: null };
-        if (verdict.replaced !== null) this.disconnect(verdict.replaced, closeCode.nameReplaced, 'replaced');
+        if (verdict.replaced !== null) {
+          const holder = this.#shards[shardOfConnection(verdict.replaced)];
+          if (holder?.isReady === true) holder.post({ kind: 'name-replaced', connection: verdict.replaced });
+        }
         thread.post({ kind: 'name-answer', claim: message.claim, granted: verdict.granted });
         break;
       }

@@ -30,6 +30,8 @@ export type ToShard =
   | { readonly kind: 'listen'; readonly host: string; readonly port: number; readonly apps: readonly unknown[] }
   /** Answer to a `claim-name`. */
   | { readonly kind: 'name-answer'; readonly claim: number; readonly granted: boolean }
+  /** Another connection has this one's name now: end it. Here and not in a ring, so that it follows its `name-answer`. */
+  | { readonly kind: 'name-replaced'; readonly connection: string }
   /** Close every connection with 1001 within the grace period, then the App; then end. */
   | { readonly kind: 'drain'; readonly graceMs: number }
   /** The process is leaving: close the App at once. */

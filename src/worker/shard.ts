@@ -199,6 +199,9 @@ export class Shard {
       case 'name-answer':
         this.#names.settle(message.claim, message.granted);
         break;
+      case 'name-replaced':
+        this.#connections.get(message.connection)?.close(closeCode.nameReplaced, 'replaced');
+        break;
       case 'drain':
         void this.#drain(message.graceMs);
         break;
