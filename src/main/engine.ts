@@ -1,6 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MessageChannel } from 'node:worker_threads';
 import type { EngineConfig } from '../shared/config.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
 import { Counters, counter } from '../shared/counters.ts';
@@ -13,7 +11,6 @@ import {
   threadOfShard,
 } from '../shared/engine-memory.ts';
 import { closeCode, EngineError, errorText, isSendableCloseCode } from '../shared/errors/index.ts';
-import { doorbell, type FromShard } from '../shared/ipc.ts';
 import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
 import {
   type ConnectNotice,
@@ -24,16 +21,13 @@ import {
   readJsonRecord,
   recordKind,
 } from '../shared/record.ts';
-import { dismissConsumer, targetAll } from '../shared/ring/index.ts';
+import { targetAll } from '../shared/ring/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
-import { NameRegister } from './name-register.ts';
 import type { CompiledOptions, EngineLogger } from './options.ts';
-import { createPlacement } from './placement.ts';
 import { NewConnection, RemoteConnection } from './remote-connection.ts';
-import { ShardThread } from './shard-thread.ts';
+import { ShardPool } from './shard-pool.ts';
 import { type EngineStats, gatherStats } from './stats.ts';
 
 export interface EngineEvents {
@@ -64,10 +58,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #bus: ThreadBus;
   readonly #writer: RecordWriter;
   readonly #reader = new RecordReader();
-  readonly #shards: ShardThread[];
-  readonly #names: NameRegister | null;
+  readonly #pool: ShardPool;
   readonly #guarded: GuardedEngine;
-  #acceptor: Acceptor | null = null;
   #port = 0;
   #closing: Promise<void> | null = null;
 
@@ -81,33 +73,30 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#memory = createEngineMemory(config.shards, config.ring.bytes);
     this.#board = new StateBoard(this.#memory);
     this.#counters = Array.from({ length: config.shards + 1 }, (_, thread) => new Counters(this.#memory, thread));
-    this.#names = config.duplicateName === 'allow' ? null : new NameRegister(config.duplicateName);
     this.#bus = new ThreadBus({
       memory: this.#memory,
       self: mainThread,
       spillBytes: config.ring.spillBytes,
       ring: (thread) => {
         this.#count(counter.doorbells);
-        this.#shards[thread - 1]?.post(doorbell);
+        this.#pool.ring(thread);
       },
       visit: (_from, kind, bytes, offset, length) => this.#visit(kind, bytes, offset, length),
       onError: (error) => this.#fault('ERR_RING_CORRUPT', `a ring failed: ${errorText(error)}`, error),
     });
     this.#writer = new RecordWriter(this.#bus.producer);
-    this.#shards = Array.from(
-      { length: config.shards },
-      (_, shard) =>
-        new ShardThread(shard, config, this.#memory, {
-          message: (thread, message) => this.#onShardMessage(thread, message),
-          gone: (thread, error) => this.#onShardGone(thread, error),
-        }),
-    );
+    this.#pool = new ShardPool({
+      config,
+      memory: this.#memory,
+      counters: this.#counters,
+      doorbell: () => this.#bus.onDoorbell(),
+      log: (level, fields, text) => this.#logger[level](fields, text),
+      gone: (shard, error) => this.#onShardGone(shard, error),
+    });
     this.#guarded = {
       board: this.#board,
       shardCount: config.shards,
-      abandon: () => {
-        for (const shard of this.#shards) shard.post({ kind: 'abandon' });
-      },
+      abandon: () => this.#pool.abandon(),
     };
     guardExit(this.#guarded);
     this.#watchListeners();
@@ -116,9 +105,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** @internal Resolves once the port answers. Rejects, with nothing left behind, if it cannot. */
   async start(): Promise<void> {
     try {
-      const handles = await Promise.all(this.#shards.map((shard) => shard.ready));
-      this.#connectShards();
-      this.#port = await this.#listen(handles);
+      this.#port = await this.#pool.start();
       this.#board.engine = 'ready';
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
@@ -268,77 +255,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #shardOf(connectionId: string): number {
     const shard = typeof connectionId === 'string' ? shardOfConnection(connectionId) : -1;
-    return shard < this.#config.shards && this.#shards[shard]?.isReady === true ? shard : -1;
-  }
-
-  /** Gives every pair of shards a port for each other's doorbells; with it they begin to read each other's rings. */
-  #connectShards(): void {
-    for (const [index, one] of this.#shards.entries()) {
-      for (const other of this.#shards.slice(index + 1)) {
-        const { port1, port2 } = new MessageChannel();
-        one.post({ kind: 'peer', thread: other.thread, port: port1 }, [port1]);
-        other.post({ kind: 'peer', thread: one.thread, port: port2 }, [port2]);
-      }
-    }
-  }
-
-  async #listen(handles: readonly unknown[]): Promise<number> {
-    const { acceptor, placement, host, port } = this.#config;
-    const duplicate: Duplicate | null = acceptor === 'shard' ? null : findDuplicate();
-    if (duplicate !== null) {
-      this.#acceptor = new Acceptor({
-        config: this.#config,
-        place: createPlacement(placement.by),
-        duplicate,
-        shards: () => this.#readyShards(),
-        handOver: (shard, descriptors) => this.#handOver(shard, descriptors),
-        failed: (reason) => {
-          this.#count(counter.acceptErrors);
-          this.#logger.warn({ reason }, 'a connection could not be accepted');
-        },
-      });
-      return this.#acceptor.listen();
-    }
-    if (acceptor === 'handover') {
-      throw new EngineError('ERR_PLACEMENT_UNSUPPORTED', 'descriptors cannot be duplicated on this system', {
-        path: 'acceptor',
-        given: acceptor,
-        allowed: 'auto or shard',
-      });
-    }
-    if (placement.by === 'address') {
-      throw new EngineError('ERR_PLACEMENT_UNSUPPORTED', 'the shard acceptor places connections round robin only', {
-        path: 'placement.by',
-        given: 'address',
-        allowed: 'connection',
-      });
-    }
-    const [first] = this.#shards;
-    if (first === undefined) throw new EngineError('ERR_SHARD_START_FAILED', 'there is no shard');
-    return first.listen(host, port, handles);
-  }
-
-  #adopted(shard: ShardThread): number {
-    return this.#counters[shard.thread]?.get(counter.descriptorsAdopted) ?? 0;
-  }
-
-  #handOver(shard: number, descriptors: readonly number[]): void {
-    const thread = this.#shards[shard];
-    if (thread?.isReady === true) thread.handOver(descriptors, this.#adopted(thread));
-    else this.#abandonDescriptors(descriptors);
-  }
-
-  #abandonDescriptors(descriptors: readonly number[]): void {
-    for (const descriptor of descriptors) {
-      this.#count(counter.acceptErrors);
-      closeDescriptor(descriptor);
-    }
-  }
-
-  #readyList: readonly number[] | null = null;
-  #readyShards(): readonly number[] {
-    this.#readyList ??= this.#shards.filter((shard) => shard.isReady).map((shard) => shard.shard);
-    return this.#readyList;
+    return shard < this.#config.shards && this.#pool.isReady(shard) ? shard : -1;
   }
 
   #updateInterest(): void {
@@ -347,9 +264,9 @@ export class Engine extends EventEmitter<EngineEvents> {
       if (this.listenerCount(name) > 0) bits |= interest[name];
     }
     // Attend first: what a shard forwards once it sees the bits must find a reader.
-    for (const shard of this.#shards) {
-      if (bits !== 0) this.#bus.attend(shard.thread);
-      else this.#bus.leave(shard.thread);
+    for (let shard = 0; shard < this.#config.shards; shard++) {
+      if (bits !== 0 && this.#pool.isReady(shard)) this.#bus.attend(threadOfShard(shard));
+      else this.#bus.leave(threadOfShard(shard));
     }
     this.#board.interest = bits;
   }
@@ -389,61 +306,25 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.listenerCount('error') > 0) this.#dispatch('error', error);
   }
 
-  #onShardMessage(thread: ShardThread, message: FromShard): void {
-    if (typeof message === 'number') {
-      this.#bus.onDoorbell();
-      return;
-    }
-    switch (message.kind) {
-      case 'log':
-        this.#logger[message.level](message.fields, message.text);
-        break;
-      case 'claim-name': {
-        const verdict = this.#names?.claim(message.name, message.connection) ?? { granted: true, replaced: null };
-        if (verdict.replaced !== null) {
-          const holder = this.#shards[shardOfConnection(verdict.replaced)];
-          if (holder?.isReady === true) holder.post({ kind: 'name-replaced', connection: verdict.replaced });
-        }
-        thread.post({ kind: 'name-answer', claim: message.claim, granted: verdict.granted });
-        break;
-      }
-      case 'release-name':
-        this.#names?.release(message.name, message.connection);
-        break;
-    }
-  }
-
-  #onShardGone(gone: ShardThread, error: EngineError | null): void {
-    this.#readyList = null;
-    this.#abandonDescriptors(gone.takeOrphans(this.#adopted(gone)));
-    this.#board.setShardOpen(gone.shard, false);
-    this.#bus.leave(gone.thread);
-    this.#names?.releaseAll((connection) => shardOfConnection(connection) === gone.shard);
-    // A reader that is gone must not hold the others' rings back. Whoever waited for it looks again on `peer-gone`.
-    for (const ring of this.#memory.rings) dismissConsumer(ring, gone.thread);
-    for (const shard of this.#shards) if (shard.isReady) shard.post({ kind: 'peer-gone', thread: gone.thread });
+  #onShardGone(shard: number, error: EngineError | null): void {
+    this.#board.setShardOpen(shard, false);
+    this.#bus.retire(threadOfShard(shard));
+    // It may have been the one that main's own spill queue waited for.
     this.#bus.onDoorbell();
     if (this.#closing !== null || this.#board.engine === 'starting') return;
-    const loss = error ?? new EngineError('ERR_SHARD_FAILED', `shard ${gone.shard} ended`);
-    this.#logger.error({ shard: gone.shard, err: loss }, 'a shard is lost');
-    this.#dispatch('shard-lost', gone.shard, loss);
-    if (this.#readyShards().length === 0) this.#fault('ERR_SHARD_FAILED', 'no shard is left', loss);
+    const loss = error ?? new EngineError('ERR_SHARD_FAILED', `shard ${shard} ended`);
+    this.#logger.error({ shard, err: loss }, 'a shard is lost');
+    this.#dispatch('shard-lost', shard, loss);
+    if (this.#pool.readyShards().length === 0) this.#fault('ERR_SHARD_FAILED', 'no shard is left', loss);
   }
 
   async #drain(graceMs: number): Promise<void> {
     this.#board.engine = 'draining';
-    await this.#acceptor?.close();
-    for (const shard of this.#shards) shard.post({ kind: 'drain', graceMs });
-    const timer = new AbortController();
-    const ended = Promise.all(this.#shards.map((shard) => shard.exited)).then(() => true);
-    const late = sleep(graceMs + stallMs, false, { signal: timer.signal }).catch(() => false);
-    const inTime = await Promise.race([ended, late]);
-    timer.abort();
+    const inTime = await this.#pool.drain(graceMs, graceMs + stallMs);
     // What shards said last, such as disconnects, is still in their rings.
     this.#bus.settle(settleRounds);
     this.#bus.close();
     if (!inTime) {
-      for (const shard of this.#shards) shard.unref();
       throw new EngineError(
         'ERR_SHARD_STALLED',
         `a shard did not end within ${graceMs + stallMs} ms: its loop is blocked`,

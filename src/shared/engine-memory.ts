@@ -17,6 +17,9 @@ export const mainThread = 0;
 export function threadOfShard(shard: number): number {
   return shard + 1;
 }
+export function shardOfThread(thread: number): number {
+  return thread - 1;
+}
 
 /** Bytes per block of counters: room for 64, a multiple of a cache line. */
 export const counterBlockBytes = 512;

@@ -1,6 +1,6 @@
 import { type EngineMemory, mainThread } from './engine-memory.ts';
 import { errorCode } from './errors/index.ts';
-import { Doorbells, RingConsumer, RingProducer } from './ring/index.ts';
+import { Doorbells, type RecordVisitor, RingConsumer, RingProducer } from './ring/index.ts';
 
 /** A pump reads at most this much from one ring before sockets get their turn. */
 const batchRecords = 128;
@@ -24,7 +24,7 @@ export interface ThreadBusOptions {
 export class ThreadBus {
   readonly producer: RingProducer;
   readonly #consumers: RingConsumer[] = [];
-  readonly #visitors: ((kind: number, bytes: Uint8Array, offset: number, length: number) => void)[] = [];
+  readonly #visitors: RecordVisitor[] = [];
   readonly #doorbells: Doorbells;
   readonly #onError: (error: unknown) => void;
   readonly #self: number;
@@ -73,6 +73,15 @@ export class ThreadBus {
     this.#consumers[thread]?.leave();
   }
 
+  /** Reads what a thread that is gone has left in its ring, then leaves the ring. */
+  retire(thread: number): void {
+    const visit = this.#visitors[thread];
+    const consumer = this.#consumers[thread];
+    if (visit === undefined || consumer === undefined) return;
+    while (consumer.hasMore) this.#drainOne(consumer, visit);
+    consumer.leave();
+  }
+
   /** Call it for every doorbell message. */
   onDoorbell(): void {
     if (this.#immediate !== null || this.#closed) return;
@@ -114,7 +123,7 @@ export class ThreadBus {
     }
     this.#doorbells.fallAsleep();
     // What was written, or what room was made, before the store above rang no doorbell: look once more.
-    if ((this.#anyHasMore() || this.producer.canFlush) && this.#doorbells.stayAwake()) this.#schedule();
+    if ((this.#anyHasMore() || this.producer.awaitRoom()) && this.#doorbells.stayAwake()) this.#schedule();
   }
 
   #drainAll(): boolean {
@@ -123,15 +132,21 @@ export class ThreadBus {
       const consumer = this.#consumers[from];
       const visit = this.#visitors[from];
       if (consumer === undefined || visit === undefined) continue;
-      try {
-        if (consumer.drain(batchRecords, batchBytes, visit)) more = true;
-      } catch (error) {
-        if (errorCode(error) === 'ERR_RING_CORRUPT') consumer.leave();
-        else more = true;
-        this.#onError(error);
-      }
+      if (this.#drainOne(consumer, visit)) more = true;
     }
     return more;
+  }
+
+  /** True: more may wait. */
+  #drainOne(consumer: RingConsumer, visit: RecordVisitor): boolean {
+    try {
+      return consumer.drain(batchRecords, batchBytes, visit);
+    } catch (error) {
+      const corrupt = errorCode(error) === 'ERR_RING_CORRUPT';
+      if (corrupt) consumer.leave();
+      this.#onError(error);
+      return !corrupt;
+    }
   }
 
   #anyHasMore(): boolean {

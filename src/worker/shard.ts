@@ -177,7 +177,7 @@ export class Shard {
         this.#addPeer(message.thread, message.port);
         break;
       case 'peer-gone':
-        this.#bus.leave(message.thread);
+        this.#bus.retire(message.thread);
         this.#peers.get(message.thread)?.close();
         this.#peers.delete(message.thread);
         // It may have been the one that this thread's spill queue waited for.

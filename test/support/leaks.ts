@@ -30,7 +30,9 @@ function socketDescriptors(): number {
 
 export function openResources(): OpenResources {
   const counts = new Map<string, number>();
-  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  // Standard output is opened at its first use.
+  const kinds = process.getActiveResourcesInfo().filter((kind) => kind !== 'PipeWrap' && kind !== 'TTYWrap');
+  for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   counts.set('exit listener', process.listenerCount('exit'));
   counts.set('socket descriptor', socketDescriptors());
   return counts;

@@ -154,9 +154,14 @@ export class RingProducer {
     }
   }
 
-  /** Whether `flush` would get on now. Ask after announcing sleep: a consumer may have made room before it could see that. */
-  get canFlush(): boolean {
+  /**
+   * Asks to be rung when there is room for what waits in the spill queue. True: there is room now. Call it after
+   * announcing sleep: the announcement of `flush` may have been taken by a consumer that found this thread awake and so
+   * did not ring, while another one is still in the way.
+   */
+  awaitRoom(): boolean {
     if (this.#spillHead === this.#spill.length) return false;
+    Atomics.store(this.#view.words, congestedWord, 1);
     this.#lookAtCursors();
     return this.#nextFits();
   }
