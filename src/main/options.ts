@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { type CodecName, codecs } from '../shared/codec/index.ts';
-import type { EngineConfig } from '../shared/config.ts';
+import { deepFreeze, type EngineConfig } from '../shared/config.ts';
 import { EngineError } from '../shared/errors/index.ts';
 import { maxConsumers, maxRingBytes, minRingBytes } from '../shared/ring/index.ts';
 
@@ -209,14 +209,6 @@ function optionError(input: unknown, complaint: z.core.$ZodIssue): EngineError {
     given,
     allowed: what,
   });
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const inner of Object.values(value)) deepFreeze(inner);
-  }
-  return value;
 }
 
 /**

@@ -39,3 +39,12 @@ export interface EngineConfig {
   readonly health: { readonly live: string; readonly ready: string } | false;
   readonly pages: Readonly<Record<string, PageConfig>>;
 }
+
+/** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

@@ -5,9 +5,11 @@ export const counterNames = [
   /** Connections whose handshake succeeded. */
   'connectionsOpened',
   'connectionsClosed',
+  /** Requests that were answered with a refusal: no page, no health, no good handshake. */
   'handshakesRefused',
   /** Sockets that ended, or were ended after 10 s, before their request was complete. */
   'handshakesAbandoned',
+  /** Requests other than handshakes that came as far as their upgrade. */
   'httpRequests',
   /** Messages and payload bytes that clients sent. */
   'messagesIn',

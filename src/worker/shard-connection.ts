@@ -59,6 +59,8 @@ export class ShardConnection implements Connection {
   /** Messages that wait meanwhile. */
   pending: Uint8Array[] = nothing;
   pendingBytes = 0;
+  /** Whether it counts: its name, if that must be unique, is its own. */
+  isAdmitted = false;
   /** Malformed messages in a row. */
   malformed = 0;
   #closing = false;

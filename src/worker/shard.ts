@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { EngineConfig } from '../shared/config.ts';
+import { deepFreeze, type EngineConfig } from '../shared/config.ts';
 import { ConnectionIds } from '../shared/connection-id.ts';
 import { Counters, counter } from '../shared/counters.ts';
 import { interest, mainThread, StateBoard, threadOfShard } from '../shared/engine-memory.ts';
@@ -21,6 +21,7 @@ import { ShardLog } from './shard-log.ts';
 import type {
   CloseCause,
   CreateTransport,
+  HttpAnswer,
   Socket,
   Transport,
   TransportRequest,
@@ -57,7 +58,8 @@ export class Shard {
   #closed = false;
 
   constructor(start: ShardStart, port: MessagePort, createTransport: CreateTransport) {
-    const { shard, config, memory } = start;
+    const { shard, memory } = start;
+    const config = deepFreeze(start.config);
     this.#start = start;
     this.#config = config;
     this.#port = port;
@@ -85,10 +87,7 @@ export class Shard {
       },
       {
         upgrade: (request) => this.#upgrade(request),
-        request: (request) => {
-          this.#counters.add(counter.httpRequests, 1);
-          return answerRequest(request, config, this.#board.engine);
-        },
+        request: (request) => this.#answer(request),
         open: (connection, socket) => this.#open(connection, socket),
         message: (connection, payload) => this.#intake.accept(connection, payload),
         drain: () => undefined,
@@ -219,6 +218,18 @@ export class Shard {
     this.#bus.attend(thread);
   }
 
+  #answer(request: TransportRequest): HttpAnswer {
+    this.#counters.add(counter.httpRequests, 1);
+    const answer = answerRequest(request, this.#config, this.#board.engine);
+    if (answer === null) {
+      const verdict = checkHandshake(request, this.#config);
+      // What passes every check would have been an upgrade: the socket library did not take its key.
+      const text = 'Sec-WebSocket-Key is not acceptable';
+      return this.#refused(verdict.ok ? refusal(400, 'ERR_HANDSHAKE_KEY', text) : verdict.answer).answer;
+    }
+    return answer;
+  }
+
   #upgrade(request: TransportRequest): UpgradeDecision<ShardConnection> {
     if (this.#board.engine === 'draining' || this.#closed) {
       return this.#refused(refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]));
@@ -231,13 +242,14 @@ export class Shard {
     return { accept: true, attachment: connection, subprotocol };
   }
 
-  #refused(answer: ReturnType<typeof refusal>): UpgradeDecision<ShardConnection> {
+  #refused(answer: HttpAnswer): Extract<UpgradeDecision<ShardConnection>, { accept: false }> {
     this.#counters.add(counter.handshakesRefused, 1);
     return { accept: false, answer };
   }
 
   #open(connection: ShardConnection, socket: Socket): void {
     connection.socket = socket;
+    this.#connections.set(connection.id, connection);
     const claim = this.#names.claim(connection);
     if (claim === true) this.#admit(connection);
     else
@@ -256,7 +268,7 @@ export class Shard {
 
   /** From here on the connection counts: it can be reached, and its end will be told. */
   #admit(connection: ShardConnection): void {
-    this.#connections.set(connection.id, connection);
+    connection.isAdmitted = true;
     this.#counters.add(counter.connectionsOpened, 1);
     this.#hub.enter(connection);
     if ((this.#board.interest & interest.connect) !== 0) {
@@ -275,12 +287,14 @@ export class Shard {
 
   #close(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
     connection.socket = null;
-    if (!this.#connections.delete(connection.id)) return;
+    this.#connections.delete(connection.id);
+    if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
+    if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
+    // One that never got its name was never there, as far as others know.
+    if (!connection.isAdmitted) return;
     this.#hub.exit(connection);
     this.#names.release(connection);
     this.#counters.add(counter.connectionsClosed, 1);
-    if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
-    if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
     if ((this.#board.interest & interest.disconnect) !== 0) {
       this.#router.notify(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
     }

@@ -1,6 +1,6 @@
 import type { EngineConfig } from '../shared/config.ts';
 import type { EngineState } from '../shared/engine-memory.ts';
-import { checkHandshake, refusal } from './handshake.ts';
+import { refusal } from './handshake.ts';
 import type { HttpAnswer, TransportRequest } from './transport/transport.ts';
 
 function text(status: number, body: string): HttpAnswer {
@@ -11,16 +11,12 @@ function text(status: number, body: string): HttpAnswer {
   return { status, headers, body: `${body}\n` };
 }
 
-/** Answers requests that are no handshake: health, the configured pages, and an explanation for everything else. */
-export function answerRequest(request: TransportRequest, config: EngineConfig, state: EngineState): HttpAnswer {
+/** Answers requests for health and the configured pages; null: the request is for neither. */
+export function answerRequest(request: TransportRequest, config: EngineConfig, state: EngineState): HttpAnswer | null {
   const { path, method } = request;
   const page = Object.hasOwn(config.pages, path) ? config.pages[path] : undefined;
   const isHealth = config.health !== false && (path === config.health.live || path === config.health.ready);
-  if (page === undefined && !isHealth) {
-    const verdict = checkHandshake(request, config);
-    // A request that passes every check would have been an upgrade: the socket library did not take its key.
-    return verdict.ok ? refusal(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key is not acceptable') : verdict.answer;
-  }
+  if (page === undefined && !isHealth) return null;
   if (method !== 'GET' && method !== 'HEAD') {
     return refusal(405, 'ERR_HANDSHAKE_METHOD', `${path} answers GET only`, [['Allow', 'GET, HEAD']]);
   }

@@ -26,6 +26,7 @@ export type ErrorCode =
   // What was wrong with a handshake.
   | 'ERR_HANDSHAKE_METHOD'
   | 'ERR_HANDSHAKE_PATH'
+  | 'ERR_HANDSHAKE_HOST'
   | 'ERR_HANDSHAKE_CONNECTION'
   | 'ERR_HANDSHAKE_UPGRADE'
   | 'ERR_HANDSHAKE_VERSION'

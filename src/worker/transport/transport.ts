@@ -55,7 +55,10 @@ export interface TransportEvents<A> {
   message(attachment: A, payload: Uint8Array, binary: boolean): void;
   /** Room was made in a socket that answered 'buffered' or 'dropped'. */
   drain(attachment: A): void;
-  /** So many published or sent messages were not given to this socket, whose bound was reached. Told a moment later. */
+  /**
+   * So many published or sent messages were not given to this socket, whose bound was reached. Told a
+   * moment later, perhaps after the close.
+   */
   dropped(attachment: A, messages: number): void;
   /** Exactly once per opened connection. `code` is 1005 or 1006 as in RFC 6455 section 7.1.5. */
   close(attachment: A, code: number, reason: string, cause: CloseCause): void;
