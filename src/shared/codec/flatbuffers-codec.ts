@@ -1,0 +1,207 @@
+import type { Codec } from './codec.ts';
+import type { Envelope } from './envelope.ts';
+import { RootTable, readUint32 } from './flatbuffers-verify.ts';
+import { jsonControl } from './json-control.ts';
+import { malformed } from './malformed.ts';
+import { Scratch } from './scratch.ts';
+import { readText, textBytes, writeBytes, writeText } from './text.ts';
+
+/** Slots of `WsMessage` in flatbuffers/envelope.fbs, in the order of its fields. */
+const typeSlot = 0;
+const channelSlot = 1;
+const dataSlot = 2;
+const timestampSlot = 3;
+const clientIdSlot = 4;
+
+/**
+ * Head of a message without a timestamp, up to the fields: offset of the root table, padding, vtable (its size, the
+ * table's size, one field offset per slot), distance from the table back to the vtable.
+ */
+const plainHead: Uint8Array = headOf(20, [14, 20, 16, 12, 8, 0, 4]);
+/** The same with a timestamp, which wants to be at a multiple of 8 bytes from the message's end. */
+const stampedHead: Uint8Array = headOf(24, [14, 28, 24, 20, 16, 8, 4]);
+/** The same where that takes four bytes of padding between timestamp and data. */
+const paddedHead: Uint8Array = headOf(24, [14, 32, 28, 24, 20, 8, 4]);
+
+/** Strings and data begin here in write memory, whatever head will be put before them: the largest one ends here. */
+const bodyStart: number = paddedHead.length + 28;
+/** Of each of the four: its length, its NUL if a string, and padding to a multiple of four. */
+const framingBytes = 4 * 8;
+/** A UTF-16 unit takes at most this many bytes of UTF-8. */
+const unitBytes = 3;
+/** Text up to this length is first tried as plain ASCII. */
+const shortText = 64;
+/** Longer text is more than some engines can hold in one string. */
+const longestTextBytes = 0x0fff_fff0;
+
+const replacement = '\ufffd';
+
+/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
+const ownScratch: Scratch = new Scratch();
+const ownScratchBytes = 65_536;
+
+const root: RootTable = new RootTable();
+const int64: DataView = new DataView(new ArrayBuffer(8));
+const int64Bytes: Uint8Array = new Uint8Array(int64.buffer);
+
+/**
+ * FlatBuffers, table `WsMessage` (checklist H-75 to H-78).
+ *
+ * Out: byte for byte what the package `flatbuffers` makes of the calls in H-76, written in place instead of backwards
+ * through a Builder. Empty strings and empty data are written; data that is null goes as empty data, because the wire
+ * has no other form for it; a timestamp of 0n is left out.
+ *
+ * In: see `RootTable` for what is accepted. Missing fields are '', null and 0n; empty data is null, as in Go. Data is a
+ * view of the message. Invalid UTF-8 is malformed. Nobody looks whether data is JSON.
+ */
+export const flatbuffersCodec: Codec = Object.freeze({
+  name: 'flatbuffers',
+  index: 2,
+  binary: true,
+  control: jsonControl,
+
+  encode(envelope: Envelope, scratch?: Scratch): Uint8Array {
+    const { type, channel, data, clientId } = envelope;
+    const dataBytes = data === null ? 0 : data.length;
+    const room = bodyStart + framingBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
+    if (scratch !== undefined) {
+      const target = scratch.reserve(room);
+      const end = writeBody(target, envelope);
+      return target.subarray(writeHead(target, envelope, end), end);
+    }
+    if (room <= ownScratchBytes) {
+      const target = ownScratch.reserve(room);
+      const end = writeBody(target, envelope);
+      return target.slice(writeHead(target, envelope, end), end);
+    }
+    const target = new Uint8Array(room);
+    const end = writeBody(target, envelope);
+    return target.subarray(writeHead(target, envelope, end), end);
+  },
+
+  decode(bytes: Uint8Array): Envelope {
+    root.open(bytes);
+    return {
+      type: textAt(bytes, typeSlot),
+      channel: textAt(bytes, channelSlot),
+      data: dataAt(bytes, dataSlot),
+      timestamp: int64At(bytes, timestampSlot),
+      clientId: textAt(bytes, clientIdSlot),
+    };
+  },
+} as const);
+
+function headOf(table: number, vtable: readonly number[]): Uint8Array {
+  const head = new Uint8Array(table + 4);
+  const view = new DataView(head.buffer);
+  const vtableBytes = vtable.length * 2;
+  view.setUint32(0, table, true);
+  for (const [index, entry] of vtable.entries()) view.setUint16(table - vtableBytes + index * 2, entry, true);
+  view.setInt32(table, vtableBytes, true);
+  return head;
+}
+
+/** Writes what the table's offsets lead to, in the reverse of the order in H-76, and returns the offset after it. */
+function writeBody(target: Uint8Array, envelope: Envelope): number {
+  const { data } = envelope;
+  const dataStart = writeString(target, bodyStart, envelope.clientId);
+  setOffset(target, bodyStart - 12, dataStart);
+  let at = dataStart + 4;
+  if (data !== null) {
+    at = writeBytes(target, at, data);
+    writeUint32(target, dataStart, data.length);
+  } else {
+    writeUint32(target, dataStart, 0);
+  }
+  while ((at & 3) !== 0) target[at++] = 0;
+  setOffset(target, bodyStart - 8, at);
+  const typeStart = writeString(target, at, envelope.channel);
+  setOffset(target, bodyStart - 4, typeStart);
+  return writeString(target, typeStart, envelope.type);
+}
+
+/** Writes everything before the body but the last three offsets, and returns where the message begins. */
+function writeHead(target: Uint8Array, envelope: Envelope, end: number): number {
+  const { timestamp } = envelope;
+  const fields = bodyStart - 12;
+  if (timestamp === 0n) {
+    const start = fields - plainHead.length - 4;
+    setOffset(target, writeBytes(target, start, plainHead), bodyStart);
+    return start;
+  }
+  const isPadded = ((end - fields) & 7) !== 0;
+  const head = isPadded ? paddedHead : stampedHead;
+  const start = fields - (isPadded ? 4 : 0) - 8 - 4 - head.length;
+  const at = writeBytes(target, start, head);
+  setOffset(target, at, bodyStart);
+  int64.setBigInt64(0, timestamp, true);
+  writeBytes(target, at + 4, int64Bytes);
+  if (isPadded) writeUint32(target, fields - 4, 0);
+  return start;
+}
+
+/** Writes length, text, NUL and padding to a multiple of four, and returns the offset after them. */
+function writeString(target: Uint8Array, start: number, text: string): number {
+  let at = writeUtf8(target, start + 4, text);
+  writeUint32(target, start, at - start - 4);
+  do target[at++] = 0;
+  while ((at & 3) !== 0);
+  return at;
+}
+
+function writeUtf8(target: Uint8Array, start: number, text: string): number {
+  const length = text.length;
+  // A lone surrogate becomes U+FFFD, as TextEncoder makes it.
+  if (length > shortText) return writeText(target, start, text.toWellFormed());
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) return writeText(target, start, text.toWellFormed());
+    target[start + i] = unit;
+  }
+  return start + length;
+}
+
+/** Writes the offset from the field at `at` to what is at `to`. */
+function setOffset(target: Uint8Array, at: number, to: number): void {
+  writeUint32(target, at, to - at);
+}
+
+function writeUint32(target: Uint8Array, at: number, value: number): void {
+  target[at] = value;
+  target[at + 1] = value >>> 8;
+  target[at + 2] = value >>> 16;
+  target[at + 3] = value >>> 24;
+}
+
+function textAt(bytes: Uint8Array, slot: number): string {
+  const start = root.vector(bytes, slot);
+  const length = root.vectorBytes;
+  if (length === 0) return '';
+  if (length > longestTextBytes) throw malformed(start - 4, 'text too long');
+  const text = readText(bytes, start, start + length);
+  // What is not UTF-8 was read as U+FFFD; looking for it costs far less than a pass over the bytes.
+  if (text.includes(replacement)) expectUtf8(bytes, start, text);
+  return text;
+}
+
+/** Throws unless the bytes at `start` are the UTF-8 of the text that was read from them. */
+function expectUtf8(bytes: Uint8Array, start: number, text: string): void {
+  const expected = textBytes(text);
+  for (let i = 0; i < expected.length; i++) {
+    if (expected[i] !== bytes[start + i]) throw malformed(start + i, 'invalid UTF-8');
+  }
+}
+
+function dataAt(bytes: Uint8Array, slot: number): Uint8Array | null {
+  const start = root.vector(bytes, slot);
+  const length = root.vectorBytes;
+  return length === 0 ? null : bytes.subarray(start, start + length);
+}
+
+function int64At(bytes: Uint8Array, slot: number): bigint {
+  const at = root.field(bytes, slot, 8);
+  if (at === 0) return 0n;
+  int64.setUint32(0, readUint32(bytes, at), true);
+  int64.setUint32(4, readUint32(bytes, at + 4), true);
+  return int64.getBigInt64(0, true);
+}

@@ -1,0 +1,190 @@
+import type { Codec } from './codec.ts';
+import type { ControlDecoder, RoomMessage } from './control.ts';
+import type { Envelope } from './envelope.ts';
+import { isJson } from './json-scan.ts';
+import * as wire from './protobuf/envelope.generated.ts';
+import { readMessage } from './protobuf/envelope-reader.ts';
+import { Scratch } from './scratch.ts';
+import { writeBytes, writeText } from './text.ts';
+
+/** The fields' tags: number and wire type. */
+const tag: {
+  readonly type: number;
+  readonly channel: number;
+  readonly data: number;
+  readonly timestamp: number;
+  readonly clientId: number;
+} = { type: 0x0a, channel: 0x12, data: 0x1a, timestamp: 0x20, clientId: 0x2a };
+
+/** Tags, lengths and the timestamp together: more than their sum, so that no sum need be kept right. */
+const framingBytes = 64;
+/** A UTF-16 unit takes at most this many bytes in UTF-8. */
+const unitBytes = 3;
+/** Text up to this length is first tried as plain ASCII, and its length then takes one byte. */
+const shortText = 64;
+/** No length takes more bytes than this. */
+const lengthBytes = 5;
+
+/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
+const ownScratch: Scratch = new Scratch();
+const ownScratchBytes = 65_536;
+
+const words: DataView = new DataView(new ArrayBuffer(8));
+
+/**
+ * The `data` of control messages as small Protobuf messages: ChannelRequest, RoomRequest and RoomMessage (checklist
+ * H-46, H-47, H-70).
+ */
+export const protobufControl: ControlDecoder = Object.freeze({
+  decodeChannel(data: Uint8Array | null): string | undefined {
+    return nameOf(readControl(wire.ChannelRequest, data, 1)?.channel);
+  },
+
+  decodeRoomId(data: Uint8Array | null): string | undefined {
+    return nameOf(readControl(wire.RoomRequest, data, 1)?.roomId);
+  },
+
+  decodeRoomMessage(data: Uint8Array | null): RoomMessage | undefined {
+    const message = readControl(wire.RoomMessage, data, 2);
+    if (message === undefined || message.roomId === '') return undefined;
+    const payload = payloadOf(message.data);
+    return { roomId: message.roomId, data: payload, dataIsJson: payload === null || isJson(payload) };
+  },
+});
+
+/**
+ * Protobuf, proto3, to the byte (checklist H-70, H-71); the messages are in protobuf/envelope.proto.
+ *
+ * Out: fields in ascending order, zero values omitted. The wire does not tell empty data from null: both are omitted.
+ *
+ * In: unknown fields are skipped, the last of several values wins, no bytes at all are an empty message. Absent and
+ * empty data are null; other data is a view of the message. A known field with another wire type than its own, and
+ * invalid UTF-8 in a string, are malformed.
+ */
+export const protobufCodec: Codec = Object.freeze({
+  name: 'protobuf',
+  index: 1,
+  binary: true,
+  control: protobufControl,
+
+  encode(envelope: Envelope, scratch?: Scratch): Uint8Array {
+    const { type, channel, data, clientId } = envelope;
+    const dataBytes = data === null ? 0 : data.length;
+    const room = framingBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
+    if (scratch !== undefined) {
+      const target = scratch.reserve(room);
+      return target.subarray(0, write(target, envelope));
+    }
+    if (room <= ownScratchBytes) {
+      const target = ownScratch.reserve(room);
+      return target.slice(0, write(target, envelope));
+    }
+    const target = new Uint8Array(room);
+    return target.subarray(0, write(target, envelope));
+  },
+
+  decode(bytes: Uint8Array): Envelope {
+    const { type, channel, data, timestamp, clientId } = readMessage(wire.WsMessage, bytes, 5);
+    return {
+      type,
+      channel,
+      data: payloadOf(data),
+      // Our reader gives bigints; an absent one reads as protobufjs's own zero.
+      timestamp: typeof timestamp === 'bigint' ? timestamp : 0n,
+      clientId,
+    };
+  },
+} as const);
+
+function readControl<Message>(
+  type: wire.StaticType<Message>,
+  data: Uint8Array | null,
+  fields: number,
+): Message | undefined {
+  if (data === null) return undefined;
+  try {
+    return readMessage(type, data, fields);
+  } catch {
+    // Only ERR_MESSAGE_MALFORMED can come from there, and the caller asked for undefined instead.
+    return undefined;
+  }
+}
+
+function nameOf(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+function payloadOf(data: Uint8Array): Uint8Array | null {
+  return data.length === 0 ? null : data;
+}
+
+/**
+ * Writes the message and returns its length. `target` has room for the worst case. By hand, because tags and lengths are
+ * known here: static code would grow a buffer of its own and copy from it.
+ */
+function write(target: Uint8Array, envelope: Envelope): number {
+  const { type, channel, data, timestamp, clientId } = envelope;
+  let at = writeString(target, 0, tag.type, type);
+  at = writeString(target, at, tag.channel, channel);
+  if (data !== null && data.length > 0) {
+    target[at] = tag.data;
+    at = writeLength(target, at + 1, data.length);
+    at = writeBytes(target, at, data);
+  }
+  if (timestamp !== 0n) {
+    target[at] = tag.timestamp;
+    at = writeTimestamp(target, at + 1, timestamp);
+  }
+  return writeString(target, at, tag.clientId, clientId);
+}
+
+/** Writes a string field, unless it is empty, and returns the offset after it. */
+function writeString(target: Uint8Array, start: number, fieldTag: number, text: string): number {
+  const length = text.length;
+  if (length === 0) return start;
+  target[start] = fieldTag;
+  if (length > shortText) return writeLongString(target, start + 1, text);
+  const first = start + 2;
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) return writeLongString(target, start + 1, text);
+    target[first + i] = unit;
+  }
+  target[start + 1] = length;
+  return first + length;
+}
+
+/** Writes length and text; a lone surrogate becomes U+FFFD. The length is known after the text, which then moves up to it. */
+function writeLongString(target: Uint8Array, start: number, text: string): number {
+  const first = start + lengthBytes;
+  const end = writeText(target, first, text.toWellFormed());
+  const at = writeLength(target, start, end - first);
+  target.copyWithin(at, first, end);
+  return at + end - first;
+}
+
+/** Writes a length as a varint. */
+function writeLength(target: Uint8Array, start: number, length: number): number {
+  let at = start;
+  let rest = length;
+  while (rest >= 0x80) {
+    target[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  target[at] = rest;
+  return at + 1;
+}
+
+/** Writes `value`, wrapped to int64, as a varint; a negative one takes ten bytes. */
+function writeTimestamp(target: Uint8Array, start: number, value: bigint): number {
+  words.setBigInt64(0, value);
+  let high = words.getUint32(0);
+  let low = words.getUint32(4);
+  let at = start;
+  while (high > 0) {
+    target[at++] = (low & 0x7f) | 0x80;
+    low = ((low >>> 7) | (high << 25)) >>> 0;
+    high >>>= 7;
+  }
+  return writeLength(target, at, low);
+}
