@@ -153,9 +153,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** To one connection, whose id tells its shard. Default type `message`. */
   send(connectionId: string, message: OutgoingMessage): DirectVerdict {
     const envelope = outgoingEnvelope(message, 'message');
+    if (this.#isClosed) return 'closed';
     const shard = this.#shardOf(connectionId);
     if (shard < 0) return 'not-found';
-    if (this.#isClosed) return 'closed';
     return this.#verdict(this.#writer.write(recordKind.send, threadOfShard(shard), connectionId, envelope));
   }
 
@@ -168,9 +168,9 @@ export class Engine extends EventEmitter<EngineEvents> {
         allowed: '1000–1003, 1007–1014 or 3000–4999',
       });
     }
+    if (this.#isClosed) return 'closed';
     const shard = this.#shardOf(connectionId);
     if (shard < 0) return 'not-found';
-    if (this.#isClosed) return 'closed';
     const order: DisconnectOrder = { id: connectionId, code, reason };
     return this.#verdict(this.#writer.writeJson(recordKind.disconnect, threadOfShard(shard), order));
   }
@@ -186,7 +186,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    * `graceMs`, threads end by themselves. Rejects with `ERR_SHARD_STALLED` if one does not. Calling again waits for the
    * same end.
    */
-  drain({ graceMs }: { readonly graceMs: number }): Promise<void> {
+  async drain({ graceMs }: { readonly graceMs: number }): Promise<void> {
     if (!Number.isFinite(graceMs) || graceMs < 0) {
       throw new EngineError('ERR_OPTION_INVALID', `option "graceMs" is ${graceMs}; allowed: milliseconds from 0`, {
         path: 'graceMs',
@@ -195,7 +195,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       });
     }
     this.#closing ??= this.#drain(graceMs);
-    return this.#closing;
+    await this.#closing;
   }
 
   /** A drain with the short grace period of `closeGraceMs` (default 1,000). */
@@ -223,7 +223,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   get #isClosed(): boolean {
-    return this.#closing !== null;
+    return this.#closing !== null || this.#board.engine === 'closed';
   }
 
   #count(place: number): void {
@@ -315,11 +315,18 @@ export class Engine extends EventEmitter<EngineEvents> {
     const loss = error ?? new EngineError('ERR_SHARD_FAILED', `shard ${shard} ended`);
     this.#logger.error({ shard, err: loss }, 'a shard is lost');
     this.#dispatch('shard-lost', shard, loss);
-    if (this.#pool.readyShards().length === 0) this.#fault('ERR_SHARD_FAILED', 'no shard is left', loss);
+    if (this.#pool.readyShards().length > 0) return;
+    this.#board.engine = 'closed';
+    this.#fault('ERR_SHARD_FAILED', 'no shard is left', loss);
   }
 
   async #drain(graceMs: number): Promise<void> {
     this.#board.engine = 'draining';
+    const deadline = performance.now() + graceMs;
+    await this.#pool.stopAccepting();
+    // What was accepted for publishing is in the rings before any shard is told to close its connections.
+    await this.#bus.flushed(deadline);
+    await this.#pool.settle(deadline);
     const inTime = await this.#pool.drain(graceMs, graceMs + stallMs);
     // What shards said last, such as disconnects, is still in their rings.
     this.#bus.settle(settleRounds);

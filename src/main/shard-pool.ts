@@ -29,6 +29,8 @@ export class ShardPool {
   readonly #options: ShardPoolOptions;
   readonly #threads: readonly ShardThread[];
   readonly #names: NameRegister | null;
+  /** The transports' handles, by shard, while the first shard accepts for all; else empty. */
+  #handles: readonly unknown[] = [];
   #acceptor: Acceptor | null = null;
   /** Shards that are ready, until that changes. */
   #readyList: readonly number[] | null = null;
@@ -74,9 +76,24 @@ export class ShardPool {
     for (const thread of this.#threads) thread.post({ kind: 'abandon' });
   }
 
-  /** Stops accepting and lets every shard drain. False: one of them has not ended within `timeoutMs`. */
-  async drain(graceMs: number, timeoutMs: number): Promise<boolean> {
+  async stopAccepting(): Promise<void> {
     await this.#acceptor?.close();
+  }
+
+  /** Resolves once every shard's spill queue is empty, or at `deadline` (as `performance.now()`). */
+  async settle(deadline: number): Promise<void> {
+    const at = Date.now() + deadline - performance.now();
+    const timer = new AbortController();
+    const settled = this.readyShards().map((shard) => this.#threads[shard]?.settle(at));
+    await Promise.race([
+      Promise.all(settled),
+      sleep(Math.max(0, at - Date.now()), undefined, { signal: timer.signal }).catch(() => undefined),
+    ]);
+    timer.abort();
+  }
+
+  /** Lets every shard drain. False: one of them has not ended within `timeoutMs`. */
+  async drain(graceMs: number, timeoutMs: number): Promise<boolean> {
     for (const thread of this.#threads) thread.post({ kind: 'drain', graceMs });
     const timer = new AbortController();
     const ended = Promise.all(this.#threads.map((thread) => thread.exited)).then(() => true);
@@ -118,6 +135,7 @@ export class ShardPool {
     }
     const [first] = this.#threads;
     if (first === undefined) throw new EngineError('ERR_SHARD_START_FAILED', 'there is no shard');
+    this.#handles = handles;
     return first.listen(host, port, handles);
   }
 
@@ -167,6 +185,12 @@ export class ShardPool {
       case 'claim-name':
         this.#claimName(thread, message.claim, message.name, message.connection);
         break;
+      case 'failed':
+        this.#onFailed(thread);
+        break;
+      case 'app-forgotten':
+        this.#threads[shardOfThread(message.thread)]?.post({ kind: 'abandon' });
+        break;
       case 'release-name':
         this.#names?.release(message.name, message.connection);
         break;
@@ -180,6 +204,17 @@ export class ShardPool {
       if (holder?.isReady === true) holder.post({ kind: 'name-replaced', connection: verdict.replaced });
     }
     thread.post({ kind: 'name-answer', claim, granted: verdict.granted });
+  }
+
+  /** A shard waits for leave to close its App: no connection may be handed to it any more. */
+  #onFailed(failed: ShardThread): void {
+    this.#readyList = null;
+    const [first] = this.#threads;
+    if (this.#handles.length === 0 || first === undefined || first === failed || !first.isReady) {
+      failed.post({ kind: 'abandon' });
+      return;
+    }
+    first.post({ kind: 'forget-app', app: this.#handles[failed.shard], thread: failed.thread });
   }
 
   #onGone(gone: ShardThread, error: EngineError | null): void {

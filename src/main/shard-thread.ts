@@ -9,7 +9,7 @@ export interface ShardThreadEvents {
   /** A message that is not about starting or listening. */
   message(
     thread: ShardThread,
-    message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'failed' }>,
+    message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' }>,
   ): void;
   /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
   gone(thread: ShardThread, error: EngineError | null): void;
@@ -36,6 +36,7 @@ export class ShardThread {
   isReady = false;
   readonly #worker: Worker;
   #listening = later<number>();
+  readonly #settled = later<void>();
   /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
   readonly #handed: number[] = [];
   /** How many before those are known to be adopted. */
@@ -67,6 +68,9 @@ export class ShardThread {
           this.isReady = true;
           ready.resolve(message.app);
           break;
+        case 'settled':
+          this.#settled.resolve();
+          break;
         case 'listening':
           this.#listening.resolve(message.port);
           break;
@@ -79,6 +83,8 @@ export class ShardThread {
           const failure = new EngineError(message.code as ErrorCode, message.text);
           if (message.stack !== undefined) failure.stack = message.stack;
           this.#failure = failure;
+          this.isReady = false;
+          events.message(this, message);
           break;
         }
         default:
@@ -97,6 +103,7 @@ export class ShardThread {
         this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
       ready.reject(unready);
       this.#listening.reject(unready);
+      this.#settled.resolve();
       events.gone(this, this.#failure);
       exited.resolve();
     });
@@ -104,6 +111,12 @@ export class ShardThread {
 
   post(message: ToShard, transfer: readonly MessagePort[] = []): void {
     this.#worker.postMessage(message, transfer);
+  }
+
+  /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `Date.now()`), or is gone. */
+  settle(deadline: number): Promise<void> {
+    this.post({ kind: 'settle', deadline });
+    return this.#settled.promise;
   }
 
   /** Gives accepted sockets to the shard. `adopted` is how many descriptors it has taken over so far. */

@@ -32,6 +32,10 @@ export type ToShard =
   | { readonly kind: 'name-answer'; readonly claim: number; readonly granted: boolean }
   /** Another connection has this one's name now: end it. Here and not in a ring, so that it follows its `name-answer`. */
   | { readonly kind: 'name-replaced'; readonly connection: string }
+  /** Empty your spill queue by `deadline` (as `Date.now()`), then say `settled`. */
+  | { readonly kind: 'settle'; readonly deadline: number }
+  /** The App behind `app` is about to close: hand no more connections to it, then say `app-forgotten`. */
+  | { readonly kind: 'forget-app'; readonly app: unknown; readonly thread: number }
   /** Close every connection with 1001 within the grace period, then the App; then end. */
   | { readonly kind: 'drain'; readonly graceMs: number }
   /** The process is leaving: close the App at once. */
@@ -44,10 +48,12 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 export type FromShard =
   | Doorbell
   | { readonly kind: 'ready'; readonly app: unknown }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'app-forgotten'; readonly thread: number }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'listen-failed' }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly text: string; readonly fields: LogFields }
-  /** The shard cannot go on; its thread ends after this. */
+  /** The shard cannot go on. It closes its App and ends once it is told `abandon`, or soon. */
   | { readonly kind: 'failed'; readonly code: string; readonly text: string; readonly stack: string | undefined }
   | { readonly kind: 'claim-name'; readonly claim: number; readonly name: string; readonly connection: string }
   | { readonly kind: 'release-name'; readonly name: string; readonly connection: string };

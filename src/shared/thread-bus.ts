@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type EngineMemory, mainThread } from './engine-memory.ts';
 import { errorCode } from './errors/index.ts';
 import { Doorbells, type RecordVisitor, RingConsumer, RingProducer } from './ring/index.ts';
@@ -5,6 +6,7 @@ import { Doorbells, type RecordVisitor, RingConsumer, RingProducer } from './rin
 /** A pump reads at most this much from one ring before sockets get their turn. */
 const batchRecords = 128;
 const batchBytes = 262_144;
+const flushLookMs = 2;
 
 export interface ThreadBusOptions {
   readonly memory: EngineMemory;
@@ -86,6 +88,16 @@ export class ThreadBus {
   onDoorbell(): void {
     if (this.#immediate !== null || this.#closed) return;
     this.#pump();
+  }
+
+  /** Resolves once this thread's spill queue is empty, or at `deadline` (as `performance.now()`). False: it is not. */
+  async flushed(deadline: number): Promise<boolean> {
+    while (this.producer.spilledBytes > 0) {
+      if (this.#closed || performance.now() >= deadline) return false;
+      await sleep(flushLookMs);
+      this.onDoorbell();
+    }
+    return true;
   }
 
   /** Reads whatever is in the rings now, in at most `rounds` batches per ring, without yielding. */

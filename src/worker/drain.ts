@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { closeCode } from '../shared/errors/index.ts';
 import type { ThreadBus } from '../shared/thread-bus.ts';
 import type { ShardConnection } from './shard-connection.ts';
@@ -19,16 +19,21 @@ export async function drainConnections(
   bus: ThreadBus,
 ): Promise<void> {
   bus.settle(settleRounds);
+  // The socket library hands out what was published when its loop turns.
+  await nextTurn();
   const deadline = performance.now() + graceMs;
   const ticks = Math.max(1, Math.floor(graceMs / 2 / tickMs));
   const batch = Math.max(smallestBatch, Math.ceil(connections.size / ticks));
   const told = connections.size > 0;
   do {
+    const last = performance.now() + tickMs >= deadline;
     let closed = 0;
     for (const connection of [...connections.values()]) {
+      // A client that has not read everything yet gets the time that is left for it.
+      if (connection.bufferedBytes > 0 && !last) continue;
       connection.close(closeCode.goingAway, '');
       closed += 1;
-      if (closed === batch) break;
+      if (closed === batch && !last) break;
     }
     if (connections.size > 0) await sleep(tickMs);
   } while (connections.size > 0 && performance.now() < deadline);

@@ -7,12 +7,17 @@ if (parentPort === null) throw new Error('entry.js is started by the engine, as 
 
 const shard = new Shard(workerData as ShardStart, parentPort, (options, events) => new UwsTransport(options, events));
 
-function fail(error: unknown): void {
-  shard.fail(error);
-  // The App is closed: now, and only now, may this thread end in spite of what user code left open.
+/** Ends the thread in spite of what user code left open. Only once the App is closed. */
+function leave(): void {
   process.exit(1);
+}
+
+function fail(error: unknown): void {
+  shard.fail(error, leave);
 }
 
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', (reason) => shard.reportStray(reason));
+// A handler module may call process.exit(), which ends this thread: never with an open App.
+process.on('exit', () => shard.release());
 shard.start().catch(fail);

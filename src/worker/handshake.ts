@@ -86,6 +86,10 @@ export function checkHandshake(request: TransportRequest, policy: HandshakePolic
   if (request.method !== 'GET') {
     return refuse(405, 'ERR_HANDSHAKE_METHOD', 'a WebSocket handshake is a GET request', [['Allow', 'GET']]);
   }
+  // A list: the header was given more than once (RFC 9112 section 3.2, checklist G-31).
+  if ((headers.get('host') ?? ',').includes(',')) {
+    return refuse(400, 'ERR_HANDSHAKE_HOST', 'the Host header must be given exactly once');
+  }
   if (!hasToken((headers.get('connection') ?? '').toLowerCase(), 'upgrade')) {
     return refuse(400, 'ERR_HANDSHAKE_CONNECTION', 'the Connection header must contain "Upgrade"');
   }

@@ -90,11 +90,12 @@ export class Intake {
     if (envelope.timestamp === 0n) envelope.timestamp = nowNanos();
     const seen = this.#show(connection, envelope);
     // A handler may have closed the connection: then nothing more is done for it.
-    if (connection.isOpen) this.#act(connection, envelope, seen);
+    if (seen === 'refused' || !connection.isOpen) return;
+    this.#act(connection, envelope, seen === 'seen');
   }
 
-  /** Shows a message to the handler module and to main's listeners, if any. False: nobody looks at messages. */
-  #show(connection: ShardConnection, envelope: Envelope): boolean {
+  /** Shows a message to the handler module and to main's listeners, if any; `refused`: main could not be reached. */
+  #show(connection: ShardConnection, envelope: Envelope): 'seen' | 'unseen' | 'refused' {
     const { message } = this.handlers;
     const mainListens = (this.#board.interest & interest.message) !== 0;
     if (message !== undefined) {
@@ -103,8 +104,9 @@ export class Intake {
     }
     if (mainListens && this.#router.forward(envelope) === 'overloaded') {
       this.#refuse(connection, envelope.type, new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later'));
+      return 'refused';
     }
-    return message !== undefined || mainListens;
+    return message !== undefined || mainListens ? 'seen' : 'unseen';
   }
 
   #act(connection: ShardConnection, envelope: Envelope, seen: boolean): void {
@@ -136,6 +138,14 @@ export class Intake {
       return;
     }
     let verdict: boolean | Promise<boolean> = false;
+    try {
+      // A handler need not cope with names that cannot be.
+      if (command.do === 'join') this.#hub.checkName(command.kind, command.name);
+      else if (command.to !== 'everyone') this.#hub.checkName(command.to, command.name);
+    } catch (error) {
+      this.#refuse(connection, envelope.type, error);
+      return;
+    }
     try {
       verdict = authorize.call(this.handlers, connection, command.action, command.name);
     } catch (error) {

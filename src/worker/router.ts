@@ -120,8 +120,8 @@ export class Router implements ShardApi {
   }
 
   /** A notice for main, for which it has a listener. */
-  notify(kind: number, notice: object): void {
-    this.#accepted(this.#writer.writeJson(kind, mainThread, notice));
+  notify(kind: number, notice: object): PublishVerdict {
+    return this.#accepted(this.#writer.writeJson(kind, mainThread, notice));
   }
 
   /** A client's message for main's listeners. */

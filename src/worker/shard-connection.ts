@@ -34,11 +34,18 @@ export function cutReason(reason: string): string {
 }
 
 export function checkClose(code: number, reason: string): void {
-  if (isSendableCloseCode(code) && typeof reason === 'string') return;
+  if (typeof reason !== 'string') {
+    throw new EngineError('ERR_CLOSE_CODE_INVALID', 'a close reason is a string', {
+      path: 'reason',
+      given: reason,
+      allowed: 'a string; more than 123 bytes of UTF-8 are cut',
+    });
+  }
+  if (isSendableCloseCode(code)) return;
   throw new EngineError('ERR_CLOSE_CODE_INVALID', `${code} cannot be sent in a Close frame`, {
     path: 'code',
     given: code,
-    allowed: '1000–1003, 1007–1014 or 3000–4999, and a string as reason',
+    allowed: '1000–1003, 1007–1014 or 3000–4999',
   });
 }
 

