@@ -1,17 +1,23 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { codecByIndex, codecByName, codecs, jsonCodec } from '#dist/shared/codec/index.js';
+import { codecByIndex, codecByName, codecs } from '#dist/shared/codec/index.js';
 
 describe('the codec registry', () => {
-  test('JSON is found by its name and by its index 0, and speaks in text frames (H-05)', () => {
-    assert.equal(codecByName('json'), jsonCodec);
-    assert.equal(codecByIndex(0), jsonCodec);
-    assert.equal(jsonCodec.binary, false);
+  test('each codec is found by its name and by its index, and JSON alone speaks in text frames (H-05)', () => {
     assert.deepEqual(
-      codecs.map((codec) => codec.name),
-      ['json'],
+      codecs.map((codec) => [codec.index, codec.name, codec.binary]),
+      [
+        [0, 'json', false],
+        [1, 'protobuf', true],
+        [2, 'flatbuffers', true],
+        [3, 'msgpack', true],
+      ],
     );
+    for (const codec of codecs) {
+      assert.equal(codecByName(codec.name), codec);
+      assert.equal(codecByIndex(codec.index), codec);
+    }
   });
 
   test('names and indices that no codec has find nothing', () => {
@@ -20,7 +26,8 @@ describe('the codec registry', () => {
   });
 
   test('codecs and their list cannot be changed', () => {
-    assert.ok(Object.isFrozen(codecs) && Object.isFrozen(jsonCodec) && Object.isFrozen(jsonCodec.control));
+    assert.ok(Object.isFrozen(codecs));
+    for (const codec of codecs) assert.ok(Object.isFrozen(codec) && Object.isFrozen(codec.control), codec.name);
   });
 });
 
@@ -30,16 +37,18 @@ describe('the codecs without Node', () => {
     const program = `
       const names = ${JSON.stringify(names)};
       if (process.argv[1] === 'without') delete globalThis.Buffer;
-      const { jsonCodec } = await import(${JSON.stringify(import.meta.resolve('#dist/shared/codec/index.js'))});
-      for (const type of names) {
-        const bytes = jsonCodec.encode({ type, channel: type, data: null, timestamp: 1n, clientId: type });
-        const back = jsonCodec.decode(bytes);
-        console.log(bytes.join(' '), [back.type, back.channel, back.clientId].every((name) => name === type));
+      const { codecs } = await import(${JSON.stringify(import.meta.resolve('#dist/shared/codec/index.js'))});
+      for (const codec of codecs) for (const type of names) {
+        const data = new TextEncoder().encode(JSON.stringify(type));
+        const bytes = codec.encode({ type, channel: type, data, timestamp: 1n, clientId: type });
+        const back = codec.decode(bytes);
+        const same = back.data.length === data.length && [back.type, back.channel, back.clientId].every((name) => name === type);
+        console.log(bytes.join(' '), same);
       }`;
     const run = (how: string): string =>
       execFileSync(process.execPath, ['--input-type=module', '--eval', program, how], { encoding: 'utf8' });
     const output = run('without');
     assert.equal(output, run('with'));
-    assert.equal(output.match(/true$/gm)?.length, names.length);
+    assert.equal(output.match(/true$/gm)?.length, names.length * codecs.length);
   });
 });

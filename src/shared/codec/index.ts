@@ -1,8 +1,11 @@
 export type { Codec, CodecIndex, CodecName } from './codec.ts';
 export type { ControlDecoder, RoomMessage } from './control.ts';
 export type { Envelope } from './envelope.ts';
+export { flatbuffersCodec } from './flatbuffers-codec.ts';
 export { jsonCodec } from './json-codec.ts';
 export { jsonControl } from './json-control.ts';
 export { isJson, maxJsonDepth } from './json-scan.ts';
+export { msgpackCodec } from './msgpack-codec.ts';
+export { protobufCodec } from './protobuf-codec.ts';
 export { codecByIndex, codecByName, codecs } from './registry.ts';
 export { Scratch } from './scratch.ts';

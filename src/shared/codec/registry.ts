@@ -1,21 +1,26 @@
-import type { Codec } from './codec.ts';
+import type { Codec, CodecName } from './codec.ts';
+import { flatbuffersCodec } from './flatbuffers-codec.ts';
 import { jsonCodec } from './json-codec.ts';
+import { msgpackCodec } from './msgpack-codec.ts';
+import { protobufCodec } from './protobuf-codec.ts';
 
-/** The codecs that this build has, in the order of their indices. */
-export const codecs: readonly Codec[] = Object.freeze([jsonCodec]);
+/** All codecs, in the order of their indices, so that `codecs[index]` is the codec of that index (checklist H-05). */
+export const codecs: readonly Codec[] = Object.freeze([jsonCodec, protobufCodec, flatbuffersCodec, msgpackCodec]);
+
+/** By name. No prototype: a peer's `constructor` finds nothing. */
+const byName: Readonly<Partial<Record<string, Codec>>> = Object.freeze(
+  Object.assign(
+    Object.create(null) as Partial<Record<CodecName, Codec>>,
+    Object.fromEntries(codecs.map((codec) => [codec.name, codec])),
+  ),
+);
 
 /** The codec of that name, or undefined if there is none. Names are exact: `JSON` is none. */
 export function codecByName(name: string): Codec | undefined {
-  for (const codec of codecs) {
-    if (codec.name === name) return codec;
-  }
-  return undefined;
+  return byName[name];
 }
 
 /** The codec with that index (`Codec.index`), or undefined if there is none. */
 export function codecByIndex(index: number): Codec | undefined {
-  for (const codec of codecs) {
-    if (codec.index === index) return codec;
-  }
-  return undefined;
+  return codecs[index];
 }
