@@ -7,13 +7,18 @@ import type { Place } from './placement.ts';
 /** Duplicates a file descriptor; below 0: it could not. */
 export type Duplicate = (descriptor: number) => number;
 
-/** The C library's `dup`, or null where there is none to be had (Windows, an exotic libc). */
+/** `fcntl` commands that duplicate a descriptor which child processes do not inherit. */
+const duplicateCloseOnExec: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 1030, darwin: 67 };
+
+/** Duplication by the C library, or null where there is none to be had (Windows, an exotic libc). */
 export function findDuplicate(): Duplicate | null {
-  if (process.platform === 'win32') return null;
+  const command = duplicateCloseOnExec[process.platform];
+  if (command === undefined) return null;
   const names = process.platform === 'darwin' ? ['libSystem.B.dylib'] : ['libc.so.6', 'libc.so'];
   for (const name of names) {
     try {
-      return koffi.load(name).func('int dup(int)') as Duplicate;
+      const fcntl = koffi.load(name).func('int fcntl(int, int, ...)');
+      return (descriptor) => fcntl(descriptor, command, 'int', 0) as number;
     } catch {
       // Not this one.
     }
@@ -31,7 +36,11 @@ function descriptorOf(socket: Socket): number {
 
 /** Closes a descriptor that a shard was given and did not live to take over: its client must not wait for ever. */
 export function closeDescriptor(descriptor: number): void {
-  new Socket({ fd: descriptor }).destroy();
+  try {
+    new Socket({ fd: descriptor }).destroy();
+  } catch {
+    // It is no socket any more: there is nothing to close.
+  }
 }
 
 export interface AcceptorOptions {
@@ -44,6 +53,8 @@ export interface AcceptorOptions {
   handOver(shard: number, descriptors: readonly number[]): void;
   /** A connection could not be accepted, duplicated or placed; it was closed. */
   failed(reason: string): void;
+  /** The peer had left before it could be placed. */
+  peerLeft(): void;
 }
 
 /** Accepts in main, picks a shard, and hands a duplicate of the socket's descriptor over. Reads nothing. */
@@ -87,8 +98,12 @@ export class Acceptor {
     const { place, duplicate, shards, failed } = this.#options;
     const address = socket.remoteAddress;
     const port = socket.remotePort;
-    // A peer that has gone already has no address.
-    const shard = address === undefined || port === undefined ? -1 : place({ address, port }, shards());
+    if (address === undefined || port === undefined) {
+      socket.destroy();
+      this.#options.peerLeft();
+      return;
+    }
+    const shard = place({ address, port }, shards());
     const descriptor = shard < 0 ? -1 : duplicate(descriptorOf(socket));
     // Closes Node's descriptor only: the duplicate keeps the connection.
     socket.destroy();

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { checkClose } from '../shared/close.ts';
 import type { EngineConfig } from '../shared/config.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
 import { Counters, counter } from '../shared/counters.ts';
@@ -10,7 +11,7 @@ import {
   StateBoard,
   threadOfShard,
 } from '../shared/engine-memory.ts';
-import { closeCode, EngineError, errorText, isSendableCloseCode } from '../shared/errors/index.ts';
+import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
 import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
 import {
   type ConnectNotice,
@@ -43,6 +44,7 @@ export interface EngineEvents {
 /** Time beyond the grace period after which a shard that has not ended counts as stalled. */
 const stallMs = 5_000;
 const settleRounds = 10_000;
+const maxGraceMs = 600_000;
 
 /**
  * A running engine. Made by `startEngine`. Listeners run in the main thread: what they throw is caught, counted and
@@ -51,6 +53,7 @@ const settleRounds = 10_000;
 export class Engine extends EventEmitter<EngineEvents> {
   readonly #config: EngineConfig;
   readonly #closeGraceMs: number;
+  readonly #startTimeoutMs: number;
   readonly #logger: EngineLogger;
   readonly #memory: EngineMemory;
   readonly #board: StateBoard;
@@ -69,6 +72,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { config } = options;
     this.#config = config;
     this.#closeGraceMs = options.closeGraceMs;
+    this.#startTimeoutMs = options.startTimeoutMs;
     this.#logger = options.logger;
     this.#memory = createEngineMemory(config.shards, config.ring.bytes);
     this.#board = new StateBoard(this.#memory);
@@ -96,7 +100,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#guarded = {
       board: this.#board,
       shardCount: config.shards,
-      abandon: () => this.#pool.abandon(),
+      acceptingShard: () => this.#pool.acceptingShard,
+      abandon: (shard) => this.#pool.abandon(shard),
     };
     guardExit(this.#guarded);
     this.#watchListeners();
@@ -105,7 +110,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** @internal Resolves once the port answers. Rejects, with nothing left behind, if it cannot. */
   async start(): Promise<void> {
     try {
-      this.#port = await this.#pool.start();
+      this.#port = await this.#pool.start(this.#startTimeoutMs);
       this.#board.engine = 'ready';
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
@@ -161,13 +166,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** Closes one connection with a code of 1000–1003, 1007–1014 or 3000–4999. Throws `ERR_CLOSE_CODE_INVALID`. */
   disconnect(connectionId: string, code: number = closeCode.normal, reason = ''): DirectVerdict {
-    if (!isSendableCloseCode(code)) {
-      throw new EngineError('ERR_CLOSE_CODE_INVALID', `${code} cannot be sent in a Close frame`, {
-        path: 'code',
-        given: code,
-        allowed: '1000–1003, 1007–1014 or 3000–4999',
-      });
-    }
+    checkClose(code, reason);
     if (this.#isClosed) return 'closed';
     const shard = this.#shardOf(connectionId);
     if (shard < 0) return 'not-found';
@@ -182,16 +181,17 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Ends in good order: not ready, no new connections, what was published is delivered, clients get 1001 within
+   * Ends in good order (`graceMs`: default `closeGraceMs`): not ready, no new connections, what was published is delivered, clients get 1001 within
    * `graceMs`, threads end by themselves. Rejects with `ERR_SHARD_STALLED` if one does not. Calling again waits for the
    * same end.
    */
-  async drain({ graceMs }: { readonly graceMs: number }): Promise<void> {
-    if (!Number.isFinite(graceMs) || graceMs < 0) {
-      throw new EngineError('ERR_OPTION_INVALID', `option "graceMs" is ${graceMs}; allowed: milliseconds from 0`, {
+  async drain({ graceMs = this.#closeGraceMs }: { readonly graceMs?: number } = {}): Promise<void> {
+    if (!Number.isFinite(graceMs) || graceMs < 0 || graceMs > maxGraceMs) {
+      const allowed = `0 to ${maxGraceMs} milliseconds`;
+      throw new EngineError('ERR_OPTION_INVALID', `option "graceMs" is ${graceMs}; allowed: ${allowed}`, {
         path: 'graceMs',
         given: graceMs,
-        allowed: 'milliseconds from 0',
+        allowed,
       });
     }
     this.#closing ??= this.#drain(graceMs);
@@ -315,9 +315,12 @@ export class Engine extends EventEmitter<EngineEvents> {
     const loss = error ?? new EngineError('ERR_SHARD_FAILED', `shard ${shard} ended`);
     this.#logger.error({ shard, err: loss }, 'a shard is lost');
     this.#dispatch('shard-lost', shard, loss);
-    if (this.#pool.readyShards().length > 0) return;
+    const deaf = this.#pool.acceptingShard === shard;
+    if (this.#pool.readyShards().length > 0 && !deaf) return;
+    void this.#pool.stopAccepting();
+    // A probe takes the process for dead or not ready, and whoever watches it starts another one.
     this.#board.engine = 'closed';
-    this.#fault('ERR_SHARD_FAILED', 'no shard is left', loss);
+    this.#fault('ERR_SHARD_FAILED', deaf ? 'the shard that accepts connections is lost' : 'no shard is left', loss);
   }
 
   async #drain(graceMs: number): Promise<void> {
@@ -327,7 +330,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     // What was accepted for publishing is in the rings before any shard is told to close its connections.
     await this.#bus.flushed(deadline);
     await this.#pool.settle(deadline);
-    const inTime = await this.#pool.drain(graceMs, graceMs + stallMs);
+    const left = Math.max(0, deadline - performance.now());
+    const inTime = await this.#pool.drain(left, left + stallMs);
     // What shards said last, such as disconnects, is still in their rings.
     this.#bus.settle(settleRounds);
     this.#bus.close();

@@ -7,8 +7,10 @@ const waitMs = 1_000;
 export interface GuardedEngine {
   readonly board: StateBoard;
   readonly shardCount: number;
-  /** Asks every shard to close its App at once. */
-  abandon(): void;
+  /** The shard that accepts for all others; -1: main accepts. */
+  acceptingShard(): number;
+  /** Asks a shard to close its App at once. */
+  abandon(shard: number): void;
 }
 
 const engines = new Set<GuardedEngine>();
@@ -22,18 +24,26 @@ function findHardExit(): ((code: number) => void) | null {
   }
 }
 
+function isClosedBy(engine: GuardedEngine, shard: number, deadline: number): boolean {
+  if (!engine.board.isShardOpen(shard)) return true;
+  return engine.board.waitUntilShardClosed(shard, Math.max(0, deadline - performance.now()));
+}
+
 /**
  * A thread that ends while its App is open aborts the whole process. `process.exit` in main ends all threads: so close
  * their Apps first, and wait. A shard whose loop is blocked cannot: then leave without ending threads at all.
  */
 function onExit(code: number): void {
   const deadline = performance.now() + waitMs;
-  for (const engine of engines) engine.abandon();
   let stuck = false;
   for (const engine of engines) {
-    for (let shard = 0; shard < engine.shardCount; shard++) {
-      const left = Math.max(0, deadline - performance.now());
-      if (engine.board.isShardOpen(shard) && !engine.board.waitUntilShardClosed(shard, left)) stuck = true;
+    const shards = Array.from({ length: engine.shardCount }, (_, shard) => shard);
+    const first = shards.filter((shard) => shard === engine.acceptingShard());
+    const others = shards.filter((shard) => !first.includes(shard));
+    // Whoever hands out connections goes before those whom it hands them to.
+    for (const group of [first, others]) {
+      for (const shard of group) engine.abandon(shard);
+      for (const shard of group) if (!isClosedBy(engine, shard, deadline)) stuck = true;
     }
   }
   if (stuck) findHardExit()?.(code);

@@ -5,7 +5,7 @@ export type { CodecName } from '../shared/codec/index.ts';
 export type { CounterName, CounterValues } from '../shared/counters.ts';
 export type { EngineState } from '../shared/engine-memory.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
-export type { JsonValue, MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 export type { Engine, EngineEvents } from './engine.ts';
 export type { EngineLogger, EngineOptions, PageOptions } from './options.ts';

@@ -45,6 +45,7 @@ export interface EngineOptions {
   readonly health?: { readonly live?: string; readonly ready?: string } | false;
   readonly pages?: Readonly<Record<string, PageOptions>>;
   readonly closeGraceMs?: number;
+  readonly startTimeoutMs?: number;
   readonly logger?: EngineLogger;
 }
 
@@ -52,6 +53,7 @@ export interface EngineOptions {
 export interface CompiledOptions {
   readonly config: EngineConfig;
   readonly closeGraceMs: number;
+  readonly startTimeoutMs: number;
   readonly logger: EngineLogger;
 }
 
@@ -138,6 +140,7 @@ const schema = z.strictObject({
     .record(urlPath, z.strictObject({ contentType: z.string().default('text/html; charset=utf-8'), body: z.string() }))
     .default({}),
   closeGraceMs: whole(0, 600_000).default(1_000),
+  startTimeoutMs: whole(100, 600_000).default(30_000),
   logger: loggerShape.optional(),
 });
 
@@ -223,7 +226,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     if (issue === undefined) throw parsed.error;
     throw optionError(given, issue);
   }
-  const { logger, closeGraceMs, handlers, ...rest } = parsed.data;
+  const { logger, closeGraceMs, startTimeoutMs, handlers, ...rest } = parsed.data;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -232,5 +235,5 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     );
   }
   const config: EngineConfig = { ...rest, handlers: handlers ?? null };
-  return { config: deepFreeze(config), closeGraceMs, logger: logger ?? silentLogger };
+  return { config: deepFreeze(config), closeGraceMs, startTimeoutMs, logger: logger ?? silentLogger };
 }

@@ -1,5 +1,7 @@
+import type { CodecName } from '../shared/codec/index.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
 import type { OutgoingMessage } from '../shared/message.ts';
+import type { ConnectNotice } from '../shared/record.ts';
 import type { DirectVerdict } from '../shared/verdict.ts';
 
 /** What a remote connection needs of its engine. */
@@ -37,13 +39,10 @@ export class RemoteConnection {
 /** A connection that has just been opened, with what its handshake settled. */
 export class NewConnection extends RemoteConnection {
   readonly name: string;
-  readonly codec: string;
+  readonly codec: CodecName;
   readonly remoteAddress: string;
 
-  constructor(
-    facts: { readonly id: string; readonly name: string; readonly codec: string; readonly remoteAddress: string },
-    engine: Sender,
-  ) {
+  constructor(facts: ConnectNotice, engine: Sender) {
     super(facts.id, engine);
     this.name = facts.name;
     this.codec = facts.codec;

@@ -32,6 +32,7 @@ export class ShardPool {
   /** The transports' handles, by shard, while the first shard accepts for all; else empty. */
   #handles: readonly unknown[] = [];
   #acceptor: Acceptor | null = null;
+  #loggedSecond = -1;
   /** Shards that are ready, until that changes. */
   #readyList: readonly number[] | null = null;
 
@@ -58,12 +59,31 @@ export class ShardPool {
     return this.#readyList;
   }
 
-  /** Resolves to the port once every shard is ready and the port answers. */
-  async start(): Promise<number> {
-    const handles = await Promise.all(this.#threads.map((thread) => thread.ready));
+  /** The shard that accepts for all others; -1: main accepts. */
+  get acceptingShard(): number {
+    return this.#handles.length === 0 ? -1 : 0;
+  }
+
+  /** Resolves to the port once every shard is ready and the port answers. Rejects if that takes too long. */
+  async start(timeoutMs: number): Promise<number> {
+    const handles = await this.#allReady(timeoutMs);
     this.#readyList = null;
     this.#introduce();
     return this.#listen(handles);
+  }
+
+  async #allReady(timeoutMs: number): Promise<readonly unknown[]> {
+    const timer = new AbortController();
+    const late = sleep(timeoutMs, null, { signal: timer.signal }).catch(() => null);
+    try {
+      const handles = await Promise.race([Promise.all(this.#threads.map((thread) => thread.ready)), late]);
+      if (handles !== null) return handles;
+    } finally {
+      timer.abort();
+    }
+    const slow = this.#threads.find((thread) => !thread.isReady)?.shard;
+    const text = `shard ${slow} was not ready within ${timeoutMs} ms: does its handler module finish loading?`;
+    throw new EngineError('ERR_SHARD_START_FAILED', text);
   }
 
   /** Rings a thread's doorbell. */
@@ -71,13 +91,16 @@ export class ShardPool {
     this.#threads[shardOfThread(thread)]?.post(doorbell);
   }
 
-  /** Asks every shard to close its App at once: the process is leaving. */
-  abandon(): void {
-    for (const thread of this.#threads) thread.post({ kind: 'abandon' });
+  /** Asks a shard to close its App at once: the process is leaving. */
+  abandon(shard: number): void {
+    this.#threads[shard]?.post({ kind: 'abandon' });
   }
 
   async stopAccepting(): Promise<void> {
     await this.#acceptor?.close();
+    const accepting = this.#threads[this.acceptingShard];
+    // Before any other shard closes its App, nobody may hand it a connection.
+    if (accepting?.isReady === true) await accepting.stopListening();
   }
 
   /** Resolves once every shard's spill queue is empty, or at `deadline` (as `performance.now()`). */
@@ -147,12 +170,19 @@ export class ShardPool {
       duplicate,
       shards: () => this.readyShards(),
       handOver: (shard, descriptors) => this.#handOver(shard, descriptors),
-      failed: (reason) => {
-        this.#options.counters[0]?.add(counter.acceptErrors, 1);
-        this.#options.log('warn', { reason }, 'a connection could not be accepted');
-      },
+      failed: (reason) => this.#acceptFailed(reason),
+      peerLeft: () => this.#options.counters[0]?.add(counter.handshakesAbandoned, 1),
     });
     return this.#acceptor.listen();
+  }
+
+  #acceptFailed(reason: string): void {
+    this.#options.counters[0]?.add(counter.acceptErrors, 1);
+    const second = Math.floor(performance.now() / 1000);
+    // The counter tells how many; one line a second tells that it happens.
+    if (second === this.#loggedSecond) return;
+    this.#loggedSecond = second;
+    this.#options.log('warn', { reason }, 'connections could not be accepted');
   }
 
   #handOver(shard: number, descriptors: readonly number[]): void {

@@ -9,7 +9,7 @@ export interface ShardThreadEvents {
   /** A message that is not about starting or listening. */
   message(
     thread: ShardThread,
-    message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' }>,
+    message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' }>,
   ): void;
   /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
   gone(thread: ShardThread, error: EngineError | null): void;
@@ -37,6 +37,7 @@ export class ShardThread {
   readonly #worker: Worker;
   #listening = later<number>();
   readonly #settled = later<void>();
+  readonly #stopped = later<void>();
   /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
   readonly #handed: number[] = [];
   /** How many before those are known to be adopted. */
@@ -71,6 +72,9 @@ export class ShardThread {
         case 'settled':
           this.#settled.resolve();
           break;
+        case 'stopped-listening':
+          this.#stopped.resolve();
+          break;
         case 'listening':
           this.#listening.resolve(message.port);
           break;
@@ -104,6 +108,7 @@ export class ShardThread {
       ready.reject(unready);
       this.#listening.reject(unready);
       this.#settled.resolve();
+      this.#stopped.resolve();
       events.gone(this, this.#failure);
       exited.resolve();
     });
@@ -135,6 +140,12 @@ export class ShardThread {
   #forgetAdopted(adopted: number): void {
     this.#handed.splice(0, adopted - this.#forgotten);
     this.#forgotten = adopted;
+  }
+
+  /** Resolves once the shard accepts no more, or is gone. */
+  stopListening(): Promise<void> {
+    this.post({ kind: 'stop-listening' });
+    return this.#stopped.promise;
   }
 
   /** Lets the shard accept for all shards (the fallback acceptor). Resolves to the port. */

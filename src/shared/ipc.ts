@@ -28,6 +28,8 @@ export type ToShard =
   | { readonly kind: 'adopt'; readonly descriptors: readonly number[] }
   /** Accept by yourself, and hand sockets round robin to these Apps (the fallback acceptor). */
   | { readonly kind: 'listen'; readonly host: string; readonly port: number; readonly apps: readonly unknown[] }
+  /** Accept no more, then say `stopped-listening`. */
+  | { readonly kind: 'stop-listening' }
   /** Answer to a `claim-name`. */
   | { readonly kind: 'name-answer'; readonly claim: number; readonly granted: boolean }
   /** Another connection has this one's name now: end it. Here and not in a ring, so that it follows its `name-answer`. */
@@ -52,6 +54,7 @@ export type FromShard =
   | { readonly kind: 'app-forgotten'; readonly thread: number }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'listen-failed' }
+  | { readonly kind: 'stopped-listening' }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly text: string; readonly fields: LogFields }
   /** The shard cannot go on. It closes its App and ends once it is told `abandon`, or soon. */
   | { readonly kind: 'failed'; readonly code: string; readonly text: string; readonly stack: string | undefined }

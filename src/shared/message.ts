@@ -1,17 +1,17 @@
 import type { Envelope } from './codec/index.ts';
 import { EngineError } from './errors/index.ts';
 
-/** Any value that JSON can say. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: unknown };
-
 /** A message to clients, as a program writes it. */
 export interface OutgoingMessage {
   /** Default: `message`; `broadcast` for `broadcast`, `room` for `publishToRoom`. */
   readonly type?: string;
   /** Envelope channel. `publish` and `publishToRoom` set it. */
   readonly channel?: string;
-  /** Bytes are sent as they are; any other value is written as JSON, a string too. */
-  readonly data?: Uint8Array | ArrayBuffer | JsonValue;
+  /**
+   * Bytes (an ArrayBuffer or any view) are sent as they are; any other value is written as JSON, a string too. What JSON
+   * would silently empty, such as a Map, is refused.
+   */
+  readonly data?: unknown;
   /** Nanoseconds since the epoch, at most 63 bits. Default: now. */
   readonly timestamp?: bigint;
   /** Envelope `client_id`: the sender, where there is one. Default: none. */
@@ -79,21 +79,37 @@ export function nowNanos(): bigint {
 
 const encoder = new TextEncoder();
 
-function dataBytes(data: JsonValue): Uint8Array {
+function kindOf(data: unknown): string {
+  return typeof data === 'object' && data !== null ? data.constructor.name : typeof data;
+}
+
+/** Collections whose JSON is `{}`, and memory that other threads write. */
+function isUnspeakable(data: unknown): boolean {
+  return data instanceof Map || data instanceof Set || data instanceof SharedArrayBuffer;
+}
+
+function dataBytes(data: unknown): Uint8Array {
   let text: string | undefined;
   try {
-    text = JSON.stringify(data);
+    text = isUnspeakable(data) ? undefined : JSON.stringify(data);
   } catch (cause) {
     throw new EngineError('ERR_MESSAGE_INVALID', 'message.data cannot be written as JSON', { path: 'data', cause });
   }
   if (text === undefined) {
-    throw new EngineError('ERR_MESSAGE_INVALID', `message.data is a ${typeof data}, which JSON cannot say`, {
+    throw new EngineError('ERR_MESSAGE_INVALID', `message.data is a ${kindOf(data)}, which JSON cannot say`, {
       path: 'data',
       given: data,
       allowed: 'bytes or any JSON value',
     });
   }
   return encoder.encode(text);
+}
+
+/** The bytes of an ArrayBuffer or a view, or null for anything else. */
+function rawBytes(data: unknown): Uint8Array | null {
+  if (data instanceof Uint8Array) return data;
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : null;
 }
 
 function textField(value: unknown, path: string, fallback: string): string {
@@ -122,11 +138,11 @@ export function outgoingEnvelope(message: OutgoingMessage, defaultType: string, 
     });
   }
   const { data } = message;
-  const raw = data instanceof Uint8Array ? data : data instanceof ArrayBuffer ? new Uint8Array(data) : null;
+  const raw = rawBytes(data);
   return {
     type: textField(message.type, 'type', defaultType),
     channel: channel ?? textField(message.channel, 'channel', ''),
-    data: raw ?? (data === undefined || data === null ? null : dataBytes(data as JsonValue)),
+    data: raw ?? (data === undefined || data === null ? null : dataBytes(data)),
     timestamp: timestamp ?? nowNanos(),
     clientId: textField(message.clientId, 'clientId', ''),
     dataIsJson: raw === null ? true : undefined,

@@ -1,4 +1,5 @@
-import type { Envelope } from './codec/index.ts';
+import type { CodecName, Envelope } from './codec/index.ts';
+import { EngineError } from './errors/index.ts';
 import type { RingProducer, WriteVerdict } from './ring/index.ts';
 
 /**
@@ -74,7 +75,15 @@ export class RecordWriter {
     // A UTF-16 unit takes at most three bytes of UTF-8: claim that, commit what it took.
     const textUnits = target.length + type.length + clientId.length + (sameChannel ? 0 : channel.length);
     const producer = this.#producer;
-    if (!producer.claim(envelopeHeaderBytes + textUnits * 3 + dataLength)) return 'overloaded';
+    const most = envelopeHeaderBytes + textUnits * 3 + dataLength;
+    if (most > producer.maxRecordBytes) {
+      throw new EngineError('ERR_MESSAGE_INVALID', `a message of ${dataLength} bytes is larger than ring.spillBytes`, {
+        path: 'data',
+        given: dataLength,
+        allowed: `about ${producer.maxRecordBytes} bytes`,
+      });
+    }
+    if (!producer.claim(most)) return 'overloaded';
     const bytes = producer.claimBytes;
     const start = producer.claimOffset;
     let at = start + envelopeHeaderBytes;
@@ -191,7 +200,7 @@ export function readJsonRecord(bytes: Uint8Array, offset: number, length: number
 export interface ConnectNotice {
   readonly id: string;
   readonly name: string;
-  readonly codec: string;
+  readonly codec: CodecName;
   readonly remoteAddress: string;
 }
 

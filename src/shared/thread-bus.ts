@@ -20,6 +20,8 @@ export interface ThreadBusOptions {
   visit(from: number, kind: number, bytes: Uint8Array, offset: number, length: number): void;
   /** `visit` threw (the record counts as read), or a ring is corrupt (this thread has left it). */
   onError(error: unknown): void;
+  /** This thread has looked around; so many bytes wait in its spill queue now. */
+  pumped?(spilledBytes: number): void;
 }
 
 /** One thread's ends of all rings of an engine: it writes its own, reads the others, and sleeps when they are dry. */
@@ -29,6 +31,7 @@ export class ThreadBus {
   readonly #visitors: RecordVisitor[] = [];
   readonly #doorbells: Doorbells;
   readonly #onError: (error: unknown) => void;
+  readonly #pumped: ((spilledBytes: number) => void) | undefined;
   readonly #self: number;
   readonly #pumpLater = (): void => this.#pump();
   #immediate: NodeJS.Immediate | null = null;
@@ -41,6 +44,7 @@ export class ThreadBus {
     const { memory, self } = options;
     this.#self = self;
     this.#onError = options.onError;
+    this.#pumped = options.pumped;
     this.#doorbells = new Doorbells(memory.doorbells, self, options.ring);
     const wake = (thread: number): void => this.#doorbells.wake(thread);
     const ring = memory.rings[self];
@@ -126,6 +130,7 @@ export class ThreadBus {
     const before = this.#visited;
     const more = this.#drainAll();
     this.#pumping = false;
+    this.#pumped?.(this.producer.spilledBytes);
     if (this.#closed) return;
     // Where something came, more often follows at once: one turn of the loop without sleep spares its doorbells, which
     // cost the producer more than the records do.

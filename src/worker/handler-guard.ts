@@ -1,7 +1,12 @@
 import { type Counters, counter } from '../shared/counters.ts';
-import { errorText } from '../shared/errors/index.ts';
+import { errorStack, errorText } from '../shared/errors/index.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import type { ShardLog } from './shard-log.ts';
+
+/** Whether something is to be awaited, of whatever class: libraries have promises of their own. */
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
 
 /** Runs handlers so that nothing they throw, now or later, reaches the shard: it is counted and logged instead. */
 export class HandlerGuard {
@@ -14,11 +19,11 @@ export class HandlerGuard {
   }
 
   /** A promise that never rejects if the handler is asynchronous, else undefined. */
-  run(what: string, connection: ShardConnection, handler: () => void | Promise<void>): Promise<void> | undefined {
+  run(what: string, connection: ShardConnection, handler: () => void | PromiseLike<void>): Promise<void> | undefined {
     try {
       const result = handler();
-      if (!(result instanceof Promise)) return undefined;
-      return result.catch((error: unknown) => this.report(what, connection, error));
+      if (!isThenable(result)) return undefined;
+      return Promise.resolve(result).catch((error: unknown) => this.report(what, connection, error));
     } catch (error) {
       this.report(what, connection, error);
       return undefined;
@@ -30,7 +35,7 @@ export class HandlerGuard {
     this.#log.write('error', `${what} handler failed: ${errorText(error)}`, {
       handler: what,
       connection: connection?.id,
-      stack: error instanceof Error ? error.stack : undefined,
+      stack: errorStack(error),
     });
   }
 }

@@ -57,24 +57,26 @@ export type Action = 'subscribe' | 'publish' | 'broadcast' | 'join' | 'room';
  */
 export interface Handlers {
   /** Awaited before the first message of the connection is handled. */
-  connect?(connection: Connection): void | Promise<void>;
+  connect?(connection: Connection): void | PromiseLike<void>;
   /** Every message, control messages too, before the engine acts on it (checklist H-43). Not awaited. */
-  message?(connection: Connection, message: ReceivedMessage): void | Promise<void>;
+  message?(connection: Connection, message: ReceivedMessage): void | PromiseLike<void>;
   /** Once per connection that was opened. */
-  disconnect?(connection: Connection, code: number, reason: string): void | Promise<void>;
+  disconnect?(connection: Connection, code: number, reason: string): void | PromiseLike<void>;
   /**
    * Whether a client may. Later messages of the connection wait for a promise. A throw is a no. Without this handler
    * clients may subscribe, join and publish, send to rooms they are in, and may not broadcast (checklist H-49).
    */
-  authorize?(connection: Connection, action: Action, target: string): boolean | Promise<boolean>;
+  authorize?(connection: Connection, action: Action, target: string): boolean | PromiseLike<boolean>;
 }
 
-export type HandlersFactory = (shard: ShardApi) => Handlers | Promise<Handlers>;
+export type HandlersFactory = (shard: ShardApi) => Handlers | PromiseLike<Handlers>;
 
 /**
  * Types the default export of a handler module: the handlers, or a function that is called once per shard with the
  * shard's API and gives them.
  */
-export function defineHandlers<H extends Handlers | HandlersFactory>(handlers: H): H {
+export function defineHandlers(handlers: Handlers): Handlers;
+export function defineHandlers(handlers: HandlersFactory): HandlersFactory;
+export function defineHandlers(handlers: Handlers | HandlersFactory): Handlers | HandlersFactory {
   return handlers;
 }

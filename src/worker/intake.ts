@@ -6,7 +6,7 @@ import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
 import { nowNanos, outgoingEnvelope, receivedMessage } from '../shared/message.ts';
 import { type Command, readCommand } from './control.ts';
 import type { FanOut } from './fan-out.ts';
-import type { HandlerGuard } from './handler-guard.ts';
+import { type HandlerGuard, isThenable } from './handler-guard.ts';
 import type { Handlers } from './handlers.ts';
 import type { Hub } from './hub.ts';
 import { Inbox } from './inbox.ts';
@@ -137,7 +137,7 @@ export class Intake {
       else this.#perform(connection, envelope.type, command);
       return;
     }
-    let verdict: boolean | Promise<boolean> = false;
+    let verdict: boolean | PromiseLike<boolean> = false;
     try {
       // A handler need not cope with names that cannot be.
       if (command.do === 'join') this.#hub.checkName(command.kind, command.name);
@@ -151,14 +151,14 @@ export class Intake {
     } catch (error) {
       this.#guard.report('authorize', connection, error);
     }
-    if (!(verdict instanceof Promise)) {
+    if (!isThenable(verdict)) {
       if (verdict === true) this.#perform(connection, envelope.type, command);
       else this.#forbid(connection, envelope.type);
       return;
     }
     const kept = keepData(command);
     const { type } = envelope;
-    const settled = verdict.then(
+    const settled = Promise.resolve(verdict).then(
       (allowed) => {
         if (!connection.isOpen) return;
         if (allowed === true) this.#perform(connection, type, kept);
@@ -197,7 +197,7 @@ export class Intake {
     if (command.to === 'room' && !connection.memberships('room').has(command.name)) {
       throw new EngineError('ERR_NOT_A_MEMBER', 'only members may send to a room');
     }
-    if (this.#router.publishEnvelope(command.to, command.name, command.envelope) === 'overloaded') {
+    if (this.#router.publishEnvelope(command.to, command.name, command.envelope) !== 'queued') {
       throw new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later');
     }
   }

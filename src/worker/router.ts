@@ -1,3 +1,4 @@
+import { checkClose } from '../shared/close.ts';
 import type { Envelope } from '../shared/codec/index.ts';
 import type { EngineConfig } from '../shared/config.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
@@ -11,7 +12,7 @@ import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 import type { FanOut } from './fan-out.ts';
 import type { ShardApi } from './handlers.ts';
 import type { Hub } from './hub.ts';
-import { checkClose, type ShardConnection } from './shard-connection.ts';
+import type { ShardConnection } from './shard-connection.ts';
 
 export type PublishTarget = 'channel' | 'room' | 'everyone';
 
@@ -36,6 +37,9 @@ const kindOf: Readonly<Record<PublishTarget, number>> = Object.freeze({
 
 /** Takes messages to whom they are for: members in this shard directly, all others through the ring. */
 export class Router implements ShardApi {
+  /** Shards that are gone. */
+  readonly #gone = new Set<number>();
+  #closed = false;
   readonly shard: number;
   readonly #config: EngineConfig;
   readonly #counters: Counters;
@@ -55,6 +59,28 @@ export class Router implements ShardApi {
     this.#connections = options.connections;
   }
 
+  /** What handler modules get: these methods and nothing else, which may be taken off the object. */
+  api(): ShardApi {
+    return Object.freeze({
+      shard: this.shard,
+      publish: this.publish.bind(this),
+      publishToRoom: this.publishToRoom.bind(this),
+      broadcast: this.broadcast.bind(this),
+      send: this.send.bind(this),
+      disconnect: this.disconnect.bind(this),
+    });
+  }
+
+  /** No connection of that shard can be reached any more. */
+  forgetShard(shard: number): void {
+    this.#gone.add(shard);
+  }
+
+  /** From here on everything is answered with `closed`. */
+  close(): void {
+    this.#closed = true;
+  }
+
   publish(channel: string, message: OutgoingMessage): PublishVerdict {
     this.#hub.checkName('channel', channel);
     return this.publishEnvelope('channel', channel, outgoingEnvelope(message, 'message', channel));
@@ -71,24 +97,26 @@ export class Router implements ShardApi {
 
   send(connectionId: string, message: OutgoingMessage): DirectVerdict {
     const envelope = outgoingEnvelope(message, 'message');
-    const shard = shardOfConnection(connectionId);
+    if (this.#closed) return 'closed';
+    const shard = this.#shardOf(connectionId);
     if (shard === this.shard) {
       this.#sendHere(connectionId, envelope);
       return 'queued';
     }
-    if (shard < 0 || shard >= this.#config.shards) return 'not-found';
+    if (shard < 0) return 'not-found';
     return this.#accepted(this.#writer.write(recordKind.send, threadOfShard(shard), connectionId, envelope));
   }
 
   disconnect(connectionId: string, code: number = closeCode.normal, reason = ''): DirectVerdict {
     checkClose(code, reason);
     const order: DisconnectOrder = { id: connectionId, code, reason };
-    const shard = shardOfConnection(connectionId);
+    if (this.#closed) return 'closed';
+    const shard = this.#shardOf(connectionId);
     if (shard === this.shard) {
       this.#disconnectHere(order);
       return 'queued';
     }
-    if (shard < 0 || shard >= this.#config.shards) return 'not-found';
+    if (shard < 0) return 'not-found';
     return this.#accepted(this.#writer.writeJson(recordKind.disconnect, threadOfShard(shard), order));
   }
 
@@ -97,6 +125,7 @@ export class Router implements ShardApi {
    * one publisher reach each subscriber on one path, in order (checklist H-56).
    */
   publishEnvelope(to: PublishTarget, name: string, envelope: Envelope): PublishVerdict {
+    if (this.#closed) return 'closed';
     if (this.#config.shards > 1) {
       const verdict = this.#accepted(this.#writer.write(kindOf[to], toAllShards, name, envelope));
       if (verdict === 'overloaded') return verdict;
@@ -127,6 +156,12 @@ export class Router implements ShardApi {
   /** A client's message for main's listeners. */
   forward(envelope: Envelope): PublishVerdict {
     return this.#accepted(this.#writer.write(recordKind.onMessage, mainThread, '', envelope));
+  }
+
+  /** -1: no connection of that id can be there. */
+  #shardOf(connectionId: string): number {
+    const shard = typeof connectionId === 'string' ? shardOfConnection(connectionId) : -1;
+    return shard >= this.#config.shards || this.#gone.has(shard) ? -1 : shard;
   }
 
   #deliver(to: PublishTarget, name: string, envelope: Envelope): void {

@@ -1,5 +1,6 @@
+import { checkClose, cutReason } from '../shared/close.ts';
 import type { Codec, CodecName } from '../shared/codec/index.ts';
-import { closeCode, closeReasonLimitBytes, EngineError, isSendableCloseCode } from '../shared/errors/index.ts';
+import { closeCode } from '../shared/errors/index.ts';
 import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Connection } from './handlers.ts';
@@ -18,35 +19,6 @@ export interface ConnectionFacts {
   readonly name: string;
   readonly codec: Codec;
   readonly remoteAddress: string;
-}
-
-/** Cuts a close reason to what a Close frame holds, at a character boundary (checklist G-06). */
-export function cutReason(reason: string): string {
-  if (Buffer.byteLength(reason) <= closeReasonLimitBytes) return reason;
-  let cut = '';
-  let bytes = 0;
-  for (const character of reason) {
-    bytes += Buffer.byteLength(character);
-    if (bytes > closeReasonLimitBytes) break;
-    cut += character;
-  }
-  return cut;
-}
-
-export function checkClose(code: number, reason: string): void {
-  if (typeof reason !== 'string') {
-    throw new EngineError('ERR_CLOSE_CODE_INVALID', 'a close reason is a string', {
-      path: 'reason',
-      given: reason,
-      allowed: 'a string; more than 123 bytes of UTF-8 are cut',
-    });
-  }
-  if (isSendableCloseCode(code)) return;
-  throw new EngineError('ERR_CLOSE_CODE_INVALID', `${code} cannot be sent in a Close frame`, {
-    path: 'code',
-    given: code,
-    allowed: '1000–1003, 1007–1014 or 3000–4999',
-  });
 }
 
 /** Shared by all connections with nothing waiting, which is nearly all of them. */
@@ -90,7 +62,8 @@ export class ShardConnection implements Connection {
   }
 
   get metadata(): Record<string, unknown> {
-    this.#metadata ??= {};
+    // Without a prototype: keys often come from clients.
+    this.#metadata ??= Object.create(null) as Record<string, unknown>;
     return this.#metadata;
   }
 

@@ -2,8 +2,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { deepFreeze, type EngineConfig } from '../shared/config.ts';
 import { ConnectionIds } from '../shared/connection-id.ts';
 import { Counters, counter } from '../shared/counters.ts';
-import { interest, mainThread, StateBoard, threadOfShard } from '../shared/engine-memory.ts';
-import { closeCode, errorCode, errorText } from '../shared/errors/index.ts';
+import { interest, mainThread, StateBoard, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
+import { closeCode, errorCode, errorStack, errorText } from '../shared/errors/index.ts';
 import { doorbell, type FromShard, type ShardStart, type ToShard } from '../shared/ipc.ts';
 import { type ConnectNotice, type DisconnectNotice, RecordWriter, recordKind } from '../shared/record.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
@@ -39,6 +39,7 @@ const failMs = 1_000;
 /** One shard: its sockets, its hub, its ends of the rings. Lives in a thread of its own. */
 export class Shard {
   readonly #start: ShardStart;
+  readonly #endThread: (code: number) => void;
   readonly #config: EngineConfig;
   readonly #port: MessagePort;
   readonly #board: StateBoard;
@@ -61,10 +62,17 @@ export class Shard {
   #leave: (() => void) | null = null;
   #closed = false;
 
-  constructor(start: ShardStart, port: MessagePort, createTransport: CreateTransport) {
+  /** `endThread` is the real `process.exit`, which handler modules do not get. */
+  constructor(
+    start: ShardStart,
+    port: MessagePort,
+    createTransport: CreateTransport,
+    endThread: (code: number) => void,
+  ) {
     const { shard, memory } = start;
     const config = deepFreeze(start.config);
     this.#start = start;
+    this.#endThread = endThread;
     this.#config = config;
     this.#port = port;
     this.#board = new StateBoard(memory);
@@ -80,6 +88,7 @@ export class Shard {
       ring: (thread) => this.#ring(thread),
       visit: (_from, kind, bytes, offset, length) => this.#router.visit(kind, bytes, offset, length),
       onError: (error) => this.#ringFailed(error),
+      pumped: (spilledBytes) => this.#counters.set(counter.ringSpilledBytes, spilledBytes),
     });
     const writer = new RecordWriter(this.#bus.producer);
     this.#transport = createTransport<ShardConnection>(
@@ -131,7 +140,7 @@ export class Shard {
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
   async start(): Promise<void> {
-    this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router);
+    this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router.api());
     this.#post({ kind: 'ready', app: this.#transport.handle });
   }
 
@@ -146,7 +155,7 @@ export class Shard {
       kind: 'failed',
       code: errorCode(error) ?? 'ERR_SHARD_FAILED',
       text: errorText(error),
-      stack: error instanceof Error ? error.stack : undefined,
+      stack: errorStack(error),
     });
     for (const connection of [...this.#connections.values()]) {
       connection.socket?.end(closeCode.serviceRestart, 'shard failed');
@@ -177,7 +186,6 @@ export class Shard {
   #onMessage(message: ToShard): void {
     if (message === doorbell) {
       this.#bus.onDoorbell();
-      this.#counters.set(counter.ringSpilledBytes, this.#bus.producer.spilledBytes);
       return;
     }
     switch (message.kind) {
@@ -186,6 +194,7 @@ export class Shard {
         break;
       case 'peer-gone':
         this.#bus.retire(message.thread);
+        this.#router.forgetShard(shardOfThread(message.thread));
         this.#peers.get(message.thread)?.close();
         this.#peers.delete(message.thread);
         // It may have been the one that this thread's spill queue waited for.
@@ -203,6 +212,10 @@ export class Shard {
           (port) => this.#post({ kind: 'listening', port }),
           () => this.#post({ kind: 'listen-failed' }),
         );
+        break;
+      case 'stop-listening':
+        this.#transport.stopListening();
+        this.#post({ kind: 'stopped-listening' });
         break;
       case 'name-answer':
         this.#names.settle(message.claim, message.granted);
@@ -338,19 +351,26 @@ export class Shard {
   /** Closes the App and every port; the thread then ends by itself, or at once after a failure. */
   release(): void {
     if (this.#closed) return;
+    // Their end is told now: the transport tells nothing of what it cuts.
+    for (const connection of [...this.#connections.values()]) this.#close(connection, 1006, '', 'lost');
     this.#closed = true;
+    this.#router.close();
     this.#transport.close();
     this.#board.setShardOpen(this.#start.shard, false);
     this.#bus.close();
     for (const port of this.#peers.values()) port.close();
     this.#port.close();
     // What a handler module left open, such as an interval, does not hold the engine's close up for longer than this.
-    if (this.#leave === null) setTimeout(() => process.exit(0), leftoverMs).unref();
+    if (this.#leave === null) setTimeout(() => this.#endThread(0), leftoverMs).unref();
     else this.#leave();
   }
 
   #ringFailed(error: unknown): void {
-    if (errorCode(error) === 'ERR_RING_CORRUPT') throw error;
     this.#guard.report('ring', null, error);
+    if (errorCode(error) !== 'ERR_RING_CORRUPT') return;
+    // Out of here first: whoever reads the rings is in the middle of it.
+    setImmediate(() => {
+      throw error;
+    });
   }
 }

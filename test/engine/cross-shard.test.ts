@@ -243,6 +243,9 @@ describe('one connection, by its id', () => {
         ['ERR_CHANNEL_INVALID', () => engine.publish('', { data: 1 })],
         ['ERR_CHANNEL_INVALID', () => engine.publish('é'.repeat(128), { data: 1 })],
         ['ERR_ROOM_INVALID', () => engine.publishToRoom('', { data: 1 })],
+        ['ERR_MESSAGE_INVALID', () => engine.broadcast({ data: new Map([[1, 2]]) })],
+        ['ERR_MESSAGE_INVALID', () => engine.publish('c', { data: new Uint8Array(70_000_000) })],
+        ['ERR_CLOSE_CODE_INVALID', () => engine.disconnect(id, 4000, null as never)],
         ['ERR_CLOSE_CODE_INVALID', () => engine.disconnect(id, 1005)],
         ['ERR_CLOSE_CODE_INVALID', () => engine.disconnect(id, 5000)],
       ];

@@ -10,19 +10,19 @@ export type OpenResources = ReadonlyMap<string, number>;
 
 const settleMs = 5_000;
 
-/** Sockets of all threads; descriptors that were duplicated are seen nowhere else. Linux only, elsewhere none. */
-function socketDescriptors(): number {
+/** Sockets of a process, of all its threads; a duplicated descriptor is seen nowhere else. Linux only, elsewhere none. */
+export function socketDescriptors(pid: number | 'self' = 'self'): number {
   let names: readonly string[];
   try {
-    names = readdirSync('/proc/self/fd');
+    names = readdirSync(`/proc/${pid}/fd`);
   } catch {
     return 0;
   }
   return names.filter((name) => {
     try {
-      return readlinkSync(`/proc/self/fd/${name}`).startsWith('socket:');
+      return readlinkSync(`/proc/${pid}/fd/${name}`).startsWith('socket:');
     } catch {
-      // It was the one of the directory itself.
+      // It was closed meanwhile, such as that of the directory itself.
       return false;
     }
   }).length;

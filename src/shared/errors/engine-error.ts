@@ -70,13 +70,33 @@ export class EngineError extends Error {
   }
 }
 
+/** A property of anything thrown, if it is a string. Never throws, whatever was thrown. */
+function textOf(error: unknown, key: 'code' | 'message' | 'stack'): string | undefined {
+  try {
+    const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined;
+    return typeof value === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The `code` of anything thrown, or undefined. Works for errors of other threads, classes and libraries. */
 export function errorCode(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  return textOf(error, 'code');
 }
 
 /** The text of anything thrown. */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = textOf(error, 'message');
+  if (text !== undefined) return text;
+  try {
+    return String(error);
+  } catch {
+    return 'something that has no text was thrown';
+  }
+}
+
+/** The stack of anything thrown, or undefined. */
+export function errorStack(error: unknown): string | undefined {
+  return textOf(error, 'stack');
 }

@@ -1,2 +1,9 @@
 export { type CloseCodeName, closeCode, closeReasonLimitBytes, isSendableCloseCode } from './close-code.ts';
-export { EngineError, type EngineErrorDetail, type ErrorCode, errorCode, errorText } from './engine-error.ts';
+export {
+  EngineError,
+  type EngineErrorDetail,
+  type ErrorCode,
+  errorCode,
+  errorStack,
+  errorText,
+} from './engine-error.ts';

@@ -72,6 +72,11 @@ export class RingProducer {
     this.#lookAtCursors();
   }
 
+  /** Payload of the largest record that is ever accepted: one that has the spill queue to itself. */
+  get maxRecordBytes(): number {
+    return this.#spillLimit - headerBytes;
+  }
+
   /** Bytes of records that wait in the spill queue. */
   get spilledBytes(): number {
     return this.#spilledBytes;
