@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { CodecName, Engine } from '#dist/main/index.js';
+import { type CodecName, type Engine, startEngine } from '#dist/main/index.js';
 import { type CodecClient, connectCodec } from '../support/codec-client.ts';
 import { withEngine } from '../support/leaks.ts';
+import { openRaw } from '../support/raw-socket.ts';
 import { until } from '../support/waiting.ts';
 
 const names: readonly CodecName[] = ['json', 'protobuf', 'flatbuffers', 'msgpack'];
@@ -74,7 +75,11 @@ describe('clients of four codecs on one channel', () => {
         publisher.send({ type: 'publish', channel: 'bytes', data: payload });
         for (const subscriber of clients) {
           const message = await subscriber.next();
-          assert.deepEqual(Buffer.from(message.data ?? []), Buffer.from(payload), `${publisher.codec.name} to ${subscriber.codec.name}`);
+          assert.deepEqual(
+            Buffer.from(message.data ?? []),
+            Buffer.from(payload),
+            `${publisher.codec.name} to ${subscriber.codec.name}`,
+          );
           assert.notEqual(message.timestamp, 0n, 'H-45: stamped for every codec');
         }
       }
@@ -88,8 +93,14 @@ describe('clients of four codecs on one channel', () => {
       assert.equal(engine.broadcastRaw(bytes('[true]')), 'queued');
       for (const client of clients) assert.equal(textOf((await client.next()).data), '[true]');
       for (const client of clients) client.control('join_room', 'lobby');
-      await until(() => engine.stats().rooms === 2 && engine.publishToRoom('lobby', { data: 'in?' }) === 'queued', 'rooms');
-      await until(() => clients.every((client) => client.all.some((message) => message.type === 'room')), 'all members');
+      await until(
+        () => engine.stats().rooms === 2 && engine.publishToRoom('lobby', { data: 'in?' }) === 'queued',
+        'rooms',
+      );
+      await until(
+        () => clients.every((client) => client.all.some((message) => message.type === 'room')),
+        'all members',
+      );
       for (const client of clients) while (textOf((await client.next()).data) !== '"in?"');
       for (const speaker of clients) {
         speaker.say('lobby', '{"hi":1}');
@@ -121,6 +132,44 @@ describe('clients of four codecs on one channel', () => {
         client.socket.terminate();
       }
     }));
+});
+
+describe('the choice of a codec', () => {
+  const offered: readonly (readonly [readonly CodecName[] | undefined, string, string])[] = [
+    [undefined, 'msgpack, json', 'json'],
+    [undefined, 'msgpack, flatbuffers, protobuf', 'protobuf'],
+    [undefined, 'chat, msgpack', 'msgpack'],
+    [['msgpack', 'flatbuffers'], 'flatbuffers, msgpack', 'msgpack'],
+    [['flatbuffers'], 'json, flatbuffers', 'flatbuffers'],
+  ];
+  for (const [subprotocols, offer, chosen] of offered) {
+    const how = subprotocols === undefined ? 'by default' : `with subprotocols ${subprotocols.join(', ')}`;
+    it(`H-25, X-01: of "${offer}" the server chooses ${chosen} ${how}, and echoes that alone`, () =>
+      withEngine(subprotocols === undefined ? {} : { subprotocols }, async (engine) => {
+        const raw = await openRaw(engine.port);
+        const reply = await raw.handshake({ headers: { 'Sec-WebSocket-Protocol': offer } });
+        assert.equal(reply.status, 101);
+        assert.equal(reply.headers.get('sec-websocket-protocol'), chosen);
+      }));
+  }
+
+  it('H-26, X-02: offered but none known is refused with 400, also what subprotocols leaves out; none offered is JSON', () =>
+    withEngine({ subprotocols: ['msgpack'] }, async (engine) => {
+      for (const offer of ['xml', 'json', 'JSON', 'msgpack2']) {
+        const reply = await (await openRaw(engine.port)).handshake({ headers: { 'Sec-WebSocket-Protocol': offer } });
+        assert.equal(reply.status, 400, offer);
+        assert.match(reply.body, /^ERR_HANDSHAKE_SUBPROTOCOL: .*known are: msgpack/);
+      }
+      const silent = await (await openRaw(engine.port)).handshake();
+      assert.deepEqual([silent.status, silent.headers.get('sec-websocket-protocol')], [101, undefined]);
+    }));
+
+  it('names of codecs that do not exist are refused at start', async () => {
+    for (const subprotocols of [['xml'], [], ['json', 'json'], 'json']) {
+      const start = startEngine({ port: 0, subprotocols: subprotocols as never });
+      await assert.rejects(start, { code: 'ERR_OPTION_INVALID', path: /^subprotocols/ });
+    }
+  });
 });
 
 describe('the work of a publish', () => {

@@ -1,5 +1,5 @@
-import { type Codec, codecByName, type CodecName, type Envelope } from '#dist/shared/codec/index.js';
 import { WebSocket } from 'ws';
+import { type Codec, type CodecName, codecByName, type Envelope } from '#dist/shared/codec/index.js';
 import { Signal, within } from './waiting.ts';
 
 const text = new TextEncoder();

@@ -1,9 +1,10 @@
+import { SIZEOF_INT, SIZEOF_SHORT } from 'flatbuffers';
 import { malformed } from './malformed.ts';
 
 /** The size of an offset, of a length, and of a table without fields. */
-const wordBytes = 4;
+const wordBytes: number = SIZEOF_INT;
 /** A vtable begins with its own size and that of its tables; then comes one 16-bit field offset per slot. */
-const vtableStartBytes = 4;
+const vtableStartBytes: number = 2 * SIZEOF_SHORT;
 
 /**
  * Finds the parts of a FlatBuffers message whose bytes cannot be trusted (checklist H-77). Each position is checked
@@ -51,7 +52,7 @@ export class RootTable {
 
   /** Where the field in that slot is, `width` bytes of it within the table, or 0 if the table does not have it. */
   field(bytes: Uint8Array, slot: number, width: number): number {
-    const entry = vtableStartBytes + slot * 2;
+    const entry = vtableStartBytes + slot * SIZEOF_SHORT;
     if (entry >= this.#vtableBytes) return 0;
     const offset = readUint16(bytes, this.#vtable + entry);
     if (offset === 0) return 0;

@@ -61,7 +61,8 @@ function isAscii(text: string, bytes: Uint8Array, start: number, length: number)
 
 function readUtf8(bytes: Uint8Array, start: number, end: number): string {
   if (native !== undefined) return native.utf8Slice.call(bytes, start, end);
-  return decoder.decode(bytes.subarray(start, end));
+  // A copy: browsers decode no view of shared memory.
+  return decoder.decode(bytes.slice(start, end));
 }
 
 /** Writes well-formed text at `start` and returns the offset after it. There must be room: three bytes per unit. */
