@@ -217,8 +217,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Shards forward only what there is a listener for. */
   #watchListeners(): void {
     const emitter = this as unknown as EventEmitter;
-    // This event comes before the listener is in place: look a moment later.
-    emitter.on('newListener', () => queueMicrotask(() => this.#updateInterest()));
+    // This event comes before the listener is in place.
+    emitter.on('newListener', (name) => this.#updateInterest(name));
     emitter.on('removeListener', () => this.#updateInterest());
   }
 
@@ -258,10 +258,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     return shard < this.#config.shards && this.#pool.isReady(shard) ? shard : -1;
   }
 
-  #updateInterest(): void {
+  #updateInterest(coming?: string | symbol): void {
     let bits = 0;
     for (const name of ['connect', 'message', 'disconnect'] as const) {
-      if (this.listenerCount(name) > 0) bits |= interest[name];
+      if (name === coming || this.listenerCount(name) > 0) bits |= interest[name];
     }
     // Attend first: what a shard forwards once it sees the bits must find a reader.
     for (let shard = 0; shard < this.#config.shards; shard++) {

@@ -1,8 +1,16 @@
 import type { FromShard, LogFields, LogLevel } from '../shared/ipc.ts';
 
 const linesPerSecond = 50;
+const longestText = 8_192;
 
-/** Sends log lines to main's logger, at most 50 a second: a flood of errors must not become a flood of messages. */
+function shortened<T>(value: T): T | string {
+  return typeof value === 'string' && value.length > longestText ? `${value.slice(0, longestText)}…` : value;
+}
+
+/**
+ * Sends log lines to main's logger, at most 50 a second and none of them long: a flood of errors must not become a flood
+ * of messages.
+ */
 export class ShardLog {
   readonly #post: (message: FromShard) => void;
   readonly #shard: number;
@@ -29,6 +37,8 @@ export class ShardLog {
       return;
     }
     this.#lines += 1;
-    this.#post({ kind: 'log', level, text, fields: { shard: this.#shard, ...fields } });
+    const cut: Record<string, string | number | boolean | undefined> = { shard: this.#shard };
+    for (const [name, value] of Object.entries(fields)) cut[name] = shortened(value);
+    this.#post({ kind: 'log', level, text: shortened(text), fields: cut });
   }
 }
