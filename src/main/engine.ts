@@ -181,9 +181,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Ends in good order (`graceMs`: default `closeGraceMs`): not ready, no new connections, what was published is delivered, clients get 1001 within
-   * `graceMs`, threads end by themselves. Rejects with `ERR_SHARD_STALLED` if one does not. Calling again waits for the
-   * same end.
+   * Ends in good order: not ready, no new connections, what was published is delivered, clients get 1001, threads end by
+   * themselves, all within `graceMs` (default `closeGraceMs`). Rejects with `ERR_SHARD_STALLED` if a thread does not.
+   * Calling again waits for the same end.
    */
   async drain({ graceMs = this.#closeGraceMs }: { readonly graceMs?: number } = {}): Promise<void> {
     if (!Number.isFinite(graceMs) || graceMs < 0 || graceMs > maxGraceMs) {

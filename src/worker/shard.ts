@@ -258,6 +258,7 @@ export class Shard {
       const text = 'Sec-WebSocket-Key is not acceptable';
       return this.#refused(verdict.ok ? refusal(400, 'ERR_HANDSHAKE_KEY', text) : verdict.answer).answer;
     }
+    if (answer.status === 405) this.#counters.add(counter.handshakesRefused, 1);
     return answer;
   }
 
