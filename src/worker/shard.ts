@@ -15,6 +15,7 @@ import { checkHandshake, refusal } from './handshake.ts';
 import { Hub } from './hub.ts';
 import { Intake } from './intake.ts';
 import { NameClaims } from './name-claims.ts';
+import { PeerPorts } from './peer-ports.ts';
 import { Router } from './router.ts';
 import { ShardConnection } from './shard-connection.ts';
 import { ShardLog } from './shard-log.ts';
@@ -55,9 +56,7 @@ export class Shard {
   readonly #names: NameClaims;
   readonly #transport: Transport;
   readonly #connections = new Map<string, ShardConnection>();
-  readonly #peers = new Map<number, MessagePort>();
-  /** Threads whose doorbell was to be rung before their port came. */
-  readonly #unrung = new Set<number>();
+  readonly #peers = new PeerPorts(() => this.#bus.onDoorbell());
   /** How to end the thread after a failure; null: none has happened. */
   #leave: (() => void) | null = null;
   #closed = false;
@@ -178,9 +177,7 @@ export class Shard {
       this.#port.postMessage(doorbell);
       return;
     }
-    const peer = this.#peers.get(thread);
-    if (peer === undefined) this.#unrung.add(thread);
-    else peer.postMessage(doorbell);
+    this.#peers.ring(thread);
   }
 
   #onMessage(message: ToShard): void {
@@ -190,13 +187,13 @@ export class Shard {
     }
     switch (message.kind) {
       case 'peer':
-        this.#addPeer(message.thread, message.port);
+        this.#peers.add(message.thread, message.port);
+        this.#bus.attend(message.thread);
         break;
       case 'peer-gone':
         this.#bus.retire(message.thread);
         this.#router.forgetShard(shardOfThread(message.thread));
-        this.#peers.get(message.thread)?.close();
-        this.#peers.delete(message.thread);
+        this.#peers.remove(message.thread);
         // It may have been the one that this thread's spill queue waited for.
         this.#bus.onDoorbell();
         break;
@@ -239,14 +236,6 @@ export class Shard {
         this.release();
         break;
     }
-  }
-
-  #addPeer(thread: number, port: MessagePort): void {
-    this.#peers.set(thread, port);
-    // It counts on being woken: its asleep word was turned when it could not be rung yet.
-    if (this.#unrung.delete(thread)) port.postMessage(doorbell);
-    port.on('message', () => this.#bus.onDoorbell());
-    this.#bus.attend(thread);
   }
 
   #answer(request: TransportRequest): HttpAnswer {
@@ -359,7 +348,7 @@ export class Shard {
     this.#transport.close();
     this.#board.setShardOpen(this.#start.shard, false);
     this.#bus.close();
-    for (const port of this.#peers.values()) port.close();
+    this.#peers.close();
     this.#port.close();
     // What a handler module left open, such as an interval, does not hold the engine's close up for longer than this.
     if (this.#leave === null) setTimeout(() => this.#endThread(0), leftoverMs).unref();

@@ -3,7 +3,7 @@ import type { Envelope } from './envelope.ts';
 import { RootTable, readUint32 } from './flatbuffers-verify.ts';
 import { jsonControl } from './json-control.ts';
 import { malformed } from './malformed.ts';
-import { Scratch } from './scratch.ts';
+import { resultOf, roomFor, type Scratch } from './scratch.ts';
 import { readText, textBytes, writeBytes, writeText } from './text.ts';
 
 /** Slots of `WsMessage` in flatbuffers/envelope.fbs, in the order of its fields. */
@@ -36,10 +36,6 @@ const longestTextBytes = 0x0fff_fff0;
 
 const replacement = '\ufffd';
 
-/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
-const ownScratch: Scratch = new Scratch();
-const ownScratchBytes = 65_536;
-
 const root: RootTable = new RootTable();
 const int64: DataView = new DataView(new ArrayBuffer(8));
 const int64Bytes: Uint8Array = new Uint8Array(int64.buffer);
@@ -64,19 +60,9 @@ export const flatbuffersCodec: Codec = Object.freeze({
     const { type, channel, data, clientId } = envelope;
     const dataBytes = data === null ? 0 : data.length;
     const room = bodyStart + framingBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
-    if (scratch !== undefined) {
-      const target = scratch.reserve(room);
-      const end = writeBody(target, envelope);
-      return target.subarray(writeHead(target, envelope, end), end);
-    }
-    if (room <= ownScratchBytes) {
-      const target = ownScratch.reserve(room);
-      const end = writeBody(target, envelope);
-      return target.slice(writeHead(target, envelope, end), end);
-    }
-    const target = new Uint8Array(room);
+    const target = roomFor(scratch, room);
     const end = writeBody(target, envelope);
-    return target.subarray(writeHead(target, envelope, end), end);
+    return resultOf(scratch, target, writeHead(target, envelope, end), end);
   },
 
   decode(bytes: Uint8Array): Envelope {

@@ -5,7 +5,7 @@ import { int64Characters, writeInt64 } from './int64.ts';
 import { jsonControl } from './json-control.ts';
 import { JsonMembers, noMember } from './json-members.ts';
 import { isJson } from './json-scan.ts';
-import { Scratch } from './scratch.ts';
+import { resultOf, roomFor, type Scratch } from './scratch.ts';
 import { textBytes, writeBytes, writeText } from './text.ts';
 
 const quote = 0x22;
@@ -28,10 +28,6 @@ const shortText = 64;
 
 /** In the order in which they are written, so that a key is found by few comparisons. */
 const members: JsonMembers = new JsonMembers(['type', 'channel', 'data', 'timestamp', 'client_id', 'data_base64']);
-
-/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
-const ownScratch: Scratch = new Scratch();
-const ownScratchBytes = 65_536;
 
 /**
  * JSON, to the byte (checklist H-60 to H-64).
@@ -57,16 +53,8 @@ export const jsonCodec: Codec = Object.freeze({
     const dataBytes = data === null ? 0 : isEmbedded ? data.length : base64Length(data.length);
     const room =
       framingBytes + int64Characters + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
-    if (scratch !== undefined) {
-      const target = scratch.reserve(room);
-      return target.subarray(0, write(target, envelope, isEmbedded));
-    }
-    if (room <= ownScratchBytes) {
-      const target = ownScratch.reserve(room);
-      return target.slice(0, write(target, envelope, isEmbedded));
-    }
-    const target = new Uint8Array(room);
-    return target.subarray(0, write(target, envelope, isEmbedded));
+    const target = roomFor(scratch, room);
+    return resultOf(scratch, target, 0, write(target, envelope, isEmbedded));
   },
 
   decode(bytes: Uint8Array): Envelope {

@@ -3,7 +3,7 @@ import type { Codec } from './codec.ts';
 import type { Envelope } from './envelope.ts';
 import { jsonControl } from './json-control.ts';
 import { MsgpackReader } from './msgpack-reader.ts';
-import { Scratch } from './scratch.ts';
+import { resultOf, roomFor, type Scratch } from './scratch.ts';
 import { writeBytes, writeText } from './text.ts';
 
 const nil = 0xc0;
@@ -28,10 +28,6 @@ const unitBytes = 3;
 const shortText = 64;
 
 const reader: MsgpackReader = new MsgpackReader(names);
-
-/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
-const ownScratch: Scratch = new Scratch();
-const ownScratchBytes = 65_536;
 
 /** One int64, to get from a BigInt to bytes without a view of each target. */
 const word: Uint8Array = new Uint8Array(8);
@@ -62,16 +58,8 @@ export const msgpackCodec: Codec = Object.freeze({
     const { type, channel, data, clientId } = envelope;
     const dataBytes = data === null ? 0 : data.length;
     const room = framingBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
-    if (scratch !== undefined) {
-      const target = scratch.reserve(room);
-      return target.subarray(0, write(target, envelope));
-    }
-    if (room <= ownScratchBytes) {
-      const target = ownScratch.reserve(room);
-      return target.slice(0, write(target, envelope));
-    }
-    const target = new Uint8Array(room);
-    return target.subarray(0, write(target, envelope));
+    const target = roomFor(scratch, room);
+    return resultOf(scratch, target, 0, write(target, envelope));
   },
 
   decode(bytes: Uint8Array): Envelope {

@@ -4,7 +4,7 @@ import type { Envelope } from './envelope.ts';
 import { isJson } from './json-scan.ts';
 import * as wire from './protobuf/envelope.generated.ts';
 import { readMessage } from './protobuf/envelope-reader.ts';
-import { Scratch } from './scratch.ts';
+import { resultOf, roomFor, type Scratch } from './scratch.ts';
 import { writeBytes, writeText } from './text.ts';
 
 /** The fields' tags: number and wire type. */
@@ -24,10 +24,6 @@ const unitBytes = 3;
 const shortText = 64;
 /** No length takes more bytes than this. */
 const lengthBytes = 5;
-
-/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
-const ownScratch: Scratch = new Scratch();
-const ownScratchBytes = 65_536;
 
 const words: DataView = new DataView(new ArrayBuffer(8));
 
@@ -71,16 +67,8 @@ export const protobufCodec: Codec = Object.freeze({
     const { type, channel, data, clientId } = envelope;
     const dataBytes = data === null ? 0 : data.length;
     const room = framingBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
-    if (scratch !== undefined) {
-      const target = scratch.reserve(room);
-      return target.subarray(0, write(target, envelope));
-    }
-    if (room <= ownScratchBytes) {
-      const target = ownScratch.reserve(room);
-      return target.slice(0, write(target, envelope));
-    }
-    const target = new Uint8Array(room);
-    return target.subarray(0, write(target, envelope));
+    const target = roomFor(scratch, room);
+    return resultOf(scratch, target, 0, write(target, envelope));
   },
 
   decode(bytes: Uint8Array): Envelope {

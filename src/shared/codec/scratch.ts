@@ -15,4 +15,29 @@ export class Scratch {
     if (this.#bytes.length < needed) this.#bytes = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     return this.#bytes;
   }
+
+  /** Whether `bytes` is the memory of this scratch. */
+  holds(bytes: Uint8Array): boolean {
+    return bytes === this.#bytes;
+  }
+}
+
+/** For results that are copied out at once; larger ones get memory of their own, so that this one stays small. */
+const ownScratch: Scratch = new Scratch();
+const ownScratchBytes = 65_536;
+
+/** Memory to write a message of at most `bytes` to, for `resultOf`. */
+export function roomFor(scratch: Scratch | undefined, bytes: number): Uint8Array<ArrayBuffer> {
+  if (scratch !== undefined) return scratch.reserve(bytes);
+  return bytes <= ownScratchBytes ? ownScratch.reserve(bytes) : new Uint8Array(bytes);
+}
+
+/** What was written there: a view of the caller's scratch, or bytes that are the caller's to keep. */
+export function resultOf(
+  scratch: Scratch | undefined,
+  room: Uint8Array<ArrayBuffer>,
+  start: number,
+  end: number,
+): Uint8Array {
+  return scratch === undefined && ownScratch.holds(room) ? room.slice(start, end) : room.subarray(start, end);
 }
