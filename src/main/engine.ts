@@ -13,6 +13,7 @@ import {
 } from '../shared/engine-memory.ts';
 import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
 import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
+import { checkName } from '../shared/names.ts';
 import {
   type ConnectNotice,
   type DisconnectNotice,
@@ -23,6 +24,7 @@ import {
   recordKind,
 } from '../shared/record.ts';
 import { targetAll } from '../shared/ring/index.ts';
+import { isThenable } from '../shared/thenable.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
@@ -130,7 +132,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** To all subscribers of a channel, on every shard. Default type `message`. Throws `ERR_MESSAGE_INVALID`. */
   publish(channel: string, message: OutgoingMessage): PublishVerdict {
-    this.#checkName('ERR_CHANNEL_INVALID', 'channel', channel);
+    checkName('channel', channel, this.#config.limits.channelNameBytes);
     return this.#publish(recordKind.publish, channel, message, 'message');
   }
 
@@ -141,7 +143,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** To all members of a room. Default type `room`; the envelope's channel is the room. */
   publishToRoom(room: string, message: OutgoingMessage): PublishVerdict {
-    this.#checkName('ERR_ROOM_INVALID', 'room', room);
+    checkName('room', room, this.#config.limits.channelNameBytes);
     return this.#publish(recordKind.room, room, message, 'room');
   }
 
@@ -245,14 +247,6 @@ export class Engine extends EventEmitter<EngineEvents> {
     return verdict;
   }
 
-  #checkName(code: 'ERR_CHANNEL_INVALID' | 'ERR_ROOM_INVALID', path: string, name: string): void {
-    const limit = this.#config.limits.channelNameBytes;
-    if (typeof name === 'string' && name !== '' && (name.length * 3 <= limit || Buffer.byteLength(name) <= limit))
-      return;
-    const allowed = `1 to ${limit} bytes of UTF-8`;
-    throw new EngineError(code, `a ${path} name has ${allowed}`, { path, given: name, allowed });
-  }
-
   #shardOf(connectionId: string): number {
     const shard = typeof connectionId === 'string' ? shardOfConnection(connectionId) : -1;
     return shard < this.#config.shards && this.#pool.isReady(shard) ? shard : -1;
@@ -288,7 +282,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     for (const listener of this.rawListeners(event)) {
       try {
         const result: unknown = Reflect.apply(listener, this, args);
-        if (result instanceof Promise) result.catch((error: unknown) => this.#listenerFailed(event, error));
+        if (isThenable(result)) result.then(undefined, (error: unknown) => this.#listenerFailed(event, error));
       } catch (error) {
         this.#listenerFailed(event, error);
       }
@@ -317,21 +311,24 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#dispatch('shard-lost', shard, loss);
     const deaf = this.#pool.acceptingShard === shard;
     if (this.#pool.readyShards().length > 0 && !deaf) return;
-    void this.#pool.stopAccepting();
+    void this.#pool.stopAccepting(stallMs);
     // A probe takes the process for dead or not ready, and whoever watches it starts another one.
     this.#board.engine = 'closed';
     this.#fault('ERR_SHARD_FAILED', deaf ? 'the shard that accepts connections is lost' : 'no shard is left', loss);
   }
 
-  async #drain(graceMs: number): Promise<void> {
-    this.#board.engine = 'draining';
-    const deadline = performance.now() + graceMs;
-    await this.#pool.stopAccepting();
+  async #drainShards(deadline: number): Promise<boolean> {
     // What was accepted for publishing is in the rings before any shard is told to close its connections.
     await this.#bus.flushed(deadline);
     await this.#pool.settle(deadline);
     const left = Math.max(0, deadline - performance.now());
-    const inTime = await this.#pool.drain(left, left + stallMs);
+    return this.#pool.drain(left, left + stallMs);
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#board.engine = 'draining';
+    const deadline = performance.now() + graceMs;
+    const inTime = (await this.#pool.stopAccepting(graceMs + stallMs)) && (await this.#drainShards(deadline));
     // What shards said last, such as disconnects, is still in their rings.
     this.#bus.settle(settleRounds);
     this.#bus.close();

@@ -96,11 +96,15 @@ export class ShardPool {
     this.#threads[shard]?.post({ kind: 'abandon' });
   }
 
-  async stopAccepting(): Promise<void> {
+  /**
+   * Before any shard closes its App, nobody may hand it a connection. False: the shard that accepts for all has not
+   * stopped within `timeoutMs`, and no App may be closed.
+   */
+  async stopAccepting(timeoutMs: number): Promise<boolean> {
     await this.#acceptor?.close();
     const accepting = this.#threads[this.acceptingShard];
-    // Before any other shard closes its App, nobody may hand it a connection.
-    if (accepting?.isReady === true) await accepting.stopListening();
+    if (accepting?.isReady !== true) return true;
+    return this.#inTime(accepting.stopListening(), timeoutMs);
   }
 
   /** Resolves once every shard's spill queue is empty, or at `deadline` (as `performance.now()`). */
@@ -118,10 +122,14 @@ export class ShardPool {
   /** Lets every shard drain. False: one of them has not ended within `timeoutMs`. */
   async drain(graceMs: number, timeoutMs: number): Promise<boolean> {
     for (const thread of this.#threads) thread.post({ kind: 'drain', graceMs });
+    return this.#inTime(Promise.all(this.#threads.map((thread) => thread.exited)), timeoutMs);
+  }
+
+  /** False: `done` has not come within `timeoutMs`; then the threads do not keep the process. */
+  async #inTime(done: Promise<unknown>, timeoutMs: number): Promise<boolean> {
     const timer = new AbortController();
-    const ended = Promise.all(this.#threads.map((thread) => thread.exited)).then(() => true);
     const late = sleep(timeoutMs, false, { signal: timer.signal }).catch(() => false);
-    const inTime = await Promise.race([ended, late]);
+    const inTime = await Promise.race([done.then(() => true), late]);
     timer.abort();
     if (!inTime) for (const thread of this.#threads) thread.unref();
     return inTime;

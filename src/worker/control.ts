@@ -1,13 +1,13 @@
 import type { Envelope } from '../shared/codec/index.ts';
 import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
+import type { NamedKind } from '../shared/names.ts';
 import type { Action } from './handlers.ts';
-import type { MembershipKind } from './hub.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
 /** What a control message asks for. */
 export type Command =
-  | { readonly do: 'join'; readonly kind: MembershipKind; readonly name: string; readonly action: Action }
-  | { readonly do: 'leave'; readonly kind: MembershipKind; readonly name: string }
+  | { readonly do: 'join'; readonly kind: NamedKind; readonly name: string; readonly action: Action }
+  | { readonly do: 'leave'; readonly kind: NamedKind; readonly name: string }
   | {
       readonly do: 'publish';
       readonly to: 'channel' | 'room' | 'everyone';

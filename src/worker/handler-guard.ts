@@ -1,12 +1,8 @@
 import { type Counters, counter } from '../shared/counters.ts';
 import { errorStack, errorText } from '../shared/errors/index.ts';
+import { isThenable } from '../shared/thenable.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import type { ShardLog } from './shard-log.ts';
-
-/** Whether something is to be awaited, of whatever class: libraries have promises of their own. */
-export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
 
 /** Runs handlers so that nothing they throw, now or later, reaches the shard: it is counted and logged instead. */
 export class HandlerGuard {

@@ -1,24 +1,22 @@
 import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
+import { checkName, type NamedKind } from '../shared/names.ts';
 import { Audience } from './audience.ts';
 import type { ShardConnection } from './shard-connection.ts';
-
-export type MembershipKind = 'channel' | 'room';
 
 interface Rules {
   readonly prefix: string;
   readonly limit: number;
   readonly limitCode: ErrorCode;
-  readonly nameCode: ErrorCode;
   readonly gauge: number;
 }
 
 /** Who is in which channel and room of this shard. A channel or room exists while it has members (checklist H-52, H-53). */
 export class Hub {
   readonly everyone: Audience = new Audience('b', '');
-  readonly #audiences: Record<MembershipKind, Map<string, Audience>> = { channel: new Map(), room: new Map() };
-  readonly #rules: Record<MembershipKind, Rules>;
+  readonly #audiences: Record<NamedKind, Map<string, Audience>> = { channel: new Map(), room: new Map() };
+  readonly #rules: Record<NamedKind, Rules>;
   readonly #nameLimit: number;
   readonly #counters: Counters;
 
@@ -30,34 +28,25 @@ export class Hub {
         prefix: 'c',
         limit: limits.channelsPerConnection,
         limitCode: 'ERR_LIMIT_CHANNELS',
-        nameCode: 'ERR_CHANNEL_INVALID',
         gauge: counter.channels,
       },
       room: {
         prefix: 'r',
         limit: limits.roomsPerConnection,
         limitCode: 'ERR_LIMIT_ROOMS',
-        nameCode: 'ERR_ROOM_INVALID',
         gauge: counter.rooms,
       },
     };
   }
 
   /** The members of a channel or room in this shard; undefined: none. */
-  find(kind: MembershipKind, name: string): Audience | undefined {
+  find(kind: NamedKind, name: string): Audience | undefined {
     return this.#audiences[kind].get(name);
   }
 
   /** Throws `ERR_CHANNEL_INVALID` or `ERR_ROOM_INVALID` for what cannot be a name. */
-  checkName(kind: MembershipKind, name: string): void {
-    // A UTF-16 unit takes at least one byte, so the byte length need only be counted for names near the limit.
-    if (typeof name === 'string' && name !== '' && name.length <= this.#nameLimit) {
-      if (name.length * 3 <= this.#nameLimit || Buffer.byteLength(name) <= this.#nameLimit) return;
-    }
-    throw new EngineError(this.#rules[kind].nameCode, `a ${kind} name has 1 to ${this.#nameLimit} bytes of UTF-8`, {
-      path: kind,
-      allowed: `1 to ${this.#nameLimit} bytes of UTF-8`,
-    });
+  checkName(kind: NamedKind, name: string): void {
+    checkName(kind, name, this.#nameLimit);
   }
 
   enter(connection: ShardConnection): void {
@@ -66,7 +55,7 @@ export class Hub {
   }
 
   /** True: newly joined. Throws if the name is bad or the connection is in too many. */
-  join(kind: MembershipKind, name: string, connection: ShardConnection): boolean {
+  join(kind: NamedKind, name: string, connection: ShardConnection): boolean {
     this.checkName(kind, name);
     if (!connection.isOpen) return false;
     const { prefix, limit, limitCode, gauge } = this.#rules[kind];
@@ -92,7 +81,7 @@ export class Hub {
   }
 
   /** True: it was a member. */
-  leave(kind: MembershipKind, name: string, connection: ShardConnection): boolean {
+  leave(kind: NamedKind, name: string, connection: ShardConnection): boolean {
     if (!connection.memberships(kind).delete(name)) return false;
     const audience = this.#audiences[kind].get(name);
     if (audience !== undefined) {
@@ -115,7 +104,7 @@ export class Hub {
     }
   }
 
-  #remove(kind: MembershipKind, audience: Audience, connection: ShardConnection): void {
+  #remove(kind: NamedKind, audience: Audience, connection: ShardConnection): void {
     audience.remove(connection.codecIndex);
     if (audience.members > 0) return;
     const audiences = this.#audiences[kind];

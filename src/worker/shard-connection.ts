@@ -2,9 +2,10 @@ import { checkClose, cutReason } from '../shared/close.ts';
 import type { Codec, CodecName } from '../shared/codec/index.ts';
 import { closeCode } from '../shared/errors/index.ts';
 import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
+import type { NamedKind } from '../shared/names.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Connection } from './handlers.ts';
-import type { Hub, MembershipKind } from './hub.ts';
+import type { Hub } from './hub.ts';
 import type { SendVerdict, Socket } from './transport/transport.ts';
 
 /** What a connection needs of its shard. */
@@ -88,7 +89,7 @@ export class ShardConnection implements Connection {
   }
 
   /** Names of the channels or rooms, for the hub. Most connections never need the set. */
-  memberships(kind: MembershipKind): Set<string> {
+  memberships(kind: NamedKind): Set<string> {
     if (kind === 'channel') {
       this.#channels ??= new Set();
       return this.#channels;
