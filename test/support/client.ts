@@ -94,9 +94,7 @@ export class Client {
       () => {
         const place = this.#unread.findIndex(predicate);
         if (place >= 0) return this.#unread.splice(place, 1)[0];
-        if (this.#closeEvent === null) return undefined;
-        const { code, reason } = this.#closeEvent;
-        throw new Error(`the connection ended with ${code} ${reason}`);
+        return this.#whileOpen();
       },
       () => `a message, ${this.#unread.length} others came`,
       timeoutMs,
@@ -114,7 +112,7 @@ export class Client {
     this.send({ type: 'publish', channel, data: null });
     this.send({ type: 'unsubscribe', data: { channel } });
     const { client_id: id = '' } = await this.#signal.wait(
-      () => this.#probes.get(channel),
+      () => this.#probes.get(channel) ?? this.#whileOpen(),
       () => 'the answer to a probe',
       timeoutMs,
     );
@@ -141,6 +139,13 @@ export class Client {
 
   terminate(): void {
     this.socket.terminate();
+  }
+
+  /** Nothing, while more may come; throws once the connection has ended, so that nobody waits for what cannot come. */
+  #whileOpen(): undefined {
+    if (this.#closeEvent === null) return undefined;
+    const { code, reason } = this.#closeEvent;
+    throw new Error(`the connection ended with ${code} ${reason}`);
   }
 
   #take(message: ClientMessage): void {
