@@ -1,0 +1,75 @@
+import { EngineError } from '../errors/index.ts';
+
+/** What this leaf uses of Node's own modules. Declared here, so that its types are the same in a browser. */
+
+interface NodeCipher {
+  setAAD(aad: Uint8Array): void;
+  update(data: Uint8Array): Uint8Array;
+  final(): Uint8Array;
+  getAuthTag(): Uint8Array;
+}
+
+interface NodeDecipher {
+  setAAD(aad: Uint8Array): void;
+  setAuthTag(tag: Uint8Array): void;
+  update(data: Uint8Array): Uint8Array;
+  final(): Uint8Array;
+}
+
+interface NodeHmac {
+  update(data: Uint8Array): NodeHmac;
+  digest(): Uint8Array;
+}
+
+interface GcmOptions {
+  readonly authTagLength: number;
+}
+
+export interface NodeCrypto {
+  createCipheriv(algorithm: string, key: Uint8Array, nonce: Uint8Array, options: GcmOptions): NodeCipher;
+  createDecipheriv(algorithm: string, key: Uint8Array, nonce: Uint8Array, options: GcmOptions): NodeDecipher;
+  createHmac(algorithm: string, key: Uint8Array): NodeHmac;
+  timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean;
+}
+
+interface InflateOptions {
+  readonly chunkSize: number;
+  readonly maxOutputLength: number;
+  /** Asks for the engine too, which knows how much of the input it read. */
+  readonly info: true;
+}
+
+export interface NodeZlib {
+  deflateRawSync(data: Uint8Array, options: { readonly level: number; readonly chunkSize: number }): Uint8Array;
+  inflateRawSync(
+    data: Uint8Array,
+    options: InflateOptions,
+  ): { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } };
+}
+
+// Not by an import: a browser must be able to load this module.
+const builtin: ((name: string) => unknown) | undefined = findBuiltin();
+const crypto: NodeCrypto | undefined = builtin?.('node:crypto') as NodeCrypto | undefined;
+const zlib: NodeZlib | undefined = builtin?.('node:zlib') as NodeZlib | undefined;
+
+function findBuiltin(): ((name: string) => unknown) | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  return process?.getBuiltinModule;
+}
+
+export function nodeCrypto(): NodeCrypto {
+  if (crypto === undefined) throw unavailable('node:crypto');
+  return crypto;
+}
+
+export function nodeZlib(): NodeZlib {
+  if (zlib === undefined) throw unavailable('node:zlib');
+  return zlib;
+}
+
+function unavailable(name: string): EngineError {
+  return new EngineError(
+    'ERR_CRYPTO_UNAVAILABLE',
+    `${name} is not available here; use compileWebPipeline or createWebClientSession instead`,
+  );
+}
