@@ -104,7 +104,7 @@ export class CounterSource {
   }
 
   take(): number {
-    // Also what keeps a nonce from being bound to two frames: better no frame than a counter twice.
+    // The next number would be this one again: beyond 2^53 a double has no room for the difference.
     if (this.#next > Number.MAX_SAFE_INTEGER) throw replayed('no counter is left for this connection; connect again');
     return this.#next++;
   }

@@ -1,5 +1,11 @@
 export { createClientNonce, decodeClientNonce, encodeClientNonce } from './client-nonce.ts';
+export { type ClientSession, createClientSession } from './client-session.ts';
+export type { ClientSessionConfig } from './client-state.ts';
+export type { PipelineConfig } from './config.ts';
 export { type OpenJob, runJob, type SealJob } from './job.ts';
 export { checkAesKey, checkHmacKey, type KeySet } from './keys.ts';
 export { decrypt, encrypt, sign, verify } from './once.ts';
+export { compilePipeline, type Pipeline } from './pipeline.ts';
 export { type IncomingFrame, type OutgoingFrame, ServerSession } from './server-session.ts';
+export { createWebClientSession, type WebClientSession } from './web-client-session.ts';
+export { compileWebPipeline, type WebPipeline } from './web-pipeline.ts';

@@ -1,6 +1,6 @@
 import { bodyRules, openBody, sealBody } from './body.ts';
 import { checkPlaintext, checkSealed, copyOf, largestBytes, unshared } from './bytes.ts';
-import { optionInvalid } from './failures.ts';
+import { requireWhole } from './config.ts';
 import { type KeySet, requireAesKey, requireHmacKey } from './keys.ts';
 
 /** Work that can be done in any thread: everything it needs is in the job, which can be cloned and sent. */
@@ -56,10 +56,4 @@ export function runJob(job: SealJob | OpenJob): Uint8Array {
   const payload = openBody(rules, source, job.maxBytes, job.aad);
   const isOwn = payload.buffer !== source.buffer && payload.buffer.byteLength - payload.length <= spareBytes;
   return isOwn ? payload : copyOf(payload);
-}
-
-export function requireWhole(path: string, value: unknown, min: number, max: number): asserts value is number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw optionInvalid(path, value, `a whole number from ${min} to ${max}`);
-  }
 }

@@ -48,13 +48,17 @@ export interface NodeZlib {
 }
 
 // Not by an import: a browser must be able to load this module.
-const builtin: ((name: string) => unknown) | undefined = findBuiltin();
-const crypto: NodeCrypto | undefined = builtin?.('node:crypto') as NodeCrypto | undefined;
-const zlib: NodeZlib | undefined = builtin?.('node:zlib') as NodeZlib | undefined;
+const crypto: NodeCrypto | undefined = findBuiltin<NodeCrypto>('node:crypto');
+const zlib: NodeZlib | undefined = findBuiltin<NodeZlib>('node:zlib');
 
-function findBuiltin(): ((name: string) => unknown) | undefined {
+function findBuiltin<Module>(name: string): Module | undefined {
   const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-  return process?.getBuiltinModule;
+  try {
+    return process?.getBuiltinModule?.(name) as Module | undefined;
+  } catch {
+    // A Node without OpenSSL has no node:crypto.
+    return undefined;
+  }
 }
 
 export function nodeCrypto(): NodeCrypto {

@@ -1,0 +1,78 @@
+import { checkPlaintext, checkSealed, copyOf } from './bytes.ts';
+import { type ClientSessionConfig, ClientState, checkClientConfig } from './client-state.ts';
+import { checkKeySet, type KeySet } from './keys.ts';
+import { compileWebBody, type WebBody } from './web-body.ts';
+
+/**
+ * A ClientSession whose functions take their time. Calls of `seal` are done one after the other, and so are those of
+ * `open`: results come in the order of the calls. Arguments may be reused at once. What waits is not bounded: whoever
+ * calls faster than the browser can seal must wait for results.
+ */
+export interface WebClientSession {
+  readonly connectionId: string | null;
+  readonly missing: number;
+  seal(plaintext: Uint8Array): Promise<Uint8Array>;
+  open(frame: Uint8Array): Promise<Uint8Array | null>;
+  /** Takes effect after the seals that were called before. */
+  rotate(keys: KeySet): Promise<void>;
+}
+
+/**
+ * A session with Web Crypto, in browsers and in Node. Rejects with EngineError ERR_KEY_INVALID or ERR_OPTION_INVALID,
+ * and ERR_CRYPTO_UNAVAILABLE in a page without https.
+ */
+export async function createWebClientSession(config: ClientSessionConfig): Promise<WebClientSession> {
+  const setup = checkClientConfig(config);
+  const { signThenEncrypt, level, thresholdBytes, maxOpenBytes } = setup.config;
+  const keyed = async (keys: KeySet): Promise<{ id: number; body: WebBody }> => ({
+    id: keys.id,
+    body: await compileWebBody(keys, signThenEncrypt, true),
+  });
+  const previous = setup.previous === null ? null : await keyed(setup.previous);
+  const state = new ClientState(setup.clientNonce, await keyed(setup.current), previous);
+  const sealing = new Line();
+  const opening = new Line();
+  return Object.freeze({
+    get connectionId(): string | null {
+      return state.connectionId;
+    },
+    get missing(): number {
+      return state.missing;
+    },
+    async seal(plaintext: Uint8Array): Promise<Uint8Array> {
+      checkPlaintext(plaintext);
+      const payload = copyOf(plaintext);
+      return sealing.run(async () => {
+        const { keys, prefix, aad } = state.next();
+        return keys.seal(payload, level > 0 && payload.length >= thresholdBytes, prefix, aad);
+      });
+    },
+    async open(frame: Uint8Array): Promise<Uint8Array | null> {
+      checkSealed(frame);
+      const copy = copyOf(frame);
+      return opening.run(async () => {
+        const pending = state.read(copy);
+        return state.accept(pending, await pending.keys.open(pending.body, maxOpenBytes, pending.aad));
+      });
+    },
+    async rotate(keys: KeySet): Promise<void> {
+      const checked = checkKeySet(keys, 'keys');
+      return sealing.run(async () => {
+        state.requireNewId(checked.id);
+        state.rotate(await keyed(checked));
+      });
+    },
+  });
+}
+
+/** Does one thing after the other. */
+class Line {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(task: () => Promise<T>): Promise<T> {
+    // Whatever became of the one before.
+    const result = this.#last.then(task, task);
+    this.#last = result;
+    return result;
+  }
+}
