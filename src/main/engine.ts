@@ -12,6 +12,7 @@ import {
   threadOfShard,
 } from '../shared/engine-memory.ts';
 import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
+import type { KeyRing } from '../shared/key-ring.ts';
 import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
 import { checkName } from '../shared/names.ts';
 import {
@@ -28,7 +29,9 @@ import { isThenable } from '../shared/thenable.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
-import type { CompiledOptions, EngineLogger } from './options.ts';
+import { rotated } from './key-rotation.ts';
+import { OffloadPool } from './offload-pool.ts';
+import type { CompiledOptions, EngineLogger, SecurityKeys } from './options.ts';
 import { NewConnection, RemoteConnection } from './remote-connection.ts';
 import { ShardPool } from './shard-pool.ts';
 import { type EngineStats, gatherStats } from './stats.ts';
@@ -47,6 +50,25 @@ export interface EngineEvents {
 const stallMs = 5_000;
 const settleRounds = 10_000;
 const maxGraceMs = 600_000;
+const defaultRotationGraceMs = 60_000;
+
+function checkGrace(graceMs: number): void {
+  if (Number.isFinite(graceMs) && graceMs >= 0 && graceMs <= maxGraceMs) return;
+  const allowed = `0 to ${maxGraceMs} milliseconds`;
+  throw new EngineError('ERR_OPTION_INVALID', `option "graceMs" is ${graceMs}; allowed: ${allowed}`, {
+    path: 'graceMs',
+    given: graceMs,
+    allowed,
+  });
+}
+
+const defaultOffloadTask = new URL('../worker/offload-task.js', import.meta.url);
+
+/** Parts that a test may replace. */
+export interface EngineParts {
+  /** What the pool's threads run. */
+  readonly offloadTask?: URL;
+}
 
 /**
  * A running engine. Made by `startEngine`. Listeners run in the main thread: what they throw is caught, counted and
@@ -65,13 +87,24 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #reader = new RecordReader();
   readonly #pool: ShardPool;
   readonly #guarded: GuardedEngine;
+  readonly #offload: OffloadPool;
+  #keys: KeyRing;
   #port = 0;
   #closing: Promise<void> | null = null;
 
   /** @internal Use `startEngine`. */
-  constructor(options: CompiledOptions) {
+  constructor(options: CompiledOptions, { offloadTask = defaultOffloadTask }: EngineParts = {}) {
     super();
     const { config } = options;
+    const { threads, maxQueue, timeoutMs } = config.offload;
+    this.#keys = options.keys;
+    this.#offload = new OffloadPool({
+      filename: offloadTask,
+      threads,
+      maxQueue,
+      timeoutMs,
+      log: (level: 'warn', fields: object, text: string) => this.#logger[level](fields, text),
+    });
     this.#config = config;
     this.#closeGraceMs = options.closeGraceMs;
     this.#startTimeoutMs = options.startTimeoutMs;
@@ -94,7 +127,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#pool = new ShardPool({
       config,
       memory: this.#memory,
+      keys: this.#keys,
       counters: this.#counters,
+      offload: (job) => this.#offload.run(job),
       doorbell: () => this.#bus.onDoorbell(),
       log: (level, fields, text) => this.#logger[level](fields, text),
       gone: (shard, error) => this.#onShardGone(shard, error),
@@ -176,6 +211,22 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#verdict(this.#writer.writeJson(recordKind.disconnect, threadOfShard(shard), order));
   }
 
+  /**
+   * Seals with other keys from here on. What was sealed with the former ones is accepted for `graceMs` more (default
+   * 60,000; 0: no longer). Clients must be given the new keys by you, before they get messages sealed with them. Throws
+   * `ERR_SECURITY_OFF` without the option `security`, `ERR_KEY_INVALID` for what is no key.
+   */
+  rotateKeys(keys: SecurityKeys, { graceMs = defaultRotationGraceMs }: { readonly graceMs?: number } = {}): void {
+    if (this.#config.security === null) {
+      throw new EngineError('ERR_SECURITY_OFF', 'keys can be rotated only if the engine has the option "security"', {
+        path: 'security',
+      });
+    }
+    checkGrace(graceMs);
+    this.#keys = rotated(this.#keys, keys, graceMs);
+    this.#pool.rotateKeys(this.#keys);
+  }
+
   /** Counters of all threads, read from shared memory: no shard is stopped or asked. */
   stats(): EngineStats {
     this.#counters[mainThread]?.set(counter.ringSpilledBytes, this.#bus.producer.spilledBytes);
@@ -188,14 +239,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    * Calling again waits for the same end.
    */
   async drain({ graceMs = this.#closeGraceMs }: { readonly graceMs?: number } = {}): Promise<void> {
-    if (!Number.isFinite(graceMs) || graceMs < 0 || graceMs > maxGraceMs) {
-      const allowed = `0 to ${maxGraceMs} milliseconds`;
-      throw new EngineError('ERR_OPTION_INVALID', `option "graceMs" is ${graceMs}; allowed: ${allowed}`, {
-        path: 'graceMs',
-        given: graceMs,
-        allowed,
-      });
-    }
+    checkGrace(graceMs);
     this.#closing ??= this.#drain(graceMs);
     await this.#closing;
   }
@@ -333,12 +377,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#bus.settle(settleRounds);
     this.#bus.close();
     if (!inTime) {
+      await this.#offload.close();
       throw new EngineError(
         'ERR_SHARD_STALLED',
         `a shard did not end within ${graceMs + stallMs} ms: its loop is blocked`,
       );
     }
     this.#board.engine = 'closed';
+    await this.#offload.close();
     unguardExit(this.#guarded);
   }
 }

@@ -8,7 +8,14 @@ export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.t
 export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 export type { Engine, EngineEvents } from './engine.ts';
-export type { EngineLogger, EngineOptions, PageOptions } from './options.ts';
+export type {
+  EngineLogger,
+  EngineOptions,
+  OffloadOptions,
+  PageOptions,
+  SecurityKeys,
+  SecurityOptions,
+} from './options.ts';
 export type { NewConnection, RemoteConnection } from './remote-connection.ts';
 export type { EngineStats } from './stats.ts';
 

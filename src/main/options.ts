@@ -2,9 +2,12 @@ import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { type CodecName, codecs } from '../shared/codec/index.ts';
-import { deepFreeze, type EngineConfig } from '../shared/config.ts';
+import { deepFreeze, type EngineConfig, type SecurityPolicy } from '../shared/config.ts';
 import { EngineError } from '../shared/errors/index.ts';
+import { type KeyRing, noKeys } from '../shared/key-ring.ts';
+import type { OffloadConfig } from '../shared/offload.ts';
 import { maxConsumers, maxRingBytes, minRingBytes } from '../shared/ring/index.ts';
+import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
 
 /** What a pino logger has; any logger with these methods will do. */
 export type EngineLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -14,6 +17,35 @@ export interface PageOptions {
   /** Default `text/html; charset=utf-8`. */
   readonly contentType?: string;
   readonly body: string;
+}
+
+/** Keys to seal with. docs/security.md says what each mode protects and what not. */
+export interface SecurityKeys {
+  /** AES-256-GCM key of exactly 32 bytes. Without it nothing is encrypted. */
+  readonly aesKey?: Uint8Array;
+  /** HMAC-SHA256 key of at least 1 byte, better 32. Without it nothing is signed. */
+  readonly hmacKey?: Uint8Array;
+  /** 0–255, sent in clear by `+seal2` subprotocols. Default: 0, and one more at each rotation. */
+  readonly keyId?: number;
+}
+
+export interface SecurityOptions extends SecurityKeys {
+  readonly signThenEncrypt?: boolean;
+  readonly compress?: boolean | { readonly level?: number; readonly thresholdBytes?: number };
+  readonly replayProtection?: 'off' | 'optional' | 'required';
+  readonly maxFailures?: number;
+}
+
+export interface OffloadOptions {
+  readonly threads?: number;
+  readonly maxQueue?: number;
+  readonly timeoutMs?: number;
+  readonly thresholdBytes?: {
+    readonly seal?: number;
+    readonly open?: number;
+    readonly deflate?: number;
+    readonly inflate?: number;
+  };
 }
 
 /** What `startEngine` takes. docs/options.md has the units, defaults and bounds of each. */
@@ -41,6 +73,8 @@ export interface EngineOptions {
     readonly malformedMessages?: number;
     readonly pendingMessages?: number;
   };
+  readonly security?: SecurityOptions;
+  readonly offload?: false | OffloadOptions;
   readonly ring?: { readonly bytes?: number; readonly spillBytes?: number };
   readonly health?: { readonly live?: string; readonly ready?: string } | false;
   readonly pages?: Readonly<Record<string, PageOptions>>;
@@ -52,6 +86,8 @@ export interface EngineOptions {
 /** The configuration of the shards, and what main keeps to itself. */
 export interface CompiledOptions {
   readonly config: EngineConfig;
+  /** Apart from the rest, so that a configuration can be shown and a key cannot. */
+  readonly keys: KeyRing;
   readonly closeGraceMs: number;
   readonly startTimeoutMs: number;
   readonly logger: EngineLogger;
@@ -80,6 +116,21 @@ const loggerShape = z.custom<EngineLogger>(
     ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function'),
   'an object with the methods debug, info, warn and error, such as a pino logger',
 );
+
+/** Takes a key as the security leaf does, which says what is wrong with one without showing it. */
+function key(check: (value: unknown) => Uint8Array, allowed: string) {
+  return z.unknown().transform((value, context): Uint8Array => {
+    try {
+      return check(value);
+    } catch {
+      context.addIssue({ code: 'custom', message: allowed });
+      return z.NEVER;
+    }
+  });
+}
+
+const aesKey = key((value) => checkAesKey(value), 'a Uint8Array of exactly 32 bytes');
+const hmacKey = key((value) => checkHmacKey(value), 'a Uint8Array of at least 1 byte');
 
 const schema = z.strictObject({
   shards: whole(1, maxConsumers - 1).default(() => Math.max(1, availableParallelism() - 1)),
@@ -124,6 +175,40 @@ const schema = z.strictObject({
       malformedMessages: whole(1, 1_000_000).default(16),
       pendingMessages: whole(1, 1_000_000).default(1_024),
     })
+    .prefault({}),
+  security: z
+    .strictObject({
+      aesKey: aesKey.optional(),
+      hmacKey: hmacKey.optional(),
+      keyId: whole(0, 255).default(0),
+      signThenEncrypt: z.boolean().default(true),
+      compress: z
+        .union([
+          z.boolean(),
+          z.strictObject({ level: whole(1, 9).default(6), thresholdBytes: whole(0, 67_108_864).default(1_024) }),
+        ])
+        .default(false),
+      replayProtection: z.enum(['off', 'optional', 'required']).default('optional'),
+      maxFailures: whole(1, 1_000_000).default(3),
+    })
+    .optional(),
+  offload: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        threads: whole(0, 64).optional(),
+        maxQueue: whole(1, 65_536).default(64),
+        timeoutMs: whole(10, 600_000).default(5_000),
+        thresholdBytes: z
+          .strictObject({
+            seal: whole(0, 67_108_864).default(262_144),
+            open: whole(0, 67_108_864).default(262_144),
+            deflate: whole(0, 67_108_864).default(16_384),
+            inflate: whole(0, 67_108_864).default(65_536),
+          })
+          .prefault({}),
+      }),
+    ])
     .prefault({}),
   ring: z
     .strictObject({
@@ -199,12 +284,21 @@ function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
 }
 
+/** A key is never shown: not even a wrong one, which may be the right one with a typing error. */
+function isKey(path: readonly PropertyKey[]): boolean {
+  return path[0] === 'security' && (path[1] === 'aesKey' || path[1] === 'hmacKey');
+}
+
+function describeKey(value: unknown): string {
+  return value instanceof Uint8Array ? `${value.length} bytes` : `a value of type ${typeof value}`;
+}
+
 function optionError(input: unknown, complaint: z.core.$ZodIssue): EngineError {
   const issue = innermost(complaint);
   const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
   const path = [...issue.path, ...keys.slice(0, 1)];
   const name = path.map(String).join('.');
-  const given = valueAt(input, path);
+  const given = isKey(path) ? describeKey(valueAt(input, path)) : valueAt(input, path);
   const what = allowed(issue);
   const subject = name === '' ? 'the options are' : `option "${name}" is`;
   return new EngineError('ERR_OPTION_INVALID', `${subject} ${show(given)}; allowed: ${what}`, {
@@ -212,6 +306,32 @@ function optionError(input: unknown, complaint: z.core.$ZodIssue): EngineError {
     given,
     allowed: what,
   });
+}
+
+type ParsedOptions = z.output<typeof schema>;
+type ParsedSecurity = NonNullable<ParsedOptions['security']>;
+
+const compressDefaults = { level: 6, thresholdBytes: 1_024 };
+
+function securityPolicy(security: ParsedSecurity): SecurityPolicy {
+  const { signThenEncrypt, compress, replayProtection, maxFailures } = security;
+  return {
+    signThenEncrypt,
+    compress: compress === true ? compressDefaults : compress === false ? null : compress,
+    replayProtection,
+    maxFailures,
+  };
+}
+
+function keyRing({ aesKey: aes, hmacKey: hmac, keyId }: ParsedSecurity): KeyRing {
+  return { ...noKeys, current: { id: keyId, aesKey: aes ?? null, hmacKey: hmac ?? null } };
+}
+
+/** One thread for each core that no shard and not main is on, at least one. */
+function offloadConfig(offload: ParsedOptions['offload'], shards: number): OffloadConfig {
+  const threads = Math.max(1, availableParallelism() - shards - 1);
+  if (offload !== false) return { ...offload, threads: offload.threads ?? threads };
+  return { threads: 0, maxQueue: 1, timeoutMs: 1, thresholdBytes: { seal: 0, open: 0, deflate: 0, inflate: 0 } };
 }
 
 /**
@@ -226,7 +346,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     if (issue === undefined) throw parsed.error;
     throw optionError(given, issue);
   }
-  const { logger, closeGraceMs, startTimeoutMs, handlers, ...rest } = parsed.data;
+  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, ...rest } = parsed.data;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -234,6 +354,17 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
       { path: 'ring.spillBytes', given: rest.ring.spillBytes, allowed: `at least ${rest.maxMessageBytes * 4}` },
     );
   }
-  const config: EngineConfig = { ...rest, handlers: handlers ?? null };
-  return { config: deepFreeze(config), closeGraceMs, startTimeoutMs, logger: logger ?? silentLogger };
+  const config: EngineConfig = {
+    ...rest,
+    handlers: handlers ?? null,
+    security: security === undefined ? null : securityPolicy(security),
+    offload: offloadConfig(offload, rest.shards),
+  };
+  return {
+    config: deepFreeze(config),
+    keys: security === undefined ? noKeys : keyRing(security),
+    closeGraceMs,
+    startTimeoutMs,
+    logger: logger ?? silentLogger,
+  };
 }

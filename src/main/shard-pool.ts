@@ -5,7 +5,9 @@ import { shardOfConnection } from '../shared/connection-id.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { type EngineMemory, shardOfThread } from '../shared/engine-memory.ts';
 import { EngineError } from '../shared/errors/index.ts';
-import { doorbell, type FromShard, type LogFields, type LogLevel } from '../shared/ipc.ts';
+import { doorbell, type FromShard, type LogFields, type LogLevel, type ShardJob } from '../shared/ipc.ts';
+import type { KeyRing } from '../shared/key-ring.ts';
+import { type OffloadOutcome, type OffloadRequest, outcomeTransfer } from '../shared/offload.ts';
 import { dismissConsumer } from '../shared/ring/index.ts';
 import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
 import { NameRegister } from './name-register.ts';
@@ -15,10 +17,13 @@ import { ShardThread } from './shard-thread.ts';
 export interface ShardPoolOptions {
   readonly config: EngineConfig;
   readonly memory: EngineMemory;
+  readonly keys: KeyRing;
   /** Main's counters first, then those of each shard. */
   readonly counters: readonly Counters[];
   /** A shard rang: something is in a ring for main. */
   doorbell(): void;
+  /** Work for the pool. Never rejects; null: the shard has to do it. */
+  offload(job: ShardJob): Promise<OffloadOutcome | null>;
   log(level: LogLevel, fields: LogFields, text: string): void;
   /** A shard's thread has ended, and nothing waits for it any more. `error`: it was not asked to. */
   gone(shard: number, error: EngineError | null): void;
@@ -38,12 +43,12 @@ export class ShardPool {
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
-    const { config, memory } = options;
+    const { config, memory, keys } = options;
     this.#names = config.duplicateName === 'allow' ? null : new NameRegister(config.duplicateName);
     this.#threads = Array.from(
       { length: config.shards },
       (_, shard) =>
-        new ShardThread(shard, config, memory, {
+        new ShardThread(shard, config, memory, keys, {
           message: (thread, message) => this.#onMessage(thread, message),
           gone: (thread, error) => this.#onGone(thread, error),
         }),
@@ -89,6 +94,11 @@ export class ShardPool {
   /** Rings a thread's doorbell. */
   ring(thread: number): void {
     this.#threads[shardOfThread(thread)]?.post(doorbell);
+  }
+
+  /** Lets every shard seal with new keys. */
+  rotateKeys(keys: KeyRing): void {
+    for (const thread of this.#threads) if (thread.isReady) thread.post({ kind: 'rotate-keys', keys });
   }
 
   /** Asks a shard to close its App at once: the process is leaving. */
@@ -223,6 +233,9 @@ export class ShardPool {
       case 'claim-name':
         this.#claimName(thread, message.claim, message.name, message.connection);
         break;
+      case 'offload':
+        void this.#offload(thread, message.request);
+        break;
       case 'failed':
         this.#onFailed(thread);
         break;
@@ -233,6 +246,12 @@ export class ShardPool {
         this.#names?.release(message.name, message.connection);
         break;
     }
+  }
+
+  async #offload(thread: ShardThread, { id, job }: OffloadRequest<ShardJob>): Promise<void> {
+    const outcome = await this.#options.offload(job);
+    // To a thread that is gone this does nothing.
+    thread.post({ kind: 'offloaded', answer: { id, outcome } }, outcomeTransfer(outcome));
   }
 
   #claimName(thread: ShardThread, claim: number, name: string, connection: string): void {

@@ -4,6 +4,7 @@ import type { EngineConfig } from '../shared/config.ts';
 import { type EngineMemory, threadOfShard } from '../shared/engine-memory.ts';
 import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
 import type { FromShard, ShardStart, ToShard } from '../shared/ipc.ts';
+import type { KeyRing } from '../shared/key-ring.ts';
 
 export interface ShardThreadEvents {
   /** A message that is not about starting or listening. */
@@ -44,10 +45,10 @@ export class ShardThread {
   #forgotten = 0;
   #failure: EngineError | null = null;
 
-  constructor(shard: number, config: EngineConfig, memory: EngineMemory, events: ShardThreadEvents) {
+  constructor(shard: number, config: EngineConfig, memory: EngineMemory, keys: KeyRing, events: ShardThreadEvents) {
     this.shard = shard;
     this.thread = threadOfShard(shard);
-    const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory };
+    const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory, keys };
     const ready = later<unknown>();
     const exited = later<void>();
     this.ready = ready.promise;
@@ -114,7 +115,7 @@ export class ShardThread {
     });
   }
 
-  post(message: ToShard, transfer: readonly MessagePort[] = []): void {
+  post(message: ToShard, transfer: readonly (MessagePort | ArrayBuffer)[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
 

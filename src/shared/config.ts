@@ -1,9 +1,20 @@
 import type { CodecName } from './codec/index.ts';
+import type { OffloadConfig } from './offload.ts';
 
 /** A page that the engine serves by itself on its port: what `npm start` uses for its page. */
 export interface PageConfig {
   readonly contentType: string;
   readonly body: string;
+}
+
+/** What the `security` option says, apart from its keys: those travel by themselves, see key-ring.ts. */
+export interface SecurityPolicy {
+  readonly signThenEncrypt: boolean;
+  /** Deflating before sealing, for clients that asked for it; null: never. */
+  readonly compress: { readonly level: number; readonly thresholdBytes: number } | null;
+  readonly replayProtection: 'off' | 'optional' | 'required';
+  /** Frames of one connection that could not be opened, before it is closed with 3502. */
+  readonly maxFailures: number;
 }
 
 /**
@@ -35,6 +46,9 @@ export interface EngineConfig {
     readonly malformedMessages: number;
     readonly pendingMessages: number;
   };
+  /** Null: messages are not sealed, and connections cannot be given keys. */
+  readonly security: SecurityPolicy | null;
+  readonly offload: OffloadConfig;
   readonly ring: { readonly bytes: number; readonly spillBytes: number };
   readonly health: { readonly live: string; readonly ready: string } | false;
   readonly pages: Readonly<Record<string, PageConfig>>;

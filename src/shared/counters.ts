@@ -21,6 +21,24 @@ export const counterNames = [
   'publishes',
   /** Messages encoded for a codec: at most one per message, codec and shard. */
   'encodes',
+  /** Frames sealed: at most one per message, codec and shard, and one per connection with keys or a session of its own. */
+  'seals',
+  /** Frames opened and found good. */
+  'opens',
+  /** Of both, those that the pool did. */
+  'sealsOffloaded',
+  'opensOffloaded',
+  /** Work for the pool that a shard did itself: its queue was full, a pool thread failed, or no answer came in time. */
+  'offloadFull',
+  'offloadFailed',
+  'offloadLate',
+  /** Frames that could not be opened: wrong key or changed on the way, wrong signature, no frame at all, seen before. */
+  'openFailedDecrypt',
+  'openFailedSignature',
+  'openFailedFormat',
+  'openFailedReplay',
+  /** Connections closed for too many of those. */
+  'openFailuresClosed',
   'messagesMalformed',
   'messagesTooLarge',
   'messagesUnknownType',

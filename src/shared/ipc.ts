@@ -1,6 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { EngineConfig } from './config.ts';
 import type { EngineMemory } from './engine-memory.ts';
+import type { KeyRing } from './key-ring.ts';
+import type { OffloadAnswer, OffloadRequest } from './offload.ts';
+import type { OpenJob, SealJob } from './security/index.ts';
 
 /** What a shard's thread is started with. */
 export interface ShardStart {
@@ -8,7 +11,11 @@ export interface ShardStart {
   readonly incarnation: string;
   readonly config: EngineConfig;
   readonly memory: EngineMemory;
+  readonly keys: KeyRing;
 }
+
+/** Work that a shard may hand to the pool. */
+export type ShardJob = SealJob | OpenJob;
 
 /**
  * The message that wakes a thread. It says nothing: the receiver looks at its rings. A number, because it is the
@@ -34,6 +41,10 @@ export type ToShard =
   | { readonly kind: 'name-answer'; readonly claim: number; readonly granted: boolean }
   /** Another connection has this one's name now: end it. Here and not in a ring, so that it follows its `name-answer`. */
   | { readonly kind: 'name-replaced'; readonly connection: string }
+  /** What the pool made of an `offload`. */
+  | { readonly kind: 'offloaded'; readonly answer: OffloadAnswer }
+  /** Seal with new keys from here on. */
+  | { readonly kind: 'rotate-keys'; readonly keys: KeyRing }
   /** Empty your spill queue by `deadline` (as `Date.now()`), then say `settled`. */
   | { readonly kind: 'settle'; readonly deadline: number }
   /** The App behind `app` is about to close: hand no more connections to it, then say `app-forgotten`. */
@@ -58,5 +69,7 @@ export type FromShard =
   | { readonly kind: 'log'; readonly level: LogLevel; readonly text: string; readonly fields: LogFields }
   /** The shard cannot go on. It closes its App and ends once it is told `abandon`, or soon. */
   | { readonly kind: 'failed'; readonly code: string; readonly text: string; readonly stack: string | undefined }
+  /** Work for the pool; counted in the pool's depth already. */
+  | { readonly kind: 'offload'; readonly request: OffloadRequest<ShardJob> }
   | { readonly kind: 'claim-name'; readonly claim: number; readonly name: string; readonly connection: string }
   | { readonly kind: 'release-name'; readonly name: string; readonly connection: string };

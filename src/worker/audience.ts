@@ -1,36 +1,70 @@
-import { codecs } from '../shared/codec/index.ts';
+import type { Lane } from './lane.ts';
+import type { ShardConnection } from './shard-connection.ts';
 
 const codecCount = 4;
 
 /**
- * The members of one channel, one room, or everyone, in this shard: how many there are per codec, and the native topic
- * of each codec. Who they are is known to the connections and to the socket library, not here.
+ * Connections that get the very same frames form a variant: one per codec, and one more per codec for those that read
+ * deflated payloads. Each has a native topic.
+ */
+export const variantCount: number = 2 * codecCount;
+
+export function variantOf(codecIndex: number, deflates: boolean): number {
+  return deflates ? codecIndex + codecCount : codecIndex;
+}
+
+/**
+ * The members of one channel, one room, or everyone, in this shard: how many there are per variant, and the native
+ * topic of each. Who they are is known to the connections and to the socket library, not here; but for those that are
+ * sealed for one by one.
  */
 export class Audience {
   readonly name: string;
-  /** Members per codec index. */
-  readonly counts: number[] = new Array<number>(codecCount).fill(0);
-  /** Native topic per codec index. */
-  readonly topics: readonly string[];
+  /** Members per variant. */
+  readonly counts: number[] = new Array<number>(variantCount).fill(0);
+  /** Members with keys or a session of their own, per codec index; undefined: none. */
+  readonly individuals: (Set<ShardConnection> | undefined)[] = [undefined, undefined, undefined, undefined];
+  /** What waits for the pool, per variant; undefined: nothing does. */
+  readonly lanes: (Lane | undefined)[] = [];
   members = 0;
+  readonly #prefix: string;
+  readonly #topics: (string | undefined)[] = [];
 
   /** `prefix` keeps channels, rooms and everyone apart. */
   constructor(prefix: string, name: string) {
     this.name = name;
-    this.topics = codecs.map((codec) => `${prefix}${codec.index}/${name}`);
+    this.#prefix = prefix;
   }
 
-  topicOf(codecIndex: number): string {
-    return this.topics[codecIndex] ?? '';
+  /** Native topic of a variant. */
+  topicOf(variant: number): string {
+    this.#topics[variant] ??= `${this.#prefix}${variant}/${this.name}`;
+    return this.#topics[variant];
   }
 
-  add(codecIndex: number): void {
-    this.counts[codecIndex] = (this.counts[codecIndex] ?? 0) + 1;
+  add(connection: ShardConnection): void {
     this.members += 1;
+    if (connection.isIndividual) {
+      const { codecIndex } = connection;
+      const own = this.individuals[codecIndex] ?? new Set();
+      this.individuals[codecIndex] = own.add(connection);
+      return;
+    }
+    const { variant } = connection;
+    this.counts[variant] = (this.counts[variant] ?? 0) + 1;
+    connection.socket?.subscribe(this.topicOf(variant));
   }
 
-  remove(codecIndex: number): void {
-    this.counts[codecIndex] = (this.counts[codecIndex] ?? 0) - 1;
+  remove(connection: ShardConnection): void {
     this.members -= 1;
+    if (connection.isIndividual) {
+      const own = this.individuals[connection.codecIndex];
+      own?.delete(connection);
+      if (own?.size === 0) this.individuals[connection.codecIndex] = undefined;
+      return;
+    }
+    const { variant } = connection;
+    this.counts[variant] = (this.counts[variant] ?? 0) - 1;
+    connection.socket?.unsubscribe(this.topicOf(variant));
   }
 }

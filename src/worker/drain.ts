@@ -9,6 +9,17 @@ const smallestBatch = 100;
 const lingerMs = 100;
 const settleRounds = 10_000;
 
+const idleLookMs = 2;
+
+/** Resolves once `isIdle`, or at `deadline` (as `performance.now()`). False: it is not. */
+export async function whenIdle(isIdle: () => boolean, deadline: number): Promise<boolean> {
+  while (!isIdle()) {
+    if (performance.now() >= deadline) return false;
+    await sleep(idleLookMs);
+  }
+  return true;
+}
+
 /**
  * Tells every client 1001 (going away), in batches spread over half of the grace period, so that they do not all come
  * back elsewhere in one moment. What was published before is delivered first.

@@ -1,46 +1,83 @@
-import { codecs, type Envelope, Scratch } from '../shared/codec/index.ts';
+import { type Codec, codecs, type Envelope, Scratch } from '../shared/codec/index.ts';
 import { type Counters, counter } from '../shared/counters.ts';
-import type { Audience } from './audience.ts';
+import { type Audience, variantOf } from './audience.ts';
+import type { SealedOut } from './sealed-out.ts';
+import type { Sealer } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import type { SendVerdict, Transport } from './transport/transport.ts';
 
+/** Set if the engine has a `security` option. */
+export interface Sealing {
+  readonly sealer: Sealer;
+  readonly out: SealedOut;
+}
+
 /**
- * Takes a message to the members of an audience in this shard: encoded once per codec that has members, published once
- * per codec as a native topic (checklist H-55). No loop here runs per subscriber.
+ * Takes a message to the members of an audience in this shard: encoded once per codec that has members, sealed once per
+ * codec with the engine's keys, published once per codec as a native topic (checklist H-55). No loop here runs per
+ * subscriber, other than over those with keys or a session of their own.
  */
 export class FanOut {
   readonly #transport: Transport;
   readonly #counters: Counters;
+  readonly #sealing: Sealing | null;
   readonly #scratch = new Scratch();
 
-  constructor(transport: Transport, counters: Counters) {
+  constructor(transport: Transport, counters: Counters, sealing: Sealing | null) {
     this.#transport = transport;
     this.#counters = counters;
+    this.#sealing = sealing;
   }
 
   deliver(audience: Audience, envelope: Envelope): void {
-    const counters = this.#counters;
     for (const codec of codecs) {
-      const members = audience.counts[codec.index] ?? 0;
-      if (members === 0) continue;
-      const payload = codec.encode(envelope, this.#scratch);
-      counters.add(counter.encodes, 1);
-      counters.add(counter.messagesOut, members);
-      counters.add(counter.bytesOut, members * payload.length);
-      this.#transport.publish(audience.topicOf(codec.index), payload, codec.binary);
+      const { index } = codec;
+      const plain = audience.counts[index] ?? 0;
+      if (this.#sealing !== null) {
+        const deflating = audience.counts[variantOf(index, true)] ?? 0;
+        if (plain + deflating === 0 && audience.individuals[index] === undefined) continue;
+        this.#deliverSealed(this.#sealing.out, audience, codec, this.#encode(codec, envelope));
+      } else if (plain > 0) {
+        this.#publish(audience, index, plain, this.#encode(codec, envelope), codec.binary);
+      }
     }
   }
 
   send(connection: ShardConnection, envelope: Envelope): SendVerdict {
+    if (connection.socket === null) return 'closed';
+    return this.#sendPayload(connection, this.#encode(connection.codecImpl, envelope));
+  }
+
+  #encode(codec: Codec, envelope: Envelope): Uint8Array {
+    this.#counters.add(counter.encodes, 1);
+    return codec.encode(envelope, this.#scratch);
+  }
+
+  #publish(audience: Audience, variant: number, members: number, payload: Uint8Array, binary: boolean): void {
+    this.#counters.add(counter.messagesOut, members);
+    this.#counters.add(counter.bytesOut, members * payload.length);
+    this.#transport.publish(audience.topicOf(variant), payload, binary);
+  }
+
+  #deliverSealed(out: SealedOut, audience: Audience, codec: Codec, payload: Uint8Array): void {
+    for (const variant of [codec.index, variantOf(codec.index, true)]) {
+      const members = audience.counts[variant] ?? 0;
+      if (members === 0) continue;
+      if (out.pipes(variant, codec.index)) out.publish(audience, variant, payload, codec.index);
+      else this.#publish(audience, variant, members, payload, codec.binary);
+    }
+    const individuals = audience.individuals[codec.index];
+    if (individuals !== undefined) for (const connection of individuals) this.#sendPayload(connection, payload);
+  }
+
+  #sendPayload(connection: ShardConnection, payload: Uint8Array): SendVerdict {
     const { socket } = connection;
     if (socket === null) return 'closed';
-    const counters = this.#counters;
-    const payload = connection.codecImpl.encode(envelope, this.#scratch);
-    counters.add(counter.encodes, 1);
+    if (this.#sealing?.sealer.isPiped(connection) === true) return this.#sealing.out.send(connection, payload);
     const verdict = socket.send(payload, connection.codecImpl.binary);
     if (verdict === 'sent' || verdict === 'buffered') {
-      counters.add(counter.messagesOut, 1);
-      counters.add(counter.bytesOut, payload.length);
+      this.#counters.add(counter.messagesOut, 1);
+      this.#counters.add(counter.bytesOut, payload.length);
     }
     return verdict;
   }

@@ -33,6 +33,14 @@ export interface Connection {
   /** Throws `ERR_ROOM_INVALID` or `ERR_LIMIT_ROOMS`. */
   joinRoom(room: string): boolean;
   leaveRoom(room: string): boolean;
+  /**
+   * AES-256-GCM key for this connection alone, in place of the engine's; null: the engine's again. In force at once, in
+   * both directions. Set it in `connect`, before anything is sent. Throws `ERR_KEY_INVALID` for what is not 32 bytes,
+   * `ERR_SECURITY_OFF` if the engine has no `security` option (checklist H-93).
+   */
+  setEncryptionKey(key: Uint8Array | null): void;
+  /** HMAC-SHA256 key for this connection alone, at least 1 byte; otherwise as `setEncryptionKey`. */
+  setHmacKey(key: Uint8Array | null): void;
   /** Sends a Close frame. Codes 1000–1003, 1007–1014 and 3000–4999; a reason has at most 123 bytes of UTF-8. */
   close(code?: number, reason?: string): void;
 }

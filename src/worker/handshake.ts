@@ -1,6 +1,8 @@
 import { type Codec, type CodecName, codecByName } from '../shared/codec/index.ts';
 import type { EngineConfig } from '../shared/config.ts';
 import type { ErrorCode } from '../shared/errors/index.ts';
+import { decodeClientNonce } from '../shared/security/index.ts';
+import type { Sealing } from './sealer.ts';
 import type { HttpAnswer, TransportRequest } from './transport/transport.ts';
 
 /** What a good handshake settles. */
@@ -10,10 +12,16 @@ export interface Handshake {
   readonly subprotocol: string | null;
   /** The client's own id (checklist H-28), '' if it gave none. */
   readonly name: string;
+  readonly sealing: Sealing;
+  /** The client's random bytes for `seal2`, else null. */
+  readonly clientNonce: Uint8Array | null;
 }
 
 /** The part of the configuration that decides about handshakes. */
-export type HandshakePolicy = Pick<EngineConfig, 'path' | 'subprotocols' | 'unknownSubprotocol' | 'origins'>;
+export type HandshakePolicy = Pick<
+  EngineConfig,
+  'path' | 'subprotocols' | 'unknownSubprotocol' | 'origins' | 'security'
+>;
 
 export type HandshakeVerdict =
   | { readonly ok: true; readonly handshake: Handshake }
@@ -56,25 +64,49 @@ export function isOriginAllowed(headers: ReadonlyMap<string, string>, origins: E
   return URL.canParse(`${protocol}//${host}`) && new URL(`${protocol}//${host}`).host === originHost;
 }
 
+interface Choice {
+  readonly codec: Codec;
+  readonly sealing: Sealing;
+  readonly echo: string | null;
+}
+
+/** The forms that a subprotocol may take, the best first; `optional` says which the policy knows. */
+function sealingsOf(security: EngineConfig['security']): readonly Sealing[] {
+  if (security === null) return ['classic'];
+  if (security.replayProtection === 'required') return ['seal2'];
+  const sealings: Sealing[] = security.replayProtection === 'off' ? [] : ['seal2'];
+  if (security.compress !== null) sealings.push('deflate');
+  return [...sealings, 'classic'];
+}
+
+function subprotocolName(codec: CodecName, sealing: Sealing): string {
+  return sealing === 'classic' ? codec : `${codec}+${sealing}`;
+}
+
+/** Every subprotocol that the policy knows, the server's favourite first. */
+function knownSubprotocols(policy: HandshakePolicy): readonly { name: string; codec: CodecName; sealing: Sealing }[] {
+  const sealings = sealingsOf(policy.security);
+  return policy.subprotocols.flatMap((codec) =>
+    sealings.map((sealing) => ({ name: subprotocolName(codec, sealing), codec, sealing })),
+  );
+}
+
 /**
  * The server's preference among what the client offers (checklist H-25, H-26, X-01, X-02). Names are exact: a client
  * that offered `JSON` would refuse the echo `json`.
  */
-function negotiate(offered: string | undefined, policy: HandshakePolicy): { codec: Codec; echo: string | null } | null {
+function negotiate(offered: string | undefined, policy: HandshakePolicy): Choice | null {
   if (offered !== undefined) {
-    for (const name of policy.subprotocols) {
-      const codec = codecByName(name);
-      if (codec !== undefined && hasToken(offered, name)) return { codec, echo: name };
+    for (const { name, codec: codecName, sealing } of knownSubprotocols(policy)) {
+      const codec = codecByName(codecName);
+      if (codec !== undefined && hasToken(offered, name)) return { codec, sealing, echo: name };
     }
     if (policy.unknownSubprotocol === 'reject') return null;
   }
+  if (policy.security?.replayProtection === 'required') return null;
   const fallback: CodecName = 'json';
   const codec = codecByName(fallback);
-  return codec === undefined ? null : { codec, echo: null };
-}
-
-function clientName(request: TransportRequest): string {
-  return request.headers.get('x-client-id') || (new URLSearchParams(request.query).get('client_id') ?? '');
+  return codec === undefined ? null : { codec, sealing: 'classic', echo: null };
 }
 
 /**
@@ -110,12 +142,21 @@ export function checkHandshake(request: TransportRequest, policy: HandshakePolic
   }
   const choice = negotiate(headers.get('sec-websocket-protocol'), policy);
   if (choice === null) {
-    const known = policy.subprotocols.join(', ');
+    const known = knownSubprotocols(policy)
+      .map(({ name }) => name)
+      .join(', ');
     return refuse(400, 'ERR_HANDSHAKE_SUBPROTOCOL', `none of the offered subprotocols is known; known are: ${known}`);
   }
-  const name = clientName(request);
+  const query = new URLSearchParams(request.query);
+  const clientNonce = choice.sealing === 'seal2' ? decodeClientNonce(query.get('client_nonce') ?? '') : null;
+  if (clientNonce === null && choice.sealing === 'seal2') {
+    const text = 'this subprotocol needs client_nonce in the query: 16 random bytes in base64url, 22 characters';
+    return refuse(400, 'ERR_HANDSHAKE_NONCE', text);
+  }
+  const name = request.headers.get('x-client-id') || (query.get('client_id') ?? '');
   if (name.length > maxNameLength) {
     return refuse(400, 'ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
   }
-  return { ok: true, handshake: { codec: choice.codec, subprotocol: choice.echo, name } };
+  const { codec, sealing, echo: subprotocol } = choice;
+  return { ok: true, handshake: { codec, sealing, subprotocol, name, clientNonce } };
 }

@@ -50,8 +50,8 @@ export class Hub {
   }
 
   enter(connection: ShardConnection): void {
-    this.everyone.add(connection.codecIndex);
-    connection.socket?.subscribe(this.everyone.topicOf(connection.codecIndex));
+    connection.isEntered = true;
+    this.everyone.add(connection);
   }
 
   /** True: newly joined. Throws if the name is bad or the connection is in too many. */
@@ -74,9 +74,8 @@ export class Hub {
       audiences.set(name, audience);
       this.#counters.set(gauge, audiences.size);
     }
-    audience.add(connection.codecIndex);
+    audience.add(connection);
     memberships.add(name);
-    connection.socket?.subscribe(audience.topicOf(connection.codecIndex));
     return true;
   }
 
@@ -84,16 +83,32 @@ export class Hub {
   leave(kind: NamedKind, name: string, connection: ShardConnection): boolean {
     if (!connection.memberships(kind).delete(name)) return false;
     const audience = this.#audiences[kind].get(name);
-    if (audience !== undefined) {
-      connection.socket?.unsubscribe(audience.topicOf(connection.codecIndex));
-      this.#remove(kind, audience, connection);
-    }
+    if (audience !== undefined) this.#remove(kind, audience, connection);
     return true;
+  }
+
+  /**
+   * From here on the connection is sealed for by itself: `become` makes it so, and meanwhile it is taken out of whatever
+   * it is in, and put back.
+   */
+  individualize(connection: ShardConnection, become: () => void): void {
+    const audiences: Audience[] = [];
+    if (connection.isEntered) audiences.push(this.everyone);
+    for (const kind of ['channel', 'room'] as const) {
+      for (const name of connection.memberships(kind)) {
+        const audience = this.#audiences[kind].get(name);
+        if (audience !== undefined) audiences.push(audience);
+      }
+    }
+    for (const audience of audiences) audience.remove(connection);
+    become();
+    for (const audience of audiences) audience.add(connection);
   }
 
   /** Forgets a connection that has ended. Its native topics went with its socket. */
   exit(connection: ShardConnection): void {
-    this.everyone.remove(connection.codecIndex);
+    if (connection.isEntered) this.everyone.remove(connection);
+    connection.isEntered = false;
     for (const kind of ['channel', 'room'] as const) {
       const memberships = connection.memberships(kind);
       for (const name of memberships) {
@@ -105,7 +120,7 @@ export class Hub {
   }
 
   #remove(kind: NamedKind, audience: Audience, connection: ShardConnection): void {
-    audience.remove(connection.codecIndex);
+    audience.remove(connection);
     if (audience.members > 0) return;
     const audiences = this.#audiences[kind];
     audiences.delete(audience.name);

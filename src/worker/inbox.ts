@@ -2,8 +2,8 @@ import type { EngineConfig } from '../shared/config.ts';
 import { nothing, type ShardConnection } from './shard-connection.ts';
 
 /**
- * Keeps the messages of a connection in order while something about it is awaited: its `connect` handler, or the
- * `authorize` of an earlier message.
+ * Keeps the messages of a connection in order while something about it is awaited: its `connect` handler, the
+ * `authorize` of an earlier message, or the pool, which opens one.
  */
 export class Inbox {
   readonly #maxMessages: number;
@@ -18,9 +18,14 @@ export class Inbox {
 
   /** Messages that come from here on wait for `promise`, however it ends, and for every other one that is awaited. */
   hold(connection: ShardConnection, promise: Promise<unknown>): void {
-    connection.holds += 1;
-    const release = (): void => this.#release(connection);
+    const release = this.pause(connection);
     promise.then(release, release);
+  }
+
+  /** Messages that come from here on wait until the function that this gives is called, once. */
+  pause(connection: ShardConnection): () => void {
+    connection.holds += 1;
+    return () => this.#release(connection);
   }
 
   /** Handles a message now, or keeps a copy for later. False: too much is waiting. */

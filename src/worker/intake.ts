@@ -3,6 +3,7 @@ import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { interest, type StateBoard } from '../shared/engine-memory.ts';
 import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
+import type { ShardJob } from '../shared/ipc.ts';
 import { nowNanos, outgoingEnvelope, receivedMessage } from '../shared/message.ts';
 import { isThenable } from '../shared/thenable.ts';
 import { type Command, readCommand } from './control.ts';
@@ -11,8 +12,12 @@ import type { HandlerGuard } from './handler-guard.ts';
 import type { Handlers } from './handlers.ts';
 import type { Hub } from './hub.ts';
 import { Inbox } from './inbox.ts';
+import type { OffloadPort } from './offload-port.ts';
 import type { Router } from './router.ts';
+import { SealedIn } from './sealed-in.ts';
+import type { Sealer } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
+import type { ShardLog } from './shard-log.ts';
 
 export interface IntakeOptions {
   readonly config: EngineConfig;
@@ -22,9 +27,15 @@ export interface IntakeOptions {
   readonly fanOut: FanOut;
   readonly router: Router;
   readonly guard: HandlerGuard;
+  readonly log: ShardLog;
+  /** Null: the engine has no `security` option. */
+  readonly sealer: Sealer | null;
+  readonly offload: OffloadPort<ShardJob>;
 }
 
 const replyTypeLimit = 64;
+/** More than sealing adds to a message: both keys, a session, a flag. */
+const sealOverheadBytes = 512;
 
 /** What becomes of the messages that clients send: decoded, shown to handlers, acted on, answered. */
 export class Intake {
@@ -38,6 +49,10 @@ export class Intake {
   readonly #fanOut: FanOut;
   readonly #router: Router;
   readonly #guard: HandlerGuard;
+  readonly #sealer: Sealer | null;
+  readonly #sealedIn: SealedIn | null;
+  /** Of a message as it arrives. */
+  readonly #maxBytes: number;
 
   constructor(options: IntakeOptions) {
     this.#config = options.config;
@@ -47,15 +62,32 @@ export class Intake {
     this.#fanOut = options.fanOut;
     this.#router = options.router;
     this.#guard = options.guard;
-    this.#inbox = new Inbox(options.config, (connection, bytes) => this.#handle(connection, bytes));
+    this.#inbox = new Inbox(options.config, (connection, bytes) => this.#receive(connection, bytes));
+    this.#sealer = options.sealer;
+    this.#sealedIn =
+      options.sealer === null
+        ? null
+        : new SealedIn({
+            config: options.config,
+            counters: options.counters,
+            sealer: options.sealer,
+            offload: options.offload,
+            inbox: this.#inbox,
+            log: options.log,
+            opened: (connection, bytes, frameBytes) => this.#opened(connection, bytes, frameBytes),
+          });
+    this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
   }
 
-  /** Runs the `connect` handler; messages wait until it is done (checklist H-32). */
-  welcome(connection: ShardConnection): void {
+  /** Runs the `connect` handler, then `after`; messages wait until both are done (checklist H-32). */
+  welcome(connection: ShardConnection, after: () => void): void {
     const { connect } = this.handlers;
-    if (connect === undefined) return;
-    const done = this.#guard.run('connect', connection, () => connect.call(this.handlers, connection));
-    if (done !== undefined) this.#inbox.hold(connection, done);
+    const done =
+      connect === undefined
+        ? undefined
+        : this.#guard.run('connect', connection, () => connect.call(this.handlers, connection));
+    if (done === undefined) after();
+    else this.#inbox.hold(connection, done.then(after));
   }
 
   /** Messages of the connection wait until `settled`. */
@@ -66,16 +98,47 @@ export class Intake {
   /** A message as it arrived; `bytes` are valid only during the call. */
   accept(connection: ShardConnection, bytes: Uint8Array): void {
     if (!connection.isOpen) return;
-    this.#counters.add(counter.messagesIn, 1);
-    this.#counters.add(counter.bytesIn, bytes.length);
-    if (bytes.length > this.#config.maxMessageBytes) {
-      this.#counters.add(counter.messagesTooLarge, 1);
-      connection.close(closeCode.messageTooBig, '');
+    // What must be opened first counts only then (checklist H-100).
+    if (this.#sealer === null) this.#count(bytes.length);
+    if (bytes.length > this.#maxBytes) {
+      this.#tooLarge(connection);
       return;
     }
-    if (!this.#inbox.accept(connection, bytes)) {
-      connection.close(closeCode.limitExceeded, 'too many messages while a handler is awaited');
+    while (!this.#inbox.accept(connection, bytes)) {
+      if (connection.opening === null) {
+        connection.close(closeCode.limitExceeded, 'too many messages while a handler is awaited');
+        return;
+      }
+      // The pool does not keep up: doing its work here slows this client down, and makes room.
+      connection.opening.finishNow();
+      if (!connection.isOpen) return;
     }
+  }
+
+  #receive(connection: ShardConnection, bytes: Uint8Array): void {
+    if (this.#sealedIn === null || this.#sealer === null) {
+      this.#handle(connection, bytes);
+    } else if (this.#sealer.isPiped(connection)) {
+      this.#sealedIn.open(connection, bytes);
+    } else {
+      this.#opened(connection, bytes, bytes.length);
+    }
+  }
+
+  #opened(connection: ShardConnection, bytes: Uint8Array, frameBytes: number): void {
+    this.#count(frameBytes);
+    if (bytes.length > this.#config.maxMessageBytes) this.#tooLarge(connection);
+    else this.#handle(connection, bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#counters.add(counter.messagesIn, 1);
+    this.#counters.add(counter.bytesIn, bytes);
+  }
+
+  #tooLarge(connection: ShardConnection): void {
+    this.#counters.add(counter.messagesTooLarge, 1);
+    connection.close(closeCode.messageTooBig, '');
   }
 
   #handle(connection: ShardConnection, bytes: Uint8Array): void {

@@ -1,17 +1,24 @@
 import { checkClose, cutReason } from '../shared/close.ts';
 import type { Codec, CodecName } from '../shared/codec/index.ts';
-import { closeCode } from '../shared/errors/index.ts';
+import { closeCode, EngineError } from '../shared/errors/index.ts';
 import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
 import type { NamedKind } from '../shared/names.ts';
+import { checkAesKey, checkHmacKey, ServerSession } from '../shared/security/index.ts';
+import { variantOf } from './audience.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Connection } from './handlers.ts';
 import type { Hub } from './hub.ts';
+import type { Lane } from './lane.ts';
+import type { Ticket } from './offload-port.ts';
+import type { Sealing } from './sealer.ts';
 import type { SendVerdict, Socket } from './transport/transport.ts';
 
 /** What a connection needs of its shard. */
 export interface ConnectionHost {
   readonly hub: Hub;
   readonly fanOut: FanOut;
+  /** Whether connections may be given keys: the engine has a `security` option. */
+  readonly takesKeys: boolean;
 }
 
 /** Facts settled by the handshake. */
@@ -20,6 +27,9 @@ export interface ConnectionFacts {
   readonly name: string;
   readonly codec: Codec;
   readonly remoteAddress: string;
+  readonly sealing: Sealing;
+  /** For `seal2`. */
+  readonly clientNonce: Uint8Array | null;
 }
 
 /** Shared by all connections with nothing waiting, which is nearly all of them. */
@@ -32,6 +42,26 @@ export class ShardConnection implements Connection {
   readonly remoteAddress: string;
   readonly codecImpl: Codec;
   readonly codecIndex: number;
+  readonly sealing: Sealing;
+  /** Which of an audience's native topics it is in, unless it is sealed for by itself. */
+  readonly variant: number;
+  /** Not null for `seal2`: its counters. */
+  readonly session: ServerSession | null;
+  /** Whether the first frame of that session has been sent. */
+  isGreeted = false;
+  /** Keys of its own, in place of the engine's. */
+  aesKey: Uint8Array | null = null;
+  hmacKey: Uint8Array | null = null;
+  /** Whether frames are sealed for it by itself. Once so, it stays so. */
+  isIndividual: boolean;
+  /** Frames that could not be opened so far. */
+  sealFailures = 0;
+  /** What waits for the pool on its way out; null: nothing. */
+  lane: Lane | null = null;
+  /** The frame that the pool is opening. */
+  opening: Ticket | null = null;
+  /** Whether what goes to everyone goes to it. */
+  isEntered = false;
   /** Null before the handshake is answered and after the end. */
   socket: Socket | null = null;
   /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
@@ -55,6 +85,10 @@ export class ShardConnection implements Connection {
     this.remoteAddress = facts.remoteAddress;
     this.codecImpl = facts.codec;
     this.codecIndex = facts.codec.index;
+    this.sealing = facts.sealing;
+    this.variant = variantOf(facts.codec.index, facts.sealing === 'deflate');
+    this.session = facts.clientNonce === null ? null : new ServerSession(facts.id, facts.clientNonce);
+    this.isIndividual = this.session !== null;
     this.#host = host;
   }
 
@@ -77,7 +111,11 @@ export class ShardConnection implements Connection {
   }
 
   get bufferedBytes(): number {
-    return this.socket?.bufferedBytes ?? 0;
+    return (this.socket?.bufferedBytes ?? 0) + (this.lane?.bytes ?? 0);
+  }
+
+  get hasOwnKeys(): boolean {
+    return this.aesKey !== null || this.hmacKey !== null;
   }
 
   get isOpen(): boolean {
@@ -103,6 +141,22 @@ export class ShardConnection implements Connection {
     return this.isOpen ? this.#host.fanOut.send(this, envelope) : 'closed';
   }
 
+  setEncryptionKey(key: Uint8Array | null): void {
+    this.#requireSecurity();
+    const checked = key === null ? null : checkAesKey(key, 'key');
+    this.#setKey(() => {
+      this.aesKey = checked;
+    });
+  }
+
+  setHmacKey(key: Uint8Array | null): void {
+    this.#requireSecurity();
+    const checked = key === null ? null : checkHmacKey(key, 'key');
+    this.#setKey(() => {
+      this.hmacKey = checked;
+    });
+  }
+
   subscribe(channel: string): boolean {
     return this.#host.hub.join('channel', channel, this);
   }
@@ -123,6 +177,28 @@ export class ShardConnection implements Connection {
     checkClose(code, reason);
     if (!this.isOpen) return;
     this.#closing = true;
-    this.socket?.end(code, cutReason(reason));
+    const end = (): void => this.socket?.end(code, cutReason(reason));
+    // What was sent before goes out before, also if the pool still has it.
+    if (this.lane === null) end();
+    else this.lane.pushEnd(end);
+  }
+
+  #requireSecurity(): void {
+    if (this.#host.takesKeys) return;
+    throw new EngineError('ERR_SECURITY_OFF', 'a connection takes keys only if the engine has the option "security"', {
+      path: 'security',
+      allowed: 'an object, which may be empty',
+    });
+  }
+
+  #setKey(set: () => void): void {
+    if (this.isIndividual) {
+      set();
+      return;
+    }
+    this.#host.hub.individualize(this, () => {
+      this.isIndividual = true;
+      set();
+    });
   }
 }

@@ -4,19 +4,24 @@ import { ConnectionIds } from '../shared/connection-id.ts';
 import { Counters, counter } from '../shared/counters.ts';
 import { interest, mainThread, StateBoard, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../shared/errors/index.ts';
-import { doorbell, type FromShard, type ShardStart, type ToShard } from '../shared/ipc.ts';
+import { doorbell, type FromShard, type ShardJob, type ShardStart, type ToShard } from '../shared/ipc.ts';
+import type { KeyRing } from '../shared/key-ring.ts';
 import { type ConnectNotice, type DisconnectNotice, RecordWriter, recordKind } from '../shared/record.ts';
+import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
-import { drainConnections } from './drain.ts';
-import { FanOut } from './fan-out.ts';
+import { drainConnections, whenIdle } from './drain.ts';
+import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
 import { loadHandlers } from './handler-host.ts';
 import { checkHandshake, refusal } from './handshake.ts';
 import { Hub } from './hub.ts';
 import { Intake } from './intake.ts';
 import { NameClaims } from './name-claims.ts';
+import { OffloadPort } from './offload-port.ts';
 import { PeerPorts } from './peer-ports.ts';
 import { Router } from './router.ts';
+import { SealedOut } from './sealed-out.ts';
+import { Sealer } from './sealer.ts';
 import { ShardConnection } from './shard-connection.ts';
 import { ShardLog } from './shard-log.ts';
 import type {
@@ -50,6 +55,9 @@ export class Shard {
   readonly #bus: ThreadBus;
   readonly #hub: Hub;
   readonly #fanOut: FanOut;
+  readonly #offload: OffloadPort<ShardJob>;
+  /** Null: the engine has no `security` option. */
+  readonly #sealing: Sealing | null;
   readonly #router: Router;
   readonly #intake: Intake;
   readonly #ids: ConnectionIds;
@@ -114,7 +122,20 @@ export class Shard {
     // An App that is open must be closed before its thread ends, or the process aborts.
     this.#board.setShardOpen(shard, true);
     this.#hub = new Hub(config.limits, this.#counters);
-    this.#fanOut = new FanOut(this.#transport, this.#counters);
+    this.#offload = new OffloadPort<ShardJob>({
+      config: config.offload,
+      board: this.#board,
+      counters: {
+        taken: (job) => this.#counters.add(job.op === 'seal' ? counter.sealsOffloaded : counter.opensOffloaded, 1),
+        full: () => this.#counters.add(counter.offloadFull, 1),
+        failed: () => this.#counters.add(counter.offloadFailed, 1),
+        late: () => this.#counters.add(counter.offloadLate, 1),
+      },
+      post: (request) => this.#post({ kind: 'offload', request }),
+      perform: runJob,
+    });
+    this.#sealing = this.#createSealing(start.keys);
+    this.#fanOut = new FanOut(this.#transport, this.#counters, this.#sealing);
     this.#router = new Router({
       shard,
       config,
@@ -132,6 +153,9 @@ export class Shard {
       fanOut: this.#fanOut,
       router: this.#router,
       guard: this.#guard,
+      log: this.#log,
+      sealer: this.#sealing?.sealer ?? null,
+      offload: this.#offload,
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
     this.#bus.attend(mainThread);
@@ -165,6 +189,23 @@ export class Shard {
   /** An error that no handler's caller saw, such as the rejection of a promise nobody awaits. */
   reportStray(error: unknown): void {
     this.#guard.report('stray', null, error);
+  }
+
+  #createSealing(keys: KeyRing): Sealing | null {
+    const { security, maxMessageBytes } = this.#config;
+    if (security === null) return null;
+    const sealer = new Sealer(security, keys, maxMessageBytes);
+    const out = new SealedOut({
+      config: this.#config,
+      counters: this.#counters,
+      transport: this.#transport,
+      sealer,
+      offload: this.#offload,
+      // Not at once: whoever sends is in the middle of an audience.
+      dropped: (connection) => setImmediate(() => this.#dropped(connection, 1)),
+      error: (error) => this.#guard.report('seal', null, error),
+    });
+    return { sealer, out };
   }
 
   #post(message: FromShard): void {
@@ -223,10 +264,14 @@ export class Shard {
       case 'drain':
         void this.#drain(message.graceMs);
         break;
+      case 'offloaded':
+        this.#offload.settle(message.answer);
+        break;
+      case 'rotate-keys':
+        this.#sealing?.sealer.rotate(message.keys);
+        break;
       case 'settle':
-        void this.#bus
-          .flushed(performance.now() + message.deadline - Date.now())
-          .then(() => this.#post({ kind: 'settled' }));
+        void this.#settle(performance.now() + message.deadline - Date.now());
         break;
       case 'forget-app':
         this.#transport.forget(message.app);
@@ -257,9 +302,10 @@ export class Shard {
     }
     const verdict = checkHandshake(request, this.#config);
     if (!verdict.ok) return this.#refused(verdict.answer);
-    const { codec, subprotocol, name } = verdict.handshake;
-    const facts = { id: this.#ids.next(), name, codec, remoteAddress: request.remoteAddress };
-    const connection = new ShardConnection(facts, { hub: this.#hub, fanOut: this.#fanOut });
+    const { subprotocol, ...handshake } = verdict.handshake;
+    const facts = { id: this.#ids.next(), remoteAddress: request.remoteAddress, ...handshake };
+    const takesKeys = this.#sealing !== null;
+    const connection = new ShardConnection(facts, { hub: this.#hub, fanOut: this.#fanOut, takesKeys });
     return { accept: true, attachment: connection, subprotocol };
   }
 
@@ -291,12 +337,24 @@ export class Shard {
   #admit(connection: ShardConnection): void {
     connection.isAdmitted = true;
     this.#counters.add(counter.connectionsOpened, 1);
-    this.#hub.enter(connection);
+    // With keys of its own to come, nothing meant for everyone goes out before they are there.
+    if (this.#sealing === null) this.#hub.enter(connection);
     if ((this.#board.interest & interest.connect) !== 0) {
       const { id, name, codec, remoteAddress } = connection;
       this.#tell(recordKind.onConnect, { id, name, codec, remoteAddress } satisfies ConnectNotice);
     }
-    this.#intake.welcome(connection);
+    this.#intake.welcome(connection, () => this.#welcomed(connection));
+  }
+
+  /** Its `connect` handler is done. */
+  #welcomed(connection: ShardConnection): void {
+    if (this.#sealing === null || !connection.isOpen) return;
+    if (this.#sealing.out.greet(connection)) {
+      this.#hub.enter(connection);
+      return;
+    }
+    this.#log.write('error', 'a seal2 connection has no key: close', { connection: connection.id });
+    connection.close(closeCode.internalError, 'no key');
   }
 
   /** A notice for main's listeners. */
@@ -315,6 +373,7 @@ export class Shard {
 
   #close(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
     connection.socket = null;
+    this.#sealing?.out.forget(connection);
     this.#connections.delete(connection.id);
     if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
     if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
@@ -332,8 +391,17 @@ export class Shard {
     this.#guard.run('disconnect', connection, () => disconnect.call(handlers, connection, code, reason));
   }
 
+  /** What was sent to this shard is published, and what it publishes is in its ring, or `deadline` has come. */
+  async #settle(deadline: number): Promise<void> {
+    await whenIdle(() => this.#offload.pending === 0, deadline);
+    await this.#bus.flushed(deadline);
+    this.#post({ kind: 'settled' });
+  }
+
   async #drain(graceMs: number): Promise<void> {
     this.#transport.stopListening();
+    const { out } = this.#sealing ?? {};
+    if (out !== undefined && !(await whenIdle(() => out.isIdle, performance.now() + graceMs / 2))) out.finishNow();
     await drainConnections(this.#connections, graceMs, this.#bus);
     this.release();
   }
@@ -344,6 +412,7 @@ export class Shard {
     // Their end is told now: the transport tells nothing of what it cuts.
     for (const connection of [...this.#connections.values()]) this.#close(connection, 1006, '', 'lost');
     this.#closed = true;
+    this.#offload.close();
     this.#router.close();
     this.#transport.close();
     this.#board.setShardOpen(this.#start.shard, false);

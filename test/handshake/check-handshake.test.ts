@@ -13,6 +13,7 @@ const policy: HandshakePolicy = {
   subprotocols: ['json'],
   unknownSubprotocol: 'reject',
   origins: 'same-origin',
+  security: null,
 };
 
 /** A good request with headers changed (undefined: left out). */

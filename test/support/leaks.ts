@@ -3,6 +3,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { type Engine, type EngineOptions, startEngine } from '#dist/main/index.js';
 import { terminateClients } from './client.ts';
 import { destroyRawSockets } from './raw-socket.ts';
+import { terminateSealedClients } from './sealed-client.ts';
 import { pause } from './waiting.ts';
 
 /** What is open in this process, by kind. */
@@ -73,6 +74,7 @@ export async function withEngine<T>(options: EngineOptions, use: (engine: Engine
     throw error;
   } finally {
     terminateClients();
+    terminateSealedClients();
     destroyRawSockets();
   }
   await assertNothingLeft(before);

@@ -8,6 +8,7 @@ export type CloseCodeName =
   | 'serviceRestart'
   | 'slowConsumer'
   | 'badMessage'
+  | 'sealFailed'
   | 'nameReplaced'
   | 'limitExceeded'
   | 'nameTaken';
@@ -26,6 +27,7 @@ export const closeCode: Readonly<Record<CloseCodeName, number>> = Object.freeze(
   serviceRestart: 1012,
   slowConsumer: 3008,
   badMessage: 3501,
+  sealFailed: 3502,
   nameReplaced: 3503,
   limitExceeded: 3504,
   nameTaken: 3505,

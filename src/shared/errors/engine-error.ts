@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'ERR_PLACEMENT_UNSUPPORTED'
   | 'ERR_MESSAGE_INVALID'
   | 'ERR_CLOSE_CODE_INVALID'
+  | 'ERR_SECURITY_OFF'
   // What a client sent.
   | 'ERR_MESSAGE_MALFORMED'
   | 'ERR_TYPE_UNKNOWN'
@@ -32,6 +33,7 @@ export type ErrorCode =
   | 'ERR_HANDSHAKE_KEY'
   | 'ERR_HANDSHAKE_ORIGIN'
   | 'ERR_HANDSHAKE_SUBPROTOCOL'
+  | 'ERR_HANDSHAKE_NONCE'
   | 'ERR_NAME_INVALID'
   | 'ERR_SHUTTING_DOWN'
   // Sealed messages.

@@ -1,0 +1,199 @@
+import type { EngineConfig } from '../shared/config.ts';
+import { type Counters, counter } from '../shared/counters.ts';
+import type { ShardJob } from '../shared/ipc.ts';
+import type { OffloadOutcome } from '../shared/offload.ts';
+import { runJob, type SealJob } from '../shared/security/index.ts';
+import { type Audience, variantOf } from './audience.ts';
+import { Lane, type Slot } from './lane.ts';
+import type { OffloadPort } from './offload-port.ts';
+import type { Sealer } from './sealer.ts';
+import type { ShardConnection } from './shard-connection.ts';
+import { sharedCopy } from './shared-copy.ts';
+import type { SendVerdict, Transport } from './transport/transport.ts';
+
+export interface SealedOutOptions {
+  readonly config: EngineConfig;
+  readonly counters: Counters;
+  readonly transport: Transport;
+  readonly sealer: Sealer;
+  readonly offload: OffloadPort<ShardJob>;
+  /** A message was not given to this connection: its bound of bytes that wait is reached. */
+  dropped(connection: ShardConnection): void;
+  error(error: unknown): void;
+}
+
+/** A channel's lane that holds more than this is emptied by doing its work here: memory stays bounded, nothing is lost. */
+const laneLimitBytes = 16_777_216;
+
+/**
+ * Seals what goes out and sends it, in order. Small payloads are sealed here; large ones in the pool, and whatever
+ * follows on the same lane waits for them.
+ */
+export class SealedOut {
+  readonly #options: SealedOutOptions;
+  readonly #counters: Counters;
+  readonly #sealer: Sealer;
+  /** Lanes with something in them. */
+  readonly #lanes = new Set<Lane>();
+
+  constructor(options: SealedOutOptions) {
+    this.#options = options;
+    this.#counters = options.counters;
+    this.#sealer = options.sealer;
+  }
+
+  /** Whether nothing waits for the pool. */
+  get isIdle(): boolean {
+    return this.#lanes.size === 0;
+  }
+
+  /** The connection is gone. */
+  forget(connection: ShardConnection): void {
+    if (connection.lane === null) return;
+    this.#lanes.delete(connection.lane);
+    connection.lane.discard();
+    connection.lane = null;
+  }
+
+  /** Does here and now what was to be done in the pool. */
+  finishNow(): void {
+    for (const lane of [...this.#lanes]) lane.finishNow();
+  }
+
+  /** Whether members of this variant get sealed or flagged frames. */
+  pipes(variant: number, codecIndex: number): boolean {
+    return this.#sealer.hasKeys || variant !== codecIndex;
+  }
+
+  /** Seals once for all members of a variant (checklist H-98). */
+  publish(audience: Audience, variant: number, payload: Uint8Array, codecIndex: number): void {
+    const sealing = variant === variantOf(codecIndex, true) ? 'deflate' : 'classic';
+    const level = this.#sealer.deflateLevel(sealing, payload.length);
+    if (this.#isLarge(payload.length, level)) {
+      const job = this.#sealer.sealForAll(sharedCopy(payload), sealing);
+      const lane = (): Lane => {
+        audience.lanes[variant] ??= this.#open(
+          (frame) => this.#publishFrame(audience, variant, frame),
+          () => {
+            audience.lanes[variant] = undefined;
+          },
+        );
+        return audience.lanes[variant];
+      };
+      if (this.#offload(job, lane)) return;
+    }
+    const frame = this.#seal(this.#sealer.sealForAll(payload, sealing));
+    const lane = audience.lanes[variant];
+    if (lane === undefined) this.#publishFrame(audience, variant, frame);
+    else this.#push(lane, frame);
+  }
+
+  /** Seals for one connection. */
+  send(connection: ShardConnection, payload: Uint8Array): SendVerdict {
+    const { socket } = connection;
+    if (socket === null) return 'closed';
+    if (!this.greet(connection)) return 'closed';
+    const { lane } = connection;
+    if (lane !== null && connection.bufferedBytes + payload.length > this.#options.config.maxBackpressureBytes) {
+      this.#options.dropped(connection);
+      return 'dropped';
+    }
+    const level = this.#sealer.deflateLevel(connection.sealing, payload.length);
+    const large = this.#isLarge(payload.length, level);
+    const job = this.#sealer.sealFor(connection, large ? sharedCopy(payload) : payload);
+    if (large && this.#offload(job, () => this.#laneOf(connection))) return 'buffered';
+    const frame = this.#seal(job);
+    if (connection.lane === null) return this.#sendFrame(connection, frame);
+    this.#push(connection.lane, frame);
+    return 'buffered';
+  }
+
+  /** Sends the first frame of a session, if that was not done yet. False: there is no key to do it with. */
+  greet(connection: ShardConnection): boolean {
+    if (connection.session === null || connection.isGreeted) return true;
+    const job = this.#sealer.hello(connection);
+    if (job === null) return false;
+    connection.isGreeted = true;
+    connection.socket?.send(this.#seal(job), true);
+    return true;
+  }
+
+  #isLarge(bytes: number, deflateLevel: number): boolean {
+    const { threads, thresholdBytes } = this.#options.config.offload;
+    return threads > 0 && (bytes >= thresholdBytes.seal || (deflateLevel > 0 && bytes >= thresholdBytes.deflate));
+  }
+
+  #seal(job: SealJob): Uint8Array {
+    this.#counters.add(counter.seals, 1);
+    return runJob(job);
+  }
+
+  /** False: the pool does not take it. The lane is asked for only if it does. */
+  #offload(job: SealJob, laneFor: () => Lane): boolean {
+    let slot: Slot | null = null;
+    const ticket = this.#options.offload.submit(job, (outcome) => {
+      this.#counters.add(counter.seals, 1);
+      if (slot !== null) this.#fill(slot, outcome);
+    });
+    if (ticket === null) return false;
+    const lane = laneFor();
+    slot = lane.pushPending(job.source.length);
+    slot.ticket = ticket;
+    this.#bound(lane);
+    return true;
+  }
+
+  #fill(slot: Slot, outcome: OffloadOutcome): void {
+    if (outcome.ok) {
+      slot.fill(outcome.bytes);
+      return;
+    }
+    slot.skip();
+    this.#options.error(new Error(`a message could not be sealed: ${outcome.text}`));
+  }
+
+  #push(lane: Lane, frame: Uint8Array): void {
+    lane.pushReady(frame);
+    this.#bound(lane);
+  }
+
+  #bound(lane: Lane): void {
+    if (lane.bytes > laneLimitBytes) lane.finishNow();
+  }
+
+  #open(deliver: (frame: Uint8Array) => void, emptied: () => void): Lane {
+    const lane = new Lane(deliver, () => {
+      this.#lanes.delete(lane);
+      emptied();
+    });
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  #laneOf(connection: ShardConnection): Lane {
+    connection.lane ??= this.#open(
+      (frame) => this.#sendFrame(connection, frame),
+      () => {
+        connection.lane = null;
+      },
+    );
+    return connection.lane;
+  }
+
+  #publishFrame(audience: Audience, variant: number, frame: Uint8Array): void {
+    const members = audience.counts[variant] ?? 0;
+    if (members === 0) return;
+    this.#counters.add(counter.messagesOut, members);
+    this.#counters.add(counter.bytesOut, members * frame.length);
+    this.#options.transport.publish(audience.topicOf(variant), frame, true);
+  }
+
+  #sendFrame(connection: ShardConnection, frame: Uint8Array): SendVerdict {
+    const verdict = connection.socket?.send(frame, true) ?? 'closed';
+    if (verdict === 'sent' || verdict === 'buffered') {
+      this.#counters.add(counter.messagesOut, 1);
+      this.#counters.add(counter.bytesOut, frame.length);
+    }
+    return verdict;
+  }
+}

@@ -1,0 +1,138 @@
+import type { SecurityPolicy } from '../shared/config.ts';
+import { EngineError } from '../shared/errors/index.ts';
+import type { KeyRing } from '../shared/key-ring.ts';
+import type { KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
+import type { ShardConnection } from './shard-connection.ts';
+
+/**
+ * How a connection's frames are built, as its subprotocol says: `classic` as the Go peers do, `deflate` with a flag in
+ * front of the payload that says whether it is deflated, `seal2` with that and with protection against replays.
+ */
+export type Sealing = 'classic' | 'deflate' | 'seal2';
+
+const nothing = new Uint8Array(0);
+
+function hasKey(keys: KeySet): boolean {
+  return keys.aesKey !== null || keys.hmacKey !== null;
+}
+
+/** What it takes to open a frame. */
+export interface OpenPlan {
+  readonly job: OpenJob;
+  /** To be remembered by the session once the frame turned out to be good. */
+  readonly counter: number;
+  /** Keys to try if these do not fit: after a rotation, for frames that do not name their key. */
+  readonly retry: KeySet | null;
+}
+
+/** Decides with which keys and in which form frames are sealed and opened. The work itself is for whoever runs the jobs. */
+export class Sealer {
+  readonly #policy: SecurityPolicy;
+  readonly #maxMessageBytes: number;
+  #ring: KeyRing;
+
+  constructor(policy: SecurityPolicy, ring: KeyRing, maxMessageBytes: number) {
+    this.#policy = policy;
+    this.#ring = ring;
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  rotate(ring: KeyRing): void {
+    this.#ring = ring;
+  }
+
+  /** Whether the engine has keys. Without, only connections with keys of their own are sealed for. */
+  get hasKeys(): boolean {
+    return hasKey(this.#ring.current);
+  }
+
+  /** Whether this connection's messages are sealed, or flagged, and so go out in binary frames (checklist H-96). */
+  isPiped(connection: ShardConnection): boolean {
+    return connection.sealing !== 'classic' || connection.hasOwnKeys || this.hasKeys;
+  }
+
+  /** Level at which a payload is deflated before it is sealed; 0: it is not. */
+  deflateLevel(sealing: Sealing, payloadBytes: number): number {
+    const { compress } = this.#policy;
+    return sealing === 'classic' || compress === null || payloadBytes < compress.thresholdBytes ? 0 : compress.level;
+  }
+
+  /** For everyone without keys or a session of their own. */
+  sealForAll(source: Uint8Array, sealing: 'classic' | 'deflate'): SealJob {
+    return this.#seal(source, sealing, this.#ring.current, null, null);
+  }
+
+  /** For one connection with keys or a session of its own. Counts: frames must be sent in the order of these calls. */
+  sealFor(connection: ShardConnection, source: Uint8Array): SealJob {
+    const keys = this.#keysOf(connection, this.#ring.current);
+    const { prefix, aad } = connection.session?.next(keys.id) ?? { prefix: null, aad: null };
+    return this.#seal(source, connection.sealing, keys, prefix, aad);
+  }
+
+  /** The first frame of a session; null: there is no key to seal it with. */
+  hello(connection: ShardConnection): SealJob | null {
+    const keys = this.#keysOf(connection, this.#ring.current);
+    if (connection.session === null || !hasKey(keys)) return null;
+    const { prefix, aad } = connection.session.hello(keys.id);
+    return this.#seal(nothing, connection.sealing, keys, prefix, aad);
+  }
+
+  /**
+   * How to open a connection's frame. Throws `ERR_SEAL_FORMAT`, `ERR_SEAL_REPLAYED` or `ERR_SEAL_KEY_UNKNOWN`, which need
+   * no key to be known.
+   */
+  openFrom(connection: ShardConnection, frame: Uint8Array): OpenPlan {
+    if (connection.session === null) {
+      const retry = this.#previous === null ? null : this.#keysOf(connection, this.#previous);
+      return { job: this.#open(connection, frame, this.#ring.current, null), counter: 0, retry };
+    }
+    const { keyId, counter, body, aad } = connection.session.read(frame);
+    const keys = keyId === this.#ring.current.id ? this.#ring.current : this.#previous;
+    if (keys === null || keys.id !== keyId) {
+      throw new EngineError('ERR_SEAL_KEY_UNKNOWN', `no key has the id ${keyId}, or no longer`);
+    }
+    return { job: this.#open(connection, body, keys, aad), counter, retry: null };
+  }
+
+  get #previous(): KeySet | null {
+    const { previous, previousUntil } = this.#ring;
+    return previous !== null && Date.now() < previousUntil ? previous : null;
+  }
+
+  /** Keys of its own stand in for the engine's (checklist H-93). */
+  #keysOf(connection: ShardConnection, keys: KeySet): KeySet {
+    if (!connection.hasOwnKeys) return keys;
+    return { id: keys.id, aesKey: connection.aesKey ?? keys.aesKey, hmacKey: connection.hmacKey ?? keys.hmacKey };
+  }
+
+  #seal(
+    source: Uint8Array,
+    sealing: Sealing,
+    keys: KeySet,
+    prefix: Uint8Array | null,
+    aad: Uint8Array | null,
+  ): SealJob {
+    return {
+      op: 'seal',
+      source,
+      keys,
+      signThenEncrypt: this.#policy.signThenEncrypt,
+      flagged: sealing !== 'classic',
+      deflateLevel: this.deflateLevel(sealing, source.length),
+      prefix,
+      aad,
+    };
+  }
+
+  #open(connection: ShardConnection, source: Uint8Array, keys: KeySet, aad: Uint8Array | null): OpenJob {
+    return {
+      op: 'open',
+      source,
+      keys: this.#keysOf(connection, keys),
+      signThenEncrypt: this.#policy.signThenEncrypt,
+      flagged: connection.sealing !== 'classic',
+      maxBytes: this.#maxMessageBytes,
+      aad,
+    };
+  }
+}
