@@ -7,7 +7,7 @@ import { createDoorbells, createRing, type DoorbellMemory, type RingMemory } fro
 export interface EngineMemory {
   readonly rings: readonly RingMemory[];
   readonly doorbells: DoorbellMemory;
-  /** Words: the engine's state, main's interest, then one state per shard. */
+  /** Words: the engine's state, main's interest, the pool's depth, then one state per shard. */
   readonly states: SharedArrayBuffer;
   /** One block of counters per thread, see counters.ts. */
   readonly counters: SharedArrayBuffer;
@@ -24,12 +24,18 @@ export function shardOfThread(thread: number): number {
 /** Bytes per block of counters: room for 64, a multiple of a cache line. */
 export const counterBlockBytes = 512;
 
+/** Places in `states`. */
+const engineWord = 0;
+const interestWord = 1;
+const offloadWord = 2;
+const firstShardWord = 3;
+
 export function createEngineMemory(shards: number, ringBytes: number): EngineMemory {
   const threads = shards + 1;
   return {
     rings: Array.from({ length: threads }, () => createRing(ringBytes, threads)),
     doorbells: createDoorbells(threads),
-    states: new SharedArrayBuffer((2 + shards) * 4),
+    states: new SharedArrayBuffer((firstShardWord + shards) * 4),
     counters: new SharedArrayBuffer(threads * counterBlockBytes),
   };
 }
@@ -43,10 +49,6 @@ export const interest: Readonly<Record<'connect' | 'message' | 'disconnect', num
   message: 2,
   disconnect: 4,
 });
-
-const engineWord = 0;
-const interestWord = 1;
-const firstShardWord = 2;
 
 /** The few words that all threads of an engine share, and may wait on. */
 export class StateBoard {
@@ -70,6 +72,24 @@ export class StateBoard {
 
   set interest(bits: number) {
     Atomics.store(this.#words, interestWord, bits);
+  }
+
+  /** Jobs of all shards that the pool was given and that are not done. */
+  get offloadDepth(): number {
+    return Atomics.load(this.#words, offloadWord);
+  }
+
+  /** Counts one more job, if that makes at most `max`. */
+  enterOffload(max: number): boolean {
+    // Add first, look after: of two that see the last place, one gets it. A refused one is seen for a moment, so that
+    // another may be refused too early, but never is one too many let in.
+    if (Atomics.add(this.#words, offloadWord, 1) < max) return true;
+    Atomics.sub(this.#words, offloadWord, 1);
+    return false;
+  }
+
+  leaveOffload(): void {
+    Atomics.sub(this.#words, offloadWord, 1);
   }
 
   /** Whether shard i's App is open: its thread must then not be ended from outside (the process would abort). */
