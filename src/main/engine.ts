@@ -12,6 +12,7 @@ import {
   threadOfShard,
 } from '../shared/engine-memory.ts';
 import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
+import type { ShardJob } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
 import { checkName } from '../shared/names.ts';
@@ -62,7 +63,7 @@ function checkGrace(graceMs: number): void {
   });
 }
 
-const defaultOffloadTask = new URL('../worker/offload-task.js', import.meta.url);
+const defaultOffloadTask = new URL('./seal-task.js', import.meta.url);
 
 /** Parts that a test may replace. */
 export interface EngineParts {
@@ -87,7 +88,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #reader = new RecordReader();
   readonly #pool: ShardPool;
   readonly #guarded: GuardedEngine;
-  readonly #offload: OffloadPool;
+  readonly #offload: OffloadPool<ShardJob>;
   #keys: KeyRing;
   #port = 0;
   #closing: Promise<void> | null = null;
@@ -98,12 +99,13 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { config } = options;
     const { threads, maxQueue, timeoutMs } = config.offload;
     this.#keys = options.keys;
-    this.#offload = new OffloadPool({
+    this.#offload = new OffloadPool<ShardJob>({
       filename: offloadTask,
       threads,
       maxQueue,
       timeoutMs,
-      log: (level: 'warn', fields: object, text: string) => this.#logger[level](fields, text),
+      log: (level, fields, text) => this.#logger[level](fields, text),
+      failed: () => this.#count(counter.offloadThreadsFailed),
     });
     this.#config = config;
     this.#closeGraceMs = options.closeGraceMs;

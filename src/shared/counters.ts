@@ -32,6 +32,8 @@ export const counterNames = [
   'offloadFull',
   'offloadFailed',
   'offloadLate',
+  /** Threads of the pool that crashed, hung, or could not be started. */
+  'offloadThreadsFailed',
   /** Frames that could not be opened: wrong key or changed on the way, wrong signature, no frame at all, seen before. */
   'openFailedDecrypt',
   'openFailedSignature',

@@ -21,8 +21,8 @@ export function shardOfThread(thread: number): number {
   return thread - 1;
 }
 
-/** Bytes per block of counters: room for 64, a multiple of a cache line. */
-export const counterBlockBytes = 512;
+/** Bytes per block of counters: room for 128, a multiple of a cache line. */
+export const counterBlockBytes = 1_024;
 
 /** Places in `states`. */
 const engineWord = 0;

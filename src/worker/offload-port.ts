@@ -20,7 +20,7 @@ export interface OffloadPortOptions<J> {
   readonly board: StateBoard;
   readonly counters: {
     /** A job went out. */
-    taken(): void;
+    taken(job: J): void;
     /** One did not, because too many are out. */
     full(): void;
     /** The pool could not do one. */
@@ -146,7 +146,7 @@ export class OffloadPort<J> {
     this.#pending += 1;
     this.#out.set(errand.id, errand);
     if (this.#timer === null) this.#watch(errand, now);
-    counters.taken();
+    counters.taken(job);
     return errand;
   }
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Engine } from '#dist/main/engine.js';
 import { type EngineOptions, startEngine } from '#dist/main/index.js';
-import { withEngine } from '../support/leaks.ts';
-import { connectSealed, type SealedClient } from '../support/sealed-client.ts';
-import { until, within } from '../support/waiting.ts';
+import { compileOptions } from '#dist/main/options.js';
+import { assertNothingLeft, openResources, withEngine } from '../support/leaks.ts';
+import { connectSealed, type SealedClient, terminateSealedClients } from '../support/sealed-client.ts';
+import { pause, until, within } from '../support/waiting.ts';
 import { engineKeys } from './own-keys.ts';
 
 const messageCount = 1_000;
@@ -37,8 +39,8 @@ const options: EngineOptions = {
   offload: { threads: 2 },
 };
 
-async function inOrder(client: SealedClient, arrived: (number: number) => void): Promise<void> {
-  for (let number = 0; number < messageCount; number++) {
+async function inOrder(client: SealedClient, count: number, arrived: (number: number) => void): Promise<void> {
+  for (let number = 0; number < count; number++) {
     assert.equal(numberOf((await client.next()).data), number);
     arrived(number);
     // What was read is not needed again.
@@ -48,13 +50,25 @@ async function inOrder(client: SealedClient, arrived: (number: number) => void):
 }
 
 /** Runs `publish(number)` for each, never more than the window ahead of any subscriber. */
-async function publishAll(clients: readonly SealedClient[], publish: (number: number) => boolean): Promise<void> {
+async function publishAll(
+  clients: readonly SealedClient[],
+  publish: (number: number) => boolean,
+  count = messageCount,
+  pauseMs = 0,
+): Promise<void> {
   const seen = clients.map(() => -1);
-  const done = Promise.all(clients.map((client, i) => inOrder(client, (number) => (seen[i] = number))));
-  for (let number = 0; number < messageCount; ) {
-    await until(() => number - Math.min(...seen) <= window, 'the subscribers');
-    if (publish(number)) number += 1;
-    else await new Promise((resolve) => setTimeout(resolve, 5));
+  const done = Promise.all(
+    clients.map((client, i) =>
+      inOrder(client, count, (number) => {
+        seen[i] = number;
+      }),
+    ),
+  );
+  for (let number = 0; number < count; ) {
+    await until(() => number - Math.min(...seen) <= window, 'the subscribers', 60_000);
+    const isTaken = publish(number);
+    if (isTaken) number += 1;
+    if (!isTaken || pauseMs > 0) await pause(isTaken ? pauseMs : 5);
   }
   await within(done, 'the last messages', 60_000);
 }
@@ -107,6 +121,43 @@ describe('work in the pool', () => {
       client.all.map((message) => numberOf(message.data)),
       [1, 3, 5, 7, 9, 11, 13, 15, 17, 19],
     );
+  });
+
+  it('threads of the pool that crash and hang lose no message and no order', async () => {
+    const before = openResources();
+    const compiled = compileOptions({
+      host: '127.0.0.1',
+      port: 0,
+      ...options,
+      offload: { threads: 2, timeoutMs: 300 },
+    });
+    const engine = new Engine(compiled, { offloadTask: new URL('./fixtures/faulty-task.js', import.meta.url) });
+    await engine.start();
+    try {
+      const clients = await Promise.all(
+        (['deflate', 'seal2'] as const).map((form) => connectSealed(engine, { keys: engineKeys, form })),
+      );
+      for (const client of clients) await client.subscribe('turns');
+      const sender = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      // Slow enough for the pool to be tried again after its rests.
+      await publishAll(
+        clients,
+        (number) => {
+          sender.send({ type: 'publish', channel: 'turns', data: Buffer.from(payload(number)) }, true);
+          return true;
+        },
+        200,
+        20,
+      );
+      const stats = engine.stats();
+      assert.ok(stats.offloadThreadsFailed > 0, 'threads failed');
+      assert.ok(stats.offloadFailed + stats.offloadLate > 0, 'shards stood in for them');
+      assert.equal(stats.openFailedDecrypt + stats.openFailedReplay + stats.openFailedFormat, 0);
+    } finally {
+      await engine.close();
+      terminateSealedClients();
+    }
+    await assertNothingLeft(before);
   });
 
   it('`offload: false` and a full pool: the shards do the work themselves', async () => {
