@@ -114,7 +114,6 @@ function runClient(order: ClientOrder): Promise<ClientReport> {
 interface Trial {
   readonly light: ClientReport;
   readonly heavy: ClientReport | null;
-  readonly loopBusy: number;
 }
 
 async function trial(pool: boolean, withHeavy: boolean, window: number): Promise<Trial> {
@@ -150,7 +149,7 @@ async function trial(pool: boolean, withHeavy: boolean, window: number): Promise
       );
     }
     for (const report of [light, heavy]) if (report?.error) console.log(`    ${report.error}`);
-    return { light, heavy, loopBusy: 0 };
+    return { light, heavy };
   } finally {
     await engine.close();
   }
@@ -185,7 +184,7 @@ async function printLatency(window: number): Promise<void> {
   console.log(row('`offload: false`', without));
   console.log(row('pool', withPool));
   const ratio = median(withPool.map((one) => one.light.p99)) / median(without.map((one) => one.light.p99));
-  console.log(`\np99 with the pool is ${ratio.toFixed(2)} of that without.\n`);
+  console.log(`\np99 with the pool is ${ratio.toFixed(3)} of that without.\n`);
 }
 
 /** Where handing work to the pool pays, and what it does for everybody else. */

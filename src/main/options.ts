@@ -201,10 +201,10 @@ const schema = z.strictObject({
         timeoutMs: whole(10, 600_000).default(5_000),
         thresholdBytes: z
           .strictObject({
-            seal: whole(0, 67_108_864).default(262_144),
-            open: whole(0, 67_108_864).default(262_144),
+            seal: whole(0, 67_108_864).default(65_536),
+            open: whole(0, 67_108_864).default(65_536),
             deflate: whole(0, 67_108_864).default(16_384),
-            inflate: whole(0, 67_108_864).default(65_536),
+            inflate: whole(0, 67_108_864).default(16_384),
           })
           .prefault({}),
       }),
