@@ -34,6 +34,7 @@ export interface EngineOptions {
   readonly maxMessageBytes?: number;
   readonly maxBackpressureBytes?: number;
   readonly slowConsumer?: 'disconnect' | 'drop';
+  readonly compression?: boolean | { readonly level?: number; readonly thresholdBytes?: number };
   readonly limits?: {
     readonly channelsPerConnection?: number;
     readonly roomsPerConnection?: number;
@@ -61,6 +62,8 @@ const silent = (): void => undefined;
 const silentLogger: EngineLogger = { debug: silent, info: silent, warn: silent, error: silent } as EngineLogger;
 
 const codecNames = codecs.map((codec) => codec.name);
+
+const greatestMessageBytes = 67_108_864;
 
 function whole(least: number, most: number): z.ZodNumber {
   return z.number().int().min(least).max(most);
@@ -113,9 +116,18 @@ const schema = z.strictObject({
     .default('same-origin'),
   replies: z.enum(['off', 'errors', 'all']).default('errors'),
   handlers: handlersUrl.optional(),
-  maxMessageBytes: whole(128, 67_108_864).default(524_288),
+  maxMessageBytes: whole(128, greatestMessageBytes).default(524_288),
   maxBackpressureBytes: whole(1_024, 1_073_741_824).default(1_048_576),
   slowConsumer: z.enum(['disconnect', 'drop']).default('disconnect'),
+  compression: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        level: whole(1, 9).optional(),
+        thresholdBytes: whole(0, greatestMessageBytes).optional(),
+      }),
+    ])
+    .default(false),
   limits: z
     .strictObject({
       channelsPerConnection: whole(1, 1_000_000).default(1_000),
@@ -214,6 +226,21 @@ function optionError(input: unknown, complaint: z.core.$ZodIssue): EngineError {
   });
 }
 
+function compileCompression(
+  given: z.infer<typeof schema>['compression'],
+  maxMessageBytes: number,
+): EngineConfig['compression'] {
+  if (given === false) return null;
+  const { level = 6, thresholdBytes = Math.min(1_024, maxMessageBytes) } = given === true ? {} : given;
+  if (thresholdBytes > maxMessageBytes) {
+    const path = 'compression.thresholdBytes';
+    const allowed = `at most ${maxMessageBytes} (maxMessageBytes)`;
+    const text = `option "${path}" is ${thresholdBytes}; allowed: ${allowed}`;
+    throw new EngineError('ERR_OPTION_INVALID', text, { path, given: thresholdBytes, allowed });
+  }
+  return { level, thresholdBytes };
+}
+
 /**
  * Checks and completes what a user wrote, once. Throws `ERR_OPTION_INVALID` that names the option's path, the value
  * given and what is allowed.
@@ -226,7 +253,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     if (issue === undefined) throw parsed.error;
     throw optionError(given, issue);
   }
-  const { logger, closeGraceMs, startTimeoutMs, handlers, ...rest } = parsed.data;
+  const { logger, closeGraceMs, startTimeoutMs, handlers, compression, ...rest } = parsed.data;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -234,6 +261,10 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
       { path: 'ring.spillBytes', given: rest.ring.spillBytes, allowed: `at least ${rest.maxMessageBytes * 4}` },
     );
   }
-  const config: EngineConfig = { ...rest, handlers: handlers ?? null };
+  const config: EngineConfig = {
+    ...rest,
+    compression: compileCompression(compression, rest.maxMessageBytes),
+    handlers: handlers ?? null,
+  };
   return { config: deepFreeze(config), closeGraceMs, startTimeoutMs, logger: logger ?? silentLogger };
 }

@@ -11,11 +11,14 @@ import type { SendVerdict, Transport } from './transport/transport.ts';
 export class FanOut {
   readonly #transport: Transport;
   readonly #counters: Counters;
+  readonly #compressFromBytes: number;
   readonly #scratch = new Scratch();
 
-  constructor(transport: Transport, counters: Counters) {
+  /** Payloads of at least `compressFromBytes` may be compressed. */
+  constructor(transport: Transport, counters: Counters, compressFromBytes: number) {
     this.#transport = transport;
     this.#counters = counters;
+    this.#compressFromBytes = compressFromBytes;
   }
 
   deliver(audience: Audience, envelope: Envelope): void {
@@ -27,7 +30,8 @@ export class FanOut {
       counters.add(counter.encodes, 1);
       counters.add(counter.messagesOut, members);
       counters.add(counter.bytesOut, members * payload.length);
-      this.#transport.publish(audience.topicOf(codec.index), payload, codec.binary);
+      const compress = payload.length >= this.#compressFromBytes;
+      this.#transport.publish(audience.topicOf(codec.index), payload, codec.binary, compress);
     }
   }
 
@@ -37,7 +41,8 @@ export class FanOut {
     const counters = this.#counters;
     const payload = connection.codecImpl.encode(envelope, this.#scratch);
     counters.add(counter.encodes, 1);
-    const verdict = socket.send(payload, connection.codecImpl.binary);
+    const compress = payload.length >= this.#compressFromBytes;
+    const verdict = socket.send(payload, connection.codecImpl.binary, compress);
     if (verdict === 'sent' || verdict === 'buffered') {
       counters.add(counter.messagesOut, 1);
       counters.add(counter.bytesOut, payload.length);

@@ -96,6 +96,7 @@ export class Shard {
         hardMessageBytes: config.maxMessageBytes + Math.max(config.maxMessageBytes, oversizeBytes),
         maxBackpressureBytes: config.maxBackpressureBytes,
         idleTimeoutSeconds,
+        compression: config.compression,
       },
       {
         upgrade: (request) => this.#upgrade(request),
@@ -114,7 +115,7 @@ export class Shard {
     // An App that is open must be closed before its thread ends, or the process aborts.
     this.#board.setShardOpen(shard, true);
     this.#hub = new Hub(config.limits, this.#counters);
-    this.#fanOut = new FanOut(this.#transport, this.#counters);
+    this.#fanOut = new FanOut(this.#transport, this.#counters, config.compression?.thresholdBytes ?? Infinity);
     this.#router = new Router({
       shard,
       config,

@@ -79,6 +79,7 @@ const defaults: TransportOptions = {
   hardMessageBytes: 1_048_576,
   maxBackpressureBytes: 1_048_576,
   idleTimeoutSeconds: 60,
+  compression: null,
 };
 
 /** The number behind an accepted socket, as the engine's acceptor finds it. */
