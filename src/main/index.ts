@@ -1,5 +1,6 @@
 import { Engine } from './engine.ts';
-import { compileOptions, type EngineOptions } from './options.ts';
+import type { EngineOptions } from './engine-options.ts';
+import { compileOptions } from './options.ts';
 
 export type { CodecName } from '../shared/codec/index.ts';
 export type { CounterName, CounterValues } from '../shared/counters.ts';
@@ -15,7 +16,7 @@ export type {
   PageOptions,
   SecurityKeys,
   SecurityOptions,
-} from './options.ts';
+} from './engine-options.ts';
 export type { NewConnection, RemoteConnection } from './remote-connection.ts';
 export type { EngineStats } from './stats.ts';
 

@@ -1,7 +1,7 @@
 import { EngineError } from '../shared/errors/index.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
-import type { SecurityKeys } from './options.ts';
+import type { SecurityKeys } from './engine-options.ts';
 
 const keyIds = 256;
 

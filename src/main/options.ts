@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import type { Logger } from 'pino';
 import { z } from 'zod';
 import { type CodecName, codecs } from '../shared/codec/index.ts';
 import { deepFreeze, type EngineConfig, type SecurityPolicy } from '../shared/config.ts';
@@ -8,80 +7,8 @@ import { type KeyRing, noKeys } from '../shared/key-ring.ts';
 import type { OffloadConfig } from '../shared/offload.ts';
 import { maxConsumers, maxRingBytes, minRingBytes } from '../shared/ring/index.ts';
 import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
-
-/** What a pino logger has; any logger with these methods will do. */
-export type EngineLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
-
-/** A page that the engine serves by itself on its port. */
-export interface PageOptions {
-  /** Default `text/html; charset=utf-8`. */
-  readonly contentType?: string;
-  readonly body: string;
-}
-
-/** Keys to seal with. docs/security.md says what each mode protects and what not. */
-export interface SecurityKeys {
-  /** AES-256-GCM key of exactly 32 bytes. Without it nothing is encrypted. */
-  readonly aesKey?: Uint8Array;
-  /** HMAC-SHA256 key of at least 1 byte, better 32. Without it nothing is signed. */
-  readonly hmacKey?: Uint8Array;
-  /** 0–255, sent in clear by `+seal2` subprotocols. Default: 0, and one more at each rotation. */
-  readonly keyId?: number;
-}
-
-export interface SecurityOptions extends SecurityKeys {
-  readonly signThenEncrypt?: boolean;
-  readonly compress?: boolean | { readonly level?: number; readonly thresholdBytes?: number };
-  readonly replayProtection?: 'off' | 'optional' | 'required';
-  readonly maxFailures?: number;
-}
-
-export interface OffloadOptions {
-  readonly threads?: number;
-  readonly maxQueue?: number;
-  readonly timeoutMs?: number;
-  readonly thresholdBytes?: {
-    readonly seal?: number;
-    readonly open?: number;
-    readonly deflate?: number;
-    readonly inflate?: number;
-  };
-}
-
-/** What `startEngine` takes. docs/options.md has the units, defaults and bounds of each. */
-export interface EngineOptions {
-  readonly shards?: number;
-  readonly host?: string;
-  readonly port?: number;
-  readonly path?: string;
-  readonly backlog?: number;
-  readonly acceptor?: 'auto' | 'handover' | 'shard';
-  readonly placement?: { readonly by: 'connection' | 'address' };
-  readonly subprotocols?: readonly CodecName[];
-  readonly unknownSubprotocol?: 'reject' | 'json';
-  readonly duplicateName?: 'allow' | 'reject' | 'replace';
-  readonly origins?: 'same-origin' | '*' | readonly string[];
-  readonly replies?: 'off' | 'errors' | 'all';
-  readonly handlers?: URL | string;
-  readonly maxMessageBytes?: number;
-  readonly maxBackpressureBytes?: number;
-  readonly slowConsumer?: 'disconnect' | 'drop';
-  readonly limits?: {
-    readonly channelsPerConnection?: number;
-    readonly roomsPerConnection?: number;
-    readonly channelNameBytes?: number;
-    readonly malformedMessages?: number;
-    readonly pendingMessages?: number;
-  };
-  readonly security?: SecurityOptions;
-  readonly offload?: false | OffloadOptions;
-  readonly ring?: { readonly bytes?: number; readonly spillBytes?: number };
-  readonly health?: { readonly live?: string; readonly ready?: string } | false;
-  readonly pages?: Readonly<Record<string, PageOptions>>;
-  readonly closeGraceMs?: number;
-  readonly startTimeoutMs?: number;
-  readonly logger?: EngineLogger;
-}
+import type { EngineLogger, EngineOptions } from './engine-options.ts';
+import { optionError } from './option-error.ts';
 
 /** The configuration of the shards, and what main keeps to itself. */
 export interface CompiledOptions {
@@ -97,6 +24,8 @@ const silent = (): void => undefined;
 const silentLogger: EngineLogger = { debug: silent, info: silent, warn: silent, error: silent } as EngineLogger;
 
 const codecNames = codecs.map((codec) => codec.name);
+
+const greatestMessageBytes = 67_108_864;
 
 function whole(least: number, most: number): z.ZodNumber {
   return z.number().int().min(least).max(most);
@@ -132,7 +61,8 @@ function key(check: (value: unknown) => Uint8Array, allowed: string) {
 const aesKey = key((value) => checkAesKey(value), 'a Uint8Array of exactly 32 bytes');
 const hmacKey = key((value) => checkHmacKey(value), 'a Uint8Array of at least 1 byte');
 
-const schema = z.strictObject({
+/** What may be written, completed with defaults. docs/options.md describes each option. */
+const optionSchema = z.strictObject({
   shards: whole(1, maxConsumers - 1).default(() => Math.max(1, availableParallelism() - 1)),
   host: z.string().min(1).default('0.0.0.0'),
   port: whole(0, 65_535).default(8080),
@@ -164,9 +94,18 @@ const schema = z.strictObject({
     .default('same-origin'),
   replies: z.enum(['off', 'errors', 'all']).default('errors'),
   handlers: handlersUrl.optional(),
-  maxMessageBytes: whole(128, 67_108_864).default(524_288),
+  maxMessageBytes: whole(128, greatestMessageBytes).default(524_288),
   maxBackpressureBytes: whole(1_024, 1_073_741_824).default(1_048_576),
   slowConsumer: z.enum(['disconnect', 'drop']).default('disconnect'),
+  compression: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        level: whole(1, 9).optional(),
+        thresholdBytes: whole(0, greatestMessageBytes).optional(),
+      }),
+    ])
+    .default(false),
   limits: z
     .strictObject({
       channelsPerConnection: whole(1, 1_000_000).default(1_000),
@@ -229,86 +168,7 @@ const schema = z.strictObject({
   logger: loggerShape.optional(),
 });
 
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  let value = input;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null) return undefined;
-    value = Reflect.get(value, key);
-  }
-  return value;
-}
-
-function unitOf(origin: string): string {
-  return origin === 'string' ? ' character(s)' : origin === 'array' ? ' element(s)' : '';
-}
-
-/** What a schema's complaint says is allowed, in words. */
-function allowed(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'too_small':
-      return `at least ${issue.minimum}${unitOf(issue.origin)}`;
-    case 'too_big':
-      return `at most ${issue.maximum}${unitOf(issue.origin)}`;
-    case 'invalid_value':
-      return issue.values.map((value) => JSON.stringify(value)).join(' or ');
-    case 'invalid_type':
-      return `${issue.expected === 'int' ? 'a whole number' : issue.expected}`;
-    case 'unrecognized_keys':
-      return 'nothing, there is no such option';
-    case 'invalid_key':
-      return `as its name ${issue.issues.map((inner) => allowed(inner)).join(', ')}`;
-    case 'invalid_union':
-      return issue.errors
-        .flat()
-        .map((inner) => allowed(inner))
-        .join(', or ');
-    default:
-      return issue.message;
-  }
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'number') return String(value);
-  if (typeof value === 'bigint' || typeof value === 'function' || typeof value === 'symbol') return typeof value;
-  try {
-    return JSON.stringify(value)?.slice(0, 80) ?? String(value);
-  } catch {
-    return typeof value;
-  }
-}
-
-/** Of the complaints of a union's branches, one about something inside of the value says more than the union's own. */
-function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
-  if (issue.code !== 'invalid_union') return issue;
-  const inner = issue.errors.flat().find((one) => one.path.length > 0);
-  return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
-}
-
-/** A key is never shown: not even a wrong one, which may be the right one with a typing error. */
-function isKey(path: readonly PropertyKey[]): boolean {
-  return path[0] === 'security' && (path[1] === 'aesKey' || path[1] === 'hmacKey');
-}
-
-function describeKey(value: unknown): string {
-  return value instanceof Uint8Array ? `${value.length} bytes` : `a value of type ${typeof value}`;
-}
-
-function optionError(input: unknown, complaint: z.core.$ZodIssue): EngineError {
-  const issue = innermost(complaint);
-  const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
-  const path = [...issue.path, ...keys.slice(0, 1)];
-  const name = path.map(String).join('.');
-  const given = isKey(path) ? describeKey(valueAt(input, path)) : valueAt(input, path);
-  const what = allowed(issue);
-  const subject = name === '' ? 'the options are' : `option "${name}" is`;
-  return new EngineError('ERR_OPTION_INVALID', `${subject} ${show(given)}; allowed: ${what}`, {
-    path: name,
-    given,
-    allowed: what,
-  });
-}
-
-type ParsedOptions = z.output<typeof schema>;
+type ParsedOptions = z.output<typeof optionSchema>;
 type ParsedSecurity = NonNullable<ParsedOptions['security']>;
 
 const compressDefaults = { level: 6, thresholdBytes: 1_024 };
@@ -334,19 +194,34 @@ function offloadConfig(offload: ParsedOptions['offload'], shards: number): Offlo
   return { threads: 0, maxQueue: 1, timeoutMs: 1, thresholdBytes: { seal: 0, open: 0, deflate: 0, inflate: 0 } };
 }
 
+function compileCompression(
+  given: z.infer<typeof optionSchema>['compression'],
+  maxMessageBytes: number,
+): EngineConfig['compression'] {
+  if (given === false) return null;
+  const { level = 6, thresholdBytes = Math.min(1_024, maxMessageBytes) } = given === true ? {} : given;
+  if (thresholdBytes > maxMessageBytes) {
+    const path = 'compression.thresholdBytes';
+    const allowed = `at most ${maxMessageBytes} (maxMessageBytes)`;
+    const text = `option "${path}" is ${thresholdBytes}; allowed: ${allowed}`;
+    throw new EngineError('ERR_OPTION_INVALID', text, { path, given: thresholdBytes, allowed });
+  }
+  return { level, thresholdBytes };
+}
+
 /**
  * Checks and completes what a user wrote, once. Throws `ERR_OPTION_INVALID` that names the option's path, the value
  * given and what is allowed.
  */
 export function compileOptions(input: number | EngineOptions = {}): CompiledOptions {
   const given: unknown = typeof input === 'number' ? { shards: input } : input;
-  const parsed = schema.safeParse(given);
+  const parsed = optionSchema.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     if (issue === undefined) throw parsed.error;
     throw optionError(given, issue);
   }
-  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, ...rest } = parsed.data;
+  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, ...rest } = parsed.data;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -356,6 +231,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
   }
   const config: EngineConfig = {
     ...rest,
+    compression: compileCompression(compression, rest.maxMessageBytes),
     handlers: handlers ?? null,
     security: security === undefined ? null : securityPolicy(security),
     offload: offloadConfig(offload, rest.shards),

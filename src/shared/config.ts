@@ -39,6 +39,8 @@ export interface EngineConfig {
   readonly maxMessageBytes: number;
   readonly maxBackpressureBytes: number;
   readonly slowConsumer: 'disconnect' | 'drop';
+  /** Null: permessage-deflate is not offered to anybody. */
+  readonly compression: { readonly level: number; readonly thresholdBytes: number } | null;
   readonly limits: {
     readonly channelsPerConnection: number;
     readonly roomsPerConnection: number;

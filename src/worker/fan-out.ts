@@ -21,12 +21,15 @@ export class FanOut {
   readonly #transport: Transport;
   readonly #counters: Counters;
   readonly #sealing: Sealing | null;
+  readonly #compressFromBytes: number;
   readonly #scratch = new Scratch();
 
-  constructor(transport: Transport, counters: Counters, sealing: Sealing | null) {
+  /** Payloads of at least `compressFromBytes` may be compressed, unless they are sealed (checklist H-97). */
+  constructor(transport: Transport, counters: Counters, sealing: Sealing | null, compressFromBytes: number) {
     this.#transport = transport;
     this.#counters = counters;
     this.#sealing = sealing;
+    this.#compressFromBytes = compressFromBytes;
   }
 
   deliver(audience: Audience, envelope: Envelope): void {
@@ -56,7 +59,8 @@ export class FanOut {
   #publish(audience: Audience, variant: number, members: number, payload: Uint8Array, binary: boolean): void {
     this.#counters.add(counter.messagesOut, members);
     this.#counters.add(counter.bytesOut, members * payload.length);
-    this.#transport.publish(audience.topicOf(variant), payload, binary);
+    const compress = payload.length >= this.#compressFromBytes;
+    this.#transport.publish(audience.topicOf(variant), payload, binary, compress);
   }
 
   #deliverSealed(out: SealedOut, audience: Audience, codec: Codec, payload: Uint8Array): void {
@@ -74,7 +78,7 @@ export class FanOut {
     const { socket } = connection;
     if (socket === null) return 'closed';
     if (this.#sealing?.sealer.isPiped(connection) === true) return this.#sealing.out.send(connection, payload);
-    const verdict = socket.send(payload, connection.codecImpl.binary);
+    const verdict = socket.send(payload, connection.codecImpl.binary, payload.length >= this.#compressFromBytes);
     if (verdict === 'sent' || verdict === 'buffered') {
       this.#counters.add(counter.messagesOut, 1);
       this.#counters.add(counter.bytesOut, payload.length);

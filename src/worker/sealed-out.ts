@@ -114,7 +114,7 @@ export class SealedOut {
     const job = this.#sealer.hello(connection);
     if (job === null) return false;
     connection.isGreeted = true;
-    connection.socket?.send(this.#seal(job), true);
+    connection.socket?.send(this.#seal(job), true, false);
     return true;
   }
 
@@ -185,11 +185,11 @@ export class SealedOut {
     if (members === 0) return;
     this.#counters.add(counter.messagesOut, members);
     this.#counters.add(counter.bytesOut, members * frame.length);
-    this.#options.transport.publish(audience.topicOf(variant), frame, true);
+    this.#options.transport.publish(audience.topicOf(variant), frame, true, false);
   }
 
   #sendFrame(connection: ShardConnection, frame: Uint8Array): SendVerdict {
-    const verdict = connection.socket?.send(frame, true) ?? 'closed';
+    const verdict = connection.socket?.send(frame, true, false) ?? 'closed';
     if (verdict === 'sent' || verdict === 'buffered') {
       this.#counters.add(counter.messagesOut, 1);
       this.#counters.add(counter.bytesOut, frame.length);

@@ -2,38 +2,29 @@ import type { MessagePort } from 'node:worker_threads';
 import { deepFreeze, type EngineConfig } from '../shared/config.ts';
 import { ConnectionIds } from '../shared/connection-id.ts';
 import { Counters, counter } from '../shared/counters.ts';
-import { interest, mainThread, StateBoard, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
+import { mainThread, StateBoard, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../shared/errors/index.ts';
 import { doorbell, type FromShard, type ShardJob, type ShardStart, type ToShard } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
-import { type ConnectNotice, type DisconnectNotice, RecordWriter, recordKind } from '../shared/record.ts';
+import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
 import { loadHandlers } from './handler-host.ts';
-import { checkHandshake, refusal } from './handshake.ts';
 import { Hub } from './hub.ts';
 import { Intake } from './intake.ts';
 import { NameClaims } from './name-claims.ts';
 import { OffloadPort } from './offload-port.ts';
 import { PeerPorts } from './peer-ports.ts';
+import { Reception } from './reception.ts';
 import { Router } from './router.ts';
 import { SealedOut } from './sealed-out.ts';
 import { Sealer } from './sealer.ts';
-import { ShardConnection } from './shard-connection.ts';
+import type { ShardConnection } from './shard-connection.ts';
 import { ShardLog } from './shard-log.ts';
-import type {
-  CloseCause,
-  CreateTransport,
-  HttpAnswer,
-  Socket,
-  Transport,
-  TransportRequest,
-  UpgradeDecision,
-} from './transport/transport.ts';
-import { answerRequest } from './web-pages.ts';
+import type { CreateTransport, Transport } from './transport/transport.ts';
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
 const oversizeBytes = 1_048_576;
@@ -60,7 +51,7 @@ export class Shard {
   readonly #sealing: Sealing | null;
   readonly #router: Router;
   readonly #intake: Intake;
-  readonly #ids: ConnectionIds;
+  readonly #reception: Reception;
   readonly #names: NameClaims;
   readonly #transport: Transport;
   readonly #connections = new Map<string, ShardConnection>();
@@ -76,7 +67,8 @@ export class Shard {
     createTransport: CreateTransport,
     endThread: (code: number) => void,
   ) {
-    const { shard, memory } = start;
+    const { shard, memory, keys } = start;
+    const hasKeys = keys.current.aesKey !== null || keys.current.hmacKey !== null;
     const config = deepFreeze(start.config);
     this.#start = start;
     this.#endThread = endThread;
@@ -86,7 +78,6 @@ export class Shard {
     this.#counters = new Counters(memory, threadOfShard(shard));
     this.#log = new ShardLog(shard, (message) => this.#post(message));
     this.#guard = new HandlerGuard(this.#counters, this.#log);
-    this.#ids = new ConnectionIds(shard, start.incarnation);
     this.#names = new NameClaims(config.duplicateName, (message) => this.#post(message));
     this.#bus = new ThreadBus({
       memory,
@@ -104,15 +95,17 @@ export class Shard {
         hardMessageBytes: config.maxMessageBytes + Math.max(config.maxMessageBytes, oversizeBytes),
         maxBackpressureBytes: config.maxBackpressureBytes,
         idleTimeoutSeconds,
+        // Sealed frames do not compress: where all are sealed, nobody need ask for it (checklist H-97).
+        compression: hasKeys ? null : config.compression,
       },
       {
-        upgrade: (request) => this.#upgrade(request),
-        request: (request) => this.#answer(request),
-        open: (connection, socket) => this.#open(connection, socket),
+        upgrade: (request) => this.#reception.upgrade(request),
+        request: (request) => this.#reception.answer(request),
+        open: (connection, socket) => this.#reception.open(connection, socket),
         message: (connection, payload) => this.#intake.accept(connection, payload),
         drain: () => undefined,
-        dropped: (connection, messages) => this.#dropped(connection, messages),
-        close: (connection, code, reason, cause) => this.#close(connection, code, reason, cause),
+        dropped: (connection, messages) => this.#reception.dropped(connection, messages),
+        close: (connection, code, reason, cause) => this.#reception.end(connection, code, reason, cause),
         abandoned: () => this.#counters.add(counter.handshakesAbandoned, 1),
         // Upgrades are decided at once here.
         discarded: () => undefined,
@@ -134,8 +127,13 @@ export class Shard {
       post: (request) => this.#post({ kind: 'offload', request }),
       perform: runJob,
     });
-    this.#sealing = this.#createSealing(start.keys);
-    this.#fanOut = new FanOut(this.#transport, this.#counters, this.#sealing);
+    this.#sealing = this.#createSealing(keys);
+    this.#fanOut = new FanOut(
+      this.#transport,
+      this.#counters,
+      this.#sealing,
+      config.compression?.thresholdBytes ?? Infinity,
+    );
     this.#router = new Router({
       shard,
       config,
@@ -156,6 +154,22 @@ export class Shard {
       log: this.#log,
       sealer: this.#sealing?.sealer ?? null,
       offload: this.#offload,
+    });
+    this.#reception = new Reception({
+      ids: new ConnectionIds(shard, start.incarnation),
+      config,
+      counters: this.#counters,
+      board: this.#board,
+      hub: this.#hub,
+      fanOut: this.#fanOut,
+      router: this.#router,
+      intake: this.#intake,
+      guard: this.#guard,
+      log: this.#log,
+      names: this.#names,
+      sealing: this.#sealing,
+      connections: this.#connections,
+      isLeaving: () => this.#closed || this.#leave !== null,
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
     this.#bus.attend(mainThread);
@@ -202,7 +216,7 @@ export class Shard {
       sealer,
       offload: this.#offload,
       // Not at once: whoever sends is in the middle of an audience.
-      dropped: (connection) => setImmediate(() => this.#dropped(connection, 1)),
+      dropped: (connection) => setImmediate(() => this.#reception.dropped(connection, 1)),
       error: (error) => this.#guard.report('seal', null, error),
     });
     return { sealer, out };
@@ -283,114 +297,6 @@ export class Shard {
     }
   }
 
-  #answer(request: TransportRequest): HttpAnswer {
-    this.#counters.add(counter.httpRequests, 1);
-    const answer = answerRequest(request, this.#config, this.#board.engine);
-    if (answer === null) {
-      const verdict = checkHandshake(request, this.#config);
-      // What passes every check would have been an upgrade: the socket library did not take its key.
-      const text = 'Sec-WebSocket-Key is not acceptable';
-      return this.#refused(verdict.ok ? refusal(400, 'ERR_HANDSHAKE_KEY', text) : verdict.answer).answer;
-    }
-    if (answer.status === 405) this.#counters.add(counter.handshakesRefused, 1);
-    return answer;
-  }
-
-  #upgrade(request: TransportRequest): UpgradeDecision<ShardConnection> {
-    if (this.#board.engine === 'draining' || this.#closed || this.#leave !== null) {
-      return this.#refused(refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]));
-    }
-    const verdict = checkHandshake(request, this.#config);
-    if (!verdict.ok) return this.#refused(verdict.answer);
-    const { subprotocol, ...handshake } = verdict.handshake;
-    const facts = { id: this.#ids.next(), remoteAddress: request.remoteAddress, ...handshake };
-    const takesKeys = this.#sealing !== null;
-    const connection = new ShardConnection(facts, { hub: this.#hub, fanOut: this.#fanOut, takesKeys });
-    return { accept: true, attachment: connection, subprotocol };
-  }
-
-  #refused(answer: HttpAnswer): Extract<UpgradeDecision<ShardConnection>, { accept: false }> {
-    this.#counters.add(counter.handshakesRefused, 1);
-    return { accept: false, answer };
-  }
-
-  #open(connection: ShardConnection, socket: Socket): void {
-    connection.socket = socket;
-    this.#connections.set(connection.id, connection);
-    const claim = this.#names.claim(connection);
-    if (claim === true) this.#admit(connection);
-    else
-      this.#intake.holdUntil(
-        connection,
-        claim.then((granted) => this.#admitIf(connection, granted)),
-      );
-  }
-
-  #admitIf(connection: ShardConnection, granted: boolean): void {
-    if (!granted) connection.close(closeCode.nameTaken, 'a client with this id is connected');
-    // It may have left in the meantime, when there was nothing to give back yet.
-    else if (connection.isOpen) this.#admit(connection);
-    else this.#names.release(connection);
-  }
-
-  /** From here on the connection counts: it can be reached, and its end will be told. */
-  #admit(connection: ShardConnection): void {
-    connection.isAdmitted = true;
-    this.#counters.add(counter.connectionsOpened, 1);
-    // With keys of its own to come, nothing meant for everyone goes out before they are there.
-    if (this.#sealing === null) this.#hub.enter(connection);
-    if ((this.#board.interest & interest.connect) !== 0) {
-      const { id, name, codec, remoteAddress } = connection;
-      this.#tell(recordKind.onConnect, { id, name, codec, remoteAddress } satisfies ConnectNotice);
-    }
-    this.#intake.welcome(connection, () => this.#welcomed(connection));
-  }
-
-  /** Its `connect` handler is done. */
-  #welcomed(connection: ShardConnection): void {
-    if (this.#sealing === null || !connection.isOpen) return;
-    if (this.#sealing.out.greet(connection)) {
-      this.#hub.enter(connection);
-      return;
-    }
-    this.#log.write('error', 'a seal2 connection has no key: close', { connection: connection.id });
-    connection.close(closeCode.internalError, 'no key');
-  }
-
-  /** A notice for main's listeners. */
-  #tell(kind: number, notice: ConnectNotice | DisconnectNotice): void {
-    if (this.#router.notify(kind, notice) === 'overloaded') {
-      this.#log.write('error', 'main could not be told of a connection: its ring is full', { connection: notice.id });
-    }
-  }
-
-  #dropped(connection: ShardConnection, messages: number): void {
-    this.#counters.add(counter.messagesDropped, messages);
-    if (this.#config.slowConsumer !== 'disconnect' || !connection.isOpen) return;
-    this.#counters.add(counter.slowConsumersClosed, 1);
-    connection.close(closeCode.slowConsumer, 'too slow');
-  }
-
-  #close(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
-    connection.socket = null;
-    this.#sealing?.out.forget(connection);
-    this.#connections.delete(connection.id);
-    if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
-    if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
-    // One that never got its name was never there, as far as others know.
-    if (!connection.isAdmitted) return;
-    this.#hub.exit(connection);
-    this.#names.release(connection);
-    this.#counters.add(counter.connectionsClosed, 1);
-    if ((this.#board.interest & interest.disconnect) !== 0) {
-      this.#tell(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
-    }
-    const { handlers } = this.#intake;
-    const { disconnect } = handlers;
-    if (disconnect === undefined) return;
-    this.#guard.run('disconnect', connection, () => disconnect.call(handlers, connection, code, reason));
-  }
-
   /** What was sent to this shard is published, and what it publishes is in its ring, or `deadline` has come. */
   async #settle(deadline: number): Promise<void> {
     await whenIdle(() => this.#offload.pending === 0, deadline);
@@ -410,7 +316,7 @@ export class Shard {
   release(): void {
     if (this.#closed) return;
     // Their end is told now: the transport tells nothing of what it cuts.
-    for (const connection of [...this.#connections.values()]) this.#close(connection, 1006, '', 'lost');
+    for (const connection of [...this.#connections.values()]) this.#reception.end(connection, 1006, '', 'lost');
     this.#closed = true;
     this.#offload.close();
     this.#router.close();

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { describe, test } from 'node:test';
-import { compileOptions, type EngineLogger, type EngineOptions } from '#dist/main/options.js';
+import type { EngineLogger, EngineOptions } from '#dist/main/engine-options.js';
+import { compileOptions } from '#dist/main/options.js';
 
 const silent = (): void => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent } as EngineLogger;

@@ -157,3 +157,24 @@ describe('hub-wide sealing', () => {
       }
     }));
 });
+
+describe('H-97: permessage-deflate', () => {
+  it('is not negotiated where every message is sealed, and not used for those that are where some are', async () => {
+    const { WebSocket } = await import('ws');
+    const extensionsOf = (port: number): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, ['json'], { perMessageDeflate: true });
+        socket.once('open', () => {
+          resolve(socket.extensions);
+          socket.terminate();
+        });
+        socket.once('error', reject);
+      });
+    await withEngine({ compression: true, security: engineKeys }, async (engine) => {
+      assert.equal(await extensionsOf(engine.port), '');
+    });
+    await withEngine({ compression: true, security: {} }, async (engine) => {
+      assert.match(await extensionsOf(engine.port), /^permessage-deflate/);
+    });
+  });
+});

@@ -11,7 +11,7 @@ export function describeEnds(create: CreateTransport): void {
     test('end sends a Close frame after what was sent before, then ends the connection (X-24)', async () => {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer } = await fixture.connect();
-        peer.open.send(Buffer.from('last'), false);
+        peer.open.send(Buffer.from('last'), false, false);
         peer.open.end(3008, 'too slow');
         assert.equal((await raw.nextFrame()).payload.toString(), 'last');
         assert.deepEqual(await raw.closeFrame(), { code: 3008, reason: 'too slow' });
@@ -25,7 +25,7 @@ export function describeEnds(create: CreateTransport): void {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer } = await fixture.connect();
         peer.open.subscribe('t');
-        for (let i = 0; i < 10; i++) fixture.transport.publish('t', Buffer.from(`${i}`), false);
+        for (let i = 0; i < 10; i++) fixture.transport.publish('t', Buffer.from(`${i}`), false, false);
         peer.open.end(1001, '');
         await raw.ended();
         assert.deepEqual(
@@ -57,14 +57,14 @@ export function describeEnds(create: CreateTransport): void {
         left.raw.sendClose(1000);
         await until(() => [ended, cut, left].every(({ peer }) => peer.closes.length === 1), 'all closes');
         for (const socket of sockets) {
-          assert.equal(socket.send(Buffer.from('x'), false), 'closed');
+          assert.equal(socket.send(Buffer.from('x'), false, false), 'closed');
           assert.equal(socket.bufferedBytes, 0);
           socket.subscribe('t');
           socket.unsubscribe('t');
           socket.end(1000, 'again');
           socket.terminate();
         }
-        fixture.transport.publish('t', Buffer.from('x'), false);
+        fixture.transport.publish('t', Buffer.from('x'), false, false);
         await pause(20);
         for (const { peer } of [ended, cut, left]) assert.equal(peer.closes.length, 1);
         assert.deepEqual(fixture.errors, []);
@@ -157,8 +157,8 @@ export function describeEnds(create: CreateTransport): void {
         fixture.transport.close();
         await Promise.all([open.raw.ended(), half.ended(), late.ended()]);
         assert.equal(fixture.events, events);
-        assert.equal(socket.send(Buffer.from('x'), false), 'closed');
-        fixture.transport.publish('t', Buffer.from('x'), false);
+        assert.equal(socket.send(Buffer.from('x'), false, false), 'closed');
+        fixture.transport.publish('t', Buffer.from('x'), false, false);
         decide?.();
         await pause(20);
         assert.deepEqual(fixture.discarded, [fixture.peers[1]]);

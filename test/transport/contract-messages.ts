@@ -223,10 +223,10 @@ export function describeMessages(create: CreateTransport): void {
           const word = Buffer.from(payload).toString();
           if (word === 'end') peer.open.end(4001, 'asked');
           if (word === 'cut') peer.open.terminate();
-          peer.open.send(payload, false);
+          peer.open.send(payload, false, false);
         },
         close: (peer: Peer) => {
-          assert.equal(peer.open.send(Buffer.from('too late'), false), 'closed');
+          assert.equal(peer.open.send(Buffer.from('too late'), false, false), 'closed');
         },
       };
       await withTransport(create, { hooks }, async (fixture) => {
@@ -251,7 +251,7 @@ export function describeMessages(create: CreateTransport): void {
 
     test('many connections at once are each served by themselves', async () => {
       const hooks = {
-        message: (peer: Peer, payload: Uint8Array) => void peer.open.send(payload, true),
+        message: (peer: Peer, payload: Uint8Array) => void peer.open.send(payload, true, false),
       };
       await withTransport(create, { hooks }, async (fixture) => {
         const raws = await Promise.all(Array.from({ length: 100 }, () => openRaw(fixture.port)));

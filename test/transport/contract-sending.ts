@@ -21,7 +21,7 @@ function fill(socket: Socket): SendVerdict[] {
   const verdicts: SendVerdict[] = [];
   // The kernel takes a few megabytes by itself.
   while (verdicts.at(-1) !== 'dropped' && verdicts.length < 10_000) {
-    verdicts.push(socket.send(numbered(verdicts.length), true));
+    verdicts.push(socket.send(numbered(verdicts.length), true, false));
   }
   return verdicts;
 }
@@ -55,7 +55,7 @@ export function describeSending(create: CreateTransport): void {
         const { raw, peer } = await fixture.connect();
         const lengths = [0, 1, 125, 126, 65_535, 65_536, 500_000];
         for (const [at, length] of lengths.entries()) {
-          assert.match(peer.open.send(Buffer.alloc(length, at + 65), at % 2 === 0), /^(sent|buffered)$/);
+          assert.match(peer.open.send(Buffer.alloc(length, at + 65), at % 2 === 0, false), /^(sent|buffered)$/);
         }
         for (const [at, length] of lengths.entries()) {
           const frame = await raw.nextFrame();
@@ -77,8 +77,8 @@ export function describeSending(create: CreateTransport): void {
         let verdict: SendVerdict = 'sent';
         for (let number = 0; number < count; number++) {
           scratch.set(numbered(number));
-          if (number % 2 === 0) verdict = peer.open.send(scratch, true);
-          else fixture.transport.publish('t', scratch, true);
+          if (number % 2 === 0) verdict = peer.open.send(scratch, true, false);
+          else fixture.transport.publish('t', scratch, true, false);
           scratch.fill(0xee);
         }
         assert.equal(verdict, 'buffered');
@@ -98,7 +98,7 @@ export function describeSending(create: CreateTransport): void {
         assert.deepEqual(kinds, ['sent', 'buffered', 'dropped']);
         assert.ok(peer.open.bufferedBytes > 0);
         assert.ok(peer.open.bufferedBytes <= bound + chunk, `${peer.open.bufferedBytes} bytes are buffered`);
-        for (let i = 0; i < 100; i++) assert.equal(peer.open.send(numbered(0), true), 'dropped');
+        for (let i = 0; i < 100; i++) assert.equal(peer.open.send(numbered(0), true, false), 'dropped');
         assert.ok(peer.open.bufferedBytes <= bound + chunk);
         await until(() => peer.drops === 101, 'all drops to be told');
         assert.equal(peer.closes.length, 0);
@@ -112,7 +112,7 @@ export function describeSending(create: CreateTransport): void {
         const verdicts = fill(peer.open);
         raw.socket.resume();
         await until(() => peer.drains > 0 && peer.open.bufferedBytes === 0, 'the drain');
-        assert.equal(peer.open.send(numbered(1_000_000), true), 'sent');
+        assert.equal(peer.open.send(numbered(1_000_000), true, false), 'sent');
         const kept = verdicts.filter((verdict) => verdict !== 'dropped').length;
         for (let number = 0; number < kept; number++)
           assert.deepEqual((await raw.nextFrame()).payload, numbered(number));
@@ -128,7 +128,7 @@ export function describeSending(create: CreateTransport): void {
         for (const { peer } of [slow, fast]) peer.open.subscribe('t');
         let published = 0;
         while (slow.peer.drops === 0 && published < 10_000) {
-          for (let i = 0; i < 8; i++) fixture.transport.publish('t', numbered(published++), true);
+          for (let i = 0; i < 8; i++) fixture.transport.publish('t', numbered(published++), true, false);
           await until(() => fast.raw.frames.length === published, 'the fast subscriber');
         }
         assert.ok(slow.peer.drops > 0);
@@ -151,7 +151,7 @@ export function describeSending(create: CreateTransport): void {
         for (const { raw } of slow) raw.socket.pause();
         let published = 0;
         while (slow.some(({ peer }) => peer.closes.length === 0) && published < 10_000) {
-          for (let i = 0; i < 8; i++) fixture.transport.publish('t', numbered(published++), true);
+          for (let i = 0; i < 8; i++) fixture.transport.publish('t', numbered(published++), true, false);
           await until(() => fast.every(({ raw }) => raw.frames.length === published), 'the fast subscribers');
         }
         for (const { peer } of slow)
@@ -173,10 +173,10 @@ export function describeSending(create: CreateTransport): void {
         b.peer.open.subscribe('#');
         c.peer.open.subscribe('news');
         c.peer.open.subscribe('sport');
-        fixture.transport.publish('news', Buffer.from('n'), false);
-        fixture.transport.publish('news/more', Buffer.from('m'), false);
-        fixture.transport.publish('sport', Buffer.from('s'), false);
-        fixture.transport.publish('nobody', Buffer.from('x'), false);
+        fixture.transport.publish('news', Buffer.from('n'), false, false);
+        fixture.transport.publish('news/more', Buffer.from('m'), false, false);
+        fixture.transport.publish('sport', Buffer.from('s'), false, false);
+        fixture.transport.publish('nobody', Buffer.from('x'), false, false);
         await settled(a.raw, b.raw, c.raw);
         assert.deepEqual(
           [a, b, c].map(({ raw }) => payloads(raw)),
@@ -192,9 +192,9 @@ export function describeSending(create: CreateTransport): void {
         peer.open.unsubscribe('t');
         peer.open.unsubscribe('t');
         peer.open.unsubscribe('never');
-        fixture.transport.publish('t', Buffer.from('no'), false);
+        fixture.transport.publish('t', Buffer.from('no'), false, false);
         peer.open.subscribe('t');
-        fixture.transport.publish('t', Buffer.from('yes'), false);
+        fixture.transport.publish('t', Buffer.from('yes'), false, false);
         await settled(raw);
         assert.deepEqual(payloads(raw), ['yes']);
       });
@@ -204,9 +204,9 @@ export function describeSending(create: CreateTransport): void {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer } = await fixture.connect();
         peer.open.subscribe('t');
-        fixture.transport.publish('t', Buffer.from('before'), false);
+        fixture.transport.publish('t', Buffer.from('before'), false, false);
         peer.open.unsubscribe('t');
-        fixture.transport.publish('t', Buffer.from('after'), false);
+        fixture.transport.publish('t', Buffer.from('after'), false, false);
         await settled(raw);
         assert.deepEqual(payloads(raw), ['before']);
       });
@@ -224,8 +224,8 @@ export function describeSending(create: CreateTransport): void {
         for (let number = 0; number < 300; number++) {
           const payload = Buffer.from(`${number}`);
           expected.push(`${number}`);
-          if (number % 3 === 0) for (const { peer } of [one, two]) peer.open.send(payload, false);
-          else fixture.transport.publish(number % 3 === 1 ? 'a' : 'b', payload, false);
+          if (number % 3 === 0) for (const { peer } of [one, two]) peer.open.send(payload, false, false);
+          else fixture.transport.publish(number % 3 === 1 ? 'a' : 'b', payload, false, false);
         }
         assert.deepEqual(await texts(one.raw, 300), expected);
         assert.deepEqual(await texts(two.raw, 300), expected);
@@ -234,12 +234,12 @@ export function describeSending(create: CreateTransport): void {
 
     test('a topic is published to without subscribers, and after its last one has gone', async () => {
       await withTransport(create, {}, async (fixture) => {
-        fixture.transport.publish('t', Buffer.from('x'), false);
+        fixture.transport.publish('t', Buffer.from('x'), false, false);
         const gone = await fixture.connect();
         gone.peer.open.subscribe('t');
         gone.raw.destroy();
         await until(() => gone.peer.closes.length === 1, 'the close');
-        fixture.transport.publish('t', Buffer.from('x'), false);
+        fixture.transport.publish('t', Buffer.from('x'), false, false);
         const { raw } = await fixture.connect();
         await settled(raw);
         assert.deepEqual(payloads(raw), []);
@@ -251,8 +251,8 @@ export function describeSending(create: CreateTransport): void {
         const { raw, peer } = await fixture.connect();
         const topics = ['+', '#', 'a/+', 'a/#', '/', 'ä😀', 'x'.repeat(4_096), 'A', 'a'];
         for (const topic of topics) peer.open.subscribe(topic);
-        for (const topic of topics) fixture.transport.publish(topic, Buffer.from(topic), false);
-        fixture.transport.publish('a/b', Buffer.from('none'), false);
+        for (const topic of topics) fixture.transport.publish(topic, Buffer.from(topic), false, false);
+        fixture.transport.publish('a/b', Buffer.from('none'), false, false);
         await settled(raw);
         await pause(5);
         assert.deepEqual(payloads(raw), topics);

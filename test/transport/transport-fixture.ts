@@ -14,6 +14,7 @@ import type {
 import { assertNothingLeft, openResources } from '../support/leaks.ts';
 import {
   destroyRawSockets,
+  type HttpReply,
   openRaw,
   type RawSocket,
   type RawSocketOptions,
@@ -27,6 +28,10 @@ export interface TransportLimits {
   readonly earlyFrames: 'kept' | 'not kept';
   /** Whether the first line of a request may come in more than one packet. */
   readonly requestLine: 'in pieces' | 'whole';
+  /** The cause that is reported for compressed data that cannot be inflated, however short. */
+  readonly brokenDeflate: 'protocolError' | 'tooBig';
+  /** Deflate data whose last block says so, as RFC 7692 section 7.2.3.4 allows; 'refused': ends the connection. */
+  readonly finalBlocks: 'read' | 'refused';
 }
 
 /** What a test attaches to a connection: it keeps everything that the transport reports about it. */
@@ -79,6 +84,7 @@ const defaults: TransportOptions = {
   hardMessageBytes: 1_048_576,
   maxBackpressureBytes: 1_048_576,
   idleTimeoutSeconds: 60,
+  compression: null,
 };
 
 /** The number behind an accepted socket, as the engine's acceptor finds it. */
@@ -126,7 +132,9 @@ export class TransportFixture {
   }
 
   /** Connects, does a handshake and waits for its open. */
-  async connect(options: RequestOptions & RawSocketOptions = {}): Promise<{ raw: RawSocket; peer: Peer }> {
+  async connect(
+    options: RequestOptions & RawSocketOptions = {},
+  ): Promise<{ raw: RawSocket; peer: Peer; reply: HttpReply }> {
     this.#labels += 1;
     const label = `n=${this.#labels}`;
     const raw = await openRaw(this.port, options);
@@ -136,7 +144,7 @@ export class TransportFixture {
       () => this.peers.find((one) => (options.target === undefined ? one.label === label : true) && one.opens > 0),
       'the open of a connection',
     );
-    return { raw, peer };
+    return { raw, peer, reply };
   }
 
   async stop(): Promise<void> {

@@ -4,4 +4,6 @@ import { describeTransport } from './contract.ts';
 describeTransport('UwsTransport', (options, events) => new UwsTransport(options, events), {
   earlyFrames: 'not kept',
   requestLine: 'whole',
+  brokenDeflate: 'tooBig',
+  finalBlocks: 'refused',
 });

@@ -28,8 +28,11 @@ export type SendVerdict = 'sent' | 'buffered' | 'dropped' | 'closed';
 
 /** One WebSocket, of whatever library. Every method is safe after the close. */
 export interface Socket {
-  /** 'buffered': the peer reads too slowly; 'dropped': its bound of buffered bytes is reached. */
-  send(payload: Uint8Array, binary: boolean): SendVerdict;
+  /**
+   * 'buffered': the peer reads too slowly; 'dropped': its bound of buffered bytes is reached. `compress` has an effect
+   * only where compression was agreed on with the peer.
+   */
+  send(payload: Uint8Array, binary: boolean, compress: boolean): SendVerdict;
   /** Topics are the transport's own; repeating is harmless. */
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
@@ -41,7 +44,10 @@ export interface Socket {
   readonly bufferedBytes: number;
 }
 
-/** Why a connection ended, as far as the transport can tell apart. */
+/**
+ * Why a connection ended, as far as the transport can tell apart. A compressed message that cannot be inflated may be
+ * reported as 'tooBig'.
+ */
 export type CloseCause = 'closed' | 'tooBig' | 'protocolError' | 'lost';
 
 /** What a transport reports; `A` is what the owner attached to a connection. */
@@ -73,19 +79,21 @@ export interface TransportEvents<A> {
 export interface TransportOptions {
   /** Path of WebSockets. */
   readonly path: string;
-  /** Hard bound of one message: a longer one is cut off while it arrives. */
+  /** Hard bound of one message, also of what it is inflated to: a longer one is cut off while it arrives. */
   readonly hardMessageBytes: number;
   readonly maxBackpressureBytes: number;
   /** A connection without any inbound frame for this long is ended; pings go out before. */
   readonly idleTimeoutSeconds: number;
+  /** Agree on permessage-deflate (RFC 7692) with clients that offer it; null: with nobody. `level` is 1 to 9. */
+  readonly compression: { readonly level: number } | null;
 }
 
 /** What a shard needs of a socket library. test/transport holds the contract that every adapter passes. */
 export interface Transport {
   /** Takes over an accepted, non-blocking TCP socket. The descriptor is the transport's from here on. */
   adopt(descriptor: number): void;
-  /** Sends to all subscribers of a topic in this thread. */
-  publish(topic: string, payload: Uint8Array, binary: boolean): void;
+  /** Sends to all subscribers of a topic in this thread; `compress`: to those with whom that was agreed on. */
+  publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void;
   /**
    * Accepts on its own and hands each connection round robin to the transports behind `handles` (see `handle`), which
    * may live in other threads. Resolves to the port. Rejects if the address cannot be had.

@@ -1,25 +1,25 @@
 import {
   App,
-  type HttpRequest,
   type HttpResponse,
   type TemplatedApp,
   type us_listen_socket,
   us_listen_socket_close,
   us_socket_local_port,
-  type WebSocket,
+  type WebSocketBehavior,
 } from 'uWebSockets.js';
 import { EngineError } from '../../shared/errors/index.ts';
 import type {
   CloseCause,
   HttpAnswer,
-  SendVerdict,
-  Socket,
   Transport,
   TransportEvents,
   TransportOptions,
   TransportRequest,
   UpgradeDecision,
 } from './transport.ts';
+import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompressors } from './uws-compression.ts';
+import { answer, copyRequest } from './uws-http.ts';
+import { UwsSocket } from './uws-socket.ts';
 
 /** Methods that the library has and its type declarations lack. */
 interface AdoptingApp extends TemplatedApp {
@@ -32,92 +32,17 @@ interface AdoptingApp extends TemplatedApp {
 
 interface UserData<A> {
   readonly attachment: A;
-  socket: UwsSocket<A> | null;
+  socket: UwsSocket<UserData<A>> | null;
   /** Messages dropped that were not reported yet. */
   dropped: number;
 }
 
-const sendVerdicts: readonly SendVerdict[] = ['buffered', 'sent', 'dropped'];
-
-/** The library throws on any use of a closed socket: this wrapper answers 'closed' instead. */
-class UwsSocket<A> implements Socket {
-  #native: WebSocket<UserData<A>> | null;
-
-  constructor(native: WebSocket<UserData<A>>) {
-    this.#native = native;
-  }
-
-  get bufferedBytes(): number {
-    return this.#native === null ? 0 : this.#native.getBufferedAmount();
-  }
-
-  send(payload: Uint8Array, binary: boolean): SendVerdict {
-    if (this.#native === null) return 'closed';
-    return sendVerdicts[this.#native.send(payload, binary, false)] ?? 'dropped';
-  }
-
-  subscribe(topic: string): void {
-    this.#native?.subscribe(topic);
-  }
-
-  unsubscribe(topic: string): void {
-    this.#native?.unsubscribe(topic);
-  }
-
-  end(code: number, reason: string): void {
-    this.#native?.end(code, reason);
-  }
-
-  terminate(): void {
-    this.#native?.close();
-  }
-
-  detach(): void {
-    this.#native = null;
-  }
-}
-
 const textDecoder = new TextDecoder();
 
-function copyRequest(response: HttpResponse, request: HttpRequest): TransportRequest {
-  const headers = new Map<string, string>();
-  request.forEach((name, value) => {
-    const before = headers.get(name);
-    headers.set(name, before === undefined ? value : `${before}, ${value}`);
-  });
-  return {
-    method: request.getCaseSensitiveMethod().toUpperCase(),
-    path: request.getUrl(),
-    query: request.getQuery() ?? '',
-    headers,
-    remoteAddress: textDecoder.decode(response.getRemoteAddressAsText()),
-  };
-}
-
-const statusTexts: ReadonlyMap<number, string> = new Map([
-  [200, 'OK'],
-  [400, 'Bad Request'],
-  [403, 'Forbidden'],
-  [404, 'Not Found'],
-  [405, 'Method Not Allowed'],
-  [409, 'Conflict'],
-  [426, 'Upgrade Required'],
-  [429, 'Too Many Requests'],
-  [500, 'Internal Server Error'],
-  [503, 'Service Unavailable'],
-]);
-
-/** Answers and closes: one socket carries at most one answer, so that every other end of it is an abandoned request. */
-function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
-  response.cork(() => {
-    response.writeStatus(`${status} ${statusTexts.get(status) ?? 'Error'}`);
-    for (const [name, value] of headers) response.writeHeader(name, value);
-    // Adds `Connection: close`.
-    response.end(body, true);
-  });
-}
-
-/** The library reports its own reasons for cutting a connection as the text of a close with code 1006. */
+/**
+ * The library reports its own reasons for cutting a connection as the text of a close with code 1006. Of a compressed
+ * message it says the same whether that is too big or cannot be inflated.
+ */
 function closeCause(code: number, reason: string): CloseCause {
   if (code !== 1006) return 'closed';
   if (reason.includes('too big')) return 'tooBig';
@@ -131,6 +56,8 @@ function closeCause(code: number, reason: string): CloseCause {
 export class UwsTransport<A> implements Transport {
   readonly #app: AdoptingApp;
   readonly #events: TransportEvents<A>;
+  /** Null: nothing is compressed. */
+  readonly #compressors: UwsCompressors | null;
   #listenSocket: us_listen_socket | null = null;
   #closed = false;
   /** Sockets that end without having been answered are told apart from those that do by counting both. */
@@ -146,39 +73,8 @@ export class UwsTransport<A> implements Transport {
       if (this.#answered > 0) this.#answered -= 1;
       else events.abandoned();
     });
-    app.ws<UserData<A>>(options.path, {
-      maxPayloadLength: options.hardMessageBytes,
-      maxBackpressure: options.maxBackpressureBytes,
-      idleTimeout: options.idleTimeoutSeconds,
-      sendPingsAutomatically: true,
-      closeOnBackpressureLimit: false,
-      // 0 is the library's DISABLED, whose value its declarations give as a type only.
-      compression: 0,
-      upgrade: (response, request, context) => this.#upgrade(response, copyRequest(response, request), context),
-      open: (native) => {
-        const data = native.getUserData();
-        const socket = new UwsSocket(native);
-        data.socket = socket;
-        this.#guard(() => events.open(data.attachment, socket));
-      },
-      message: (native, payload, binary) => {
-        try {
-          events.message(native.getUserData().attachment, new Uint8Array(payload), binary);
-        } catch (error) {
-          events.error(error);
-        }
-      },
-      drain: (native) => this.#guard(() => events.drain(native.getUserData().attachment)),
-      dropped: (native) => this.#dropped(native.getUserData()),
-      close: (native, code, message) => {
-        const data = native.getUserData();
-        data.socket?.detach();
-        if (this.#closed) return;
-        const reason = textDecoder.decode(message);
-        const cause = closeCause(code, reason);
-        this.#guard(() => events.close(data.attachment, code, cause === 'closed' ? reason : '', cause));
-      },
-    });
+    this.#compressors = options.compression === null ? null : compressorsOf(options.compression.level);
+    this.#serve(options);
     app.any('/*', (response, request) => this.#request(response, copyRequest(response, request)));
   }
 
@@ -190,8 +86,8 @@ export class UwsTransport<A> implements Transport {
     this.#app.adoptSocket(descriptor);
   }
 
-  publish(topic: string, payload: Uint8Array, binary: boolean): void {
-    this.#app.publish(topic, payload, binary, false);
+  publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
+    this.#app.publish(topic, payload, binary, compress);
   }
 
   listen(host: string, port: number, handles: readonly unknown[]): Promise<number> {
@@ -225,7 +121,96 @@ export class UwsTransport<A> implements Transport {
     this.#app.close();
   }
 
-  #upgrade(response: HttpResponse, request: TransportRequest, context: Parameters<HttpResponse['upgrade']>[4]): void {
+  /**
+   * A path has one kind of compressor. Where connections of two kinds are wanted, those with the shared one are served by
+   * a second route that comes to see what the first one passes on.
+   */
+  #serve(options: TransportOptions): void {
+    const { path } = options;
+    const compressors = this.#compressors;
+    if (compressors === null) {
+      // 0 is the library's DISABLED.
+      this.#app.ws(
+        path,
+        this.#behavior(options, 0, () => true),
+      );
+      return;
+    }
+    const { dedicated, shared } = compressors;
+    if (dedicated === null) {
+      this.#app.ws(
+        path,
+        this.#behavior(options, shared, () => true),
+      );
+      return;
+    }
+    this.#app.ws(
+      path,
+      this.#behavior(options, dedicated, (agreement) => agreement?.compressor !== 'shared'),
+    );
+    const isForShared = (agreement: UwsAgreement | null, request: TransportRequest): boolean =>
+      request.path === path && agreement?.compressor === 'shared';
+    this.#app.ws('/*', this.#behavior(options, shared, isForShared));
+  }
+
+  /** `serves` tells which upgrade requests are for this route. */
+  #behavior(
+    options: TransportOptions,
+    compression: number,
+    serves: (agreement: UwsAgreement | null, request: TransportRequest) => boolean,
+  ): WebSocketBehavior<UserData<A>> {
+    const events = this.#events;
+    return {
+      maxPayloadLength: options.hardMessageBytes,
+      maxBackpressure: options.maxBackpressureBytes,
+      idleTimeout: options.idleTimeoutSeconds,
+      sendPingsAutomatically: true,
+      closeOnBackpressureLimit: false,
+      compression,
+      upgrade: (response, native, context) => {
+        const request = copyRequest(response, native);
+        const agreement = this.#agree(request);
+        if (serves(agreement, request)) this.#upgrade(response, request, context, agreement?.offer ?? '');
+        else native.setYield(true);
+      },
+      open: (native) => {
+        const data = native.getUserData();
+        const socket = new UwsSocket(native);
+        data.socket = socket;
+        this.#guard(() => events.open(data.attachment, socket));
+      },
+      message: (native, payload, binary) => {
+        try {
+          events.message(native.getUserData().attachment, new Uint8Array(payload), binary);
+        } catch (error) {
+          events.error(error);
+        }
+      },
+      drain: (native) => this.#guard(() => events.drain(native.getUserData().attachment)),
+      dropped: (native) => this.#dropped(native.getUserData()),
+      close: (native, code, message) => {
+        const data = native.getUserData();
+        data.socket?.detach();
+        if (this.#closed) return;
+        const reason = textDecoder.decode(message);
+        const cause = closeCause(code, reason);
+        this.#guard(() => events.close(data.attachment, code, cause === 'closed' ? reason : '', cause));
+      },
+    };
+  }
+
+  #agree(request: TransportRequest): UwsAgreement | null {
+    if (this.#compressors === null) return null;
+    return agreeOnCompression(request.headers.get('sec-websocket-extensions'), this.#compressors);
+  }
+
+  /** `extensions`: the offer that the library is to answer, '' for none. */
+  #upgrade(
+    response: HttpResponse,
+    request: TransportRequest,
+    context: Parameters<HttpResponse['upgrade']>[4],
+    extensions: string,
+  ): void {
     const exchange = this.#begin(response);
     const settle = (decision: UpgradeDecision<A>): void => {
       if (exchange.over || this.#closed) {
@@ -240,7 +225,7 @@ export class UwsTransport<A> implements Transport {
       const key = request.headers.get('sec-websocket-key') ?? '';
       // Never inside `cork`: when that returns, this version of the library takes the WebSocket's memory for that of
       // the answered request, and now and then reads from it that the connection is to be closed.
-      response.upgrade(data, key, decision.subprotocol ?? '', '', context);
+      response.upgrade(data, key, decision.subprotocol ?? '', extensions, context);
     };
     const fail = (error: unknown): void => this.#fail(response, exchange, error);
     try {

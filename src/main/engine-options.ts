@@ -1,0 +1,77 @@
+import type { Logger } from 'pino';
+import type { CodecName } from '../shared/codec/index.ts';
+
+/** What a pino logger has; any logger with these methods will do. */
+export type EngineLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+
+/** A page that the engine serves by itself on its port. */
+export interface PageOptions {
+  /** Default `text/html; charset=utf-8`. */
+  readonly contentType?: string;
+  readonly body: string;
+}
+
+/** Keys to seal with. docs/security.md says what each mode protects and what not. */
+export interface SecurityKeys {
+  /** AES-256-GCM key of exactly 32 bytes. Without it nothing is encrypted. */
+  readonly aesKey?: Uint8Array;
+  /** HMAC-SHA256 key of at least 1 byte, better 32. Without it nothing is signed. */
+  readonly hmacKey?: Uint8Array;
+  /** 0–255, sent in clear by `+seal2` subprotocols. Default: 0, and one more at each rotation. */
+  readonly keyId?: number;
+}
+
+export interface SecurityOptions extends SecurityKeys {
+  readonly signThenEncrypt?: boolean;
+  readonly compress?: boolean | { readonly level?: number; readonly thresholdBytes?: number };
+  readonly replayProtection?: 'off' | 'optional' | 'required';
+  readonly maxFailures?: number;
+}
+
+export interface OffloadOptions {
+  readonly threads?: number;
+  readonly maxQueue?: number;
+  readonly timeoutMs?: number;
+  readonly thresholdBytes?: {
+    readonly seal?: number;
+    readonly open?: number;
+    readonly deflate?: number;
+    readonly inflate?: number;
+  };
+}
+
+/** What `startEngine` takes. docs/options.md has the units, defaults and bounds of each. */
+export interface EngineOptions {
+  readonly shards?: number;
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly backlog?: number;
+  readonly acceptor?: 'auto' | 'handover' | 'shard';
+  readonly placement?: { readonly by: 'connection' | 'address' };
+  readonly subprotocols?: readonly CodecName[];
+  readonly unknownSubprotocol?: 'reject' | 'json';
+  readonly duplicateName?: 'allow' | 'reject' | 'replace';
+  readonly origins?: 'same-origin' | '*' | readonly string[];
+  readonly replies?: 'off' | 'errors' | 'all';
+  readonly handlers?: URL | string;
+  readonly maxMessageBytes?: number;
+  readonly maxBackpressureBytes?: number;
+  readonly slowConsumer?: 'disconnect' | 'drop';
+  readonly compression?: boolean | { readonly level?: number; readonly thresholdBytes?: number };
+  readonly limits?: {
+    readonly channelsPerConnection?: number;
+    readonly roomsPerConnection?: number;
+    readonly channelNameBytes?: number;
+    readonly malformedMessages?: number;
+    readonly pendingMessages?: number;
+  };
+  readonly security?: SecurityOptions;
+  readonly offload?: false | OffloadOptions;
+  readonly ring?: { readonly bytes?: number; readonly spillBytes?: number };
+  readonly health?: { readonly live?: string; readonly ready?: string } | false;
+  readonly pages?: Readonly<Record<string, PageOptions>>;
+  readonly closeGraceMs?: number;
+  readonly startTimeoutMs?: number;
+  readonly logger?: EngineLogger;
+}
