@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { createEngineMemory, type EngineMemory, StateBoard } from '#dist/shared/engine-memory.js';
+import { createEngineMemory, StateBoard } from '#dist/shared/engine-memory.js';
 import { type OffloadConfig, type OffloadRequest, outcomeTransfer } from '#dist/shared/offload.js';
 import { until, within } from '../support/waiting.ts';
 import type { ShardReport, ShardTask } from './fixtures/shard-thread.ts';
