@@ -90,6 +90,7 @@ export class OffloadPool<J> {
   #pool: Piscina | null = null;
   #failuresInARow = 0;
   #timer: NodeJS.Timeout | null = null;
+  #look: NodeJS.Immediate | null = null;
   #loggedSecond = -1;
   #closing: Promise<void> | null = null;
   #allDone: (() => void) | null = null;
@@ -130,8 +131,7 @@ export class OffloadPool<J> {
       await this.#inTime(allDone);
     }
     this.#discardPool();
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#unwatch();
     // A thread inside a long native call ends after it, whatever one does.
     await this.#inTime(Promise.all(this.#threads.values()));
   }
@@ -283,16 +283,27 @@ export class OffloadPool<J> {
     let dueAt = this.#waiting.first()?.dueAt ?? Number.POSITIVE_INFINITY;
     for (const work of this.#running) dueAt = Math.min(dueAt, work.dueAt);
     if (dueAt === Number.POSITIVE_INFINITY) {
-      if (this.#timer !== null) clearTimeout(this.#timer);
-      this.#timer = null;
+      this.#unwatch();
       return;
     }
+    const onDue = (): void => {
+      // If main itself was blocked, results wait to be read, and timers come before them in a turn of the loop.
+      this.#look = setImmediate(() => this.#onDue());
+    };
     // A timer that fires too early looks and is set anew; none would be too late, because what comes later is due later.
-    this.#timer ??= setTimeout(() => this.#onDue(), Math.max(1, dueAt - performance.now())).unref();
+    this.#timer ??= setTimeout(onDue, Math.max(1, dueAt - performance.now())).unref();
+  }
+
+  #unwatch(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#look !== null) clearImmediate(this.#look);
+    this.#look = null;
   }
 
   #onDue(): void {
     this.#timer = null;
+    this.#look = null;
     const now = performance.now();
     for (let work = this.#waiting.first(); work !== undefined && work.dueAt <= now; work = this.#waiting.first()) {
       this.#waiting.shift();

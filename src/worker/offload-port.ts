@@ -108,6 +108,7 @@ export class OffloadPort<J> {
   #closed = false;
   /** Runs while something is out, and only then. */
   #timer: NodeJS.Timeout | null = null;
+  #look: NodeJS.Immediate | null = null;
   #slice: NodeJS.Immediate | null = null;
 
   constructor(options: OffloadPortOptions<J>) {
@@ -210,16 +211,23 @@ export class OffloadPort<J> {
   }
 
   #watch(oldest: Errand<J>, now: number): void {
-    this.#timer = setTimeout(() => this.#lookForLate(), Math.max(1, oldest.lateAt - now)).unref();
+    const onDue = (): void => {
+      // If this thread itself was blocked, answers wait to be read, and timers come before them in a turn of the loop.
+      this.#look = setImmediate(() => this.#lookForLate());
+    };
+    this.#timer = setTimeout(onDue, Math.max(1, oldest.lateAt - now)).unref();
   }
 
   #unwatch(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    if (this.#look !== null) clearImmediate(this.#look);
+    this.#look = null;
   }
 
   #lookForLate(): void {
     this.#timer = null;
+    this.#look = null;
     const now = performance.now();
     for (const [id, errand] of this.#out) {
       if (errand.lateAt > now) {
