@@ -104,6 +104,31 @@ const cases: readonly OptionCase[] = [
   number('maxMessageBytes', 524_288, 128, 67_108_864),
   number('maxBackpressureBytes', 1_048_576, 1_024, 1_073_741_824),
   choice('slowConsumer', 'disconnect', 'drop'),
+  {
+    path: 'compression',
+    default: null,
+    good: [false, true, {}, { level: 1 }, { level: 9, thresholdBytes: 0 }, { thresholdBytes: 524_288 }],
+    bad: [
+      [null],
+      [6],
+      ['true'],
+      [[]],
+      [{ level: 0 }, 'compression.level'],
+      [{ level: 10 }, 'compression.level'],
+      [{ level: -1 }, 'compression.level'],
+      [{ level: 1.5 }, 'compression.level'],
+      [{ level: Number.NaN }, 'compression.level'],
+      [{ level: '6' }, 'compression.level'],
+      [{ level: null }, 'compression.level'],
+      [{ level: true }, 'compression.level'],
+      [{ thresholdBytes: -1 }, 'compression.thresholdBytes'],
+      [{ thresholdBytes: 0.5 }, 'compression.thresholdBytes'],
+      [{ thresholdBytes: 524_289 }, 'compression.thresholdBytes'],
+      [{ thresholdBytes: Infinity }, 'compression.thresholdBytes'],
+      [{ thresholdBytes: '1024' }, 'compression.thresholdBytes'],
+      [{ threshold: 1_024 }, 'compression.threshold'],
+    ],
+  },
   number('limits.channelsPerConnection', 1_000, 1, 1_000_000),
   number('limits.roomsPerConnection', 1_000, 1, 1_000_000),
   number('limits.channelNameBytes', 255, 1, 4_096),
@@ -230,6 +255,31 @@ describe('options', () => {
         allowed: 'nothing, there is no such option',
       });
     }
+  });
+
+  test('H-15: compression is off, or complete: level 6 from 1,024 bytes on, unless told otherwise', () => {
+    const compiled = (options: EngineOptions): unknown => compileOptions(options).config.compression;
+    assert.equal(compiled({ compression: false }), null);
+    assert.deepEqual(compiled({ compression: true }), { level: 6, thresholdBytes: 1_024 });
+    assert.deepEqual(compiled({ compression: {} }), { level: 6, thresholdBytes: 1_024 });
+    assert.deepEqual(compiled({ compression: { level: 1 } }), { level: 1, thresholdBytes: 1_024 });
+    assert.deepEqual(compiled({ compression: { thresholdBytes: 0 } }), { level: 6, thresholdBytes: 0 });
+    for (let level = 1; level <= 9; level++) {
+      assert.deepEqual(compiled({ compression: { level, thresholdBytes: 7 } }), { level, thresholdBytes: 7 });
+    }
+  });
+
+  test('the threshold of compression is at most the largest message, also where that is below the default', () => {
+    assert.deepEqual(compileOptions({ compression: true, maxMessageBytes: 128 }).config.compression, {
+      level: 6,
+      thresholdBytes: 128,
+    });
+    assert.throws(() => compileOptions({ compression: { thresholdBytes: 129 }, maxMessageBytes: 128 }), {
+      code: 'ERR_OPTION_INVALID',
+      path: 'compression.thresholdBytes',
+      given: 129,
+      allowed: 'at most 128 (maxMessageBytes)',
+    });
   });
 
   test('the spill queue must hold four of the largest messages', () => {

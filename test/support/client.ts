@@ -1,4 +1,4 @@
-import { WebSocket } from 'ws';
+import { type PerMessageDeflateOptions, WebSocket } from 'ws';
 import { Signal, within } from './waiting.ts';
 
 /** An envelope as a JSON client sees it. */
@@ -20,6 +20,8 @@ export interface ConnectOptions {
   /** Without the question mark. */
   readonly query?: string;
   readonly path?: string;
+  /** What to offer of permessage-deflate; nothing by default. */
+  readonly deflate?: PerMessageDeflateOptions;
 }
 
 export interface CloseEvent {
@@ -161,10 +163,10 @@ export class Client {
 
 /** Connects to an engine on this machine, or to a URL. Rejects with the server's status if it refuses. */
 export function connect(to: { readonly port: number } | string, options: ConnectOptions = {}): Promise<Client> {
-  const { protocols = [], headers = {}, query, path = '/ws' } = options;
+  const { protocols = [], headers = {}, query, path = '/ws', deflate = false } = options;
   const base = typeof to === 'string' ? to : `ws://127.0.0.1:${to.port}${path}`;
   const url = query === undefined ? base : `${base}?${query}`;
-  const socket = new WebSocket(url, [...protocols], { headers: { ...headers }, perMessageDeflate: false });
+  const socket = new WebSocket(url, [...protocols], { headers: { ...headers }, perMessageDeflate: deflate });
   // From the beginning: the first message may come in the packet of the handshake's answer.
   const client = new Client(socket);
   return within(
