@@ -154,7 +154,6 @@ describe('a job', () => {
     const program = `
       const { parentPort, workerData } = require('node:worker_threads');
       import(workerData).then(({ runJob }) => parentPort.on('message', (job) => {
-        if (job === null) return parentPort.close();
         try {
           const result = runJob(job);
           parentPort.postMessage(result, [result.buffer]);
@@ -172,19 +171,20 @@ describe('a job', () => {
       const [message] = await within(answer, 'the answer of the thread');
       return message;
     };
-    for (const { name, seal, open, shared } of combinations()) {
-      const payload = inMemory(new Uint8Array(9000).fill(97), shared);
-      const sealed = await answerTo(sealJob(payload, seal));
-      assert.ok(sealed instanceof Uint8Array, name);
-      assert.deepEqual(runJob(openJob(sealed, open)), new Uint8Array(9000).fill(97), name);
-      const opened = await answerTo(openJob(inMemory(sealed, shared), open));
-      assert.deepEqual(opened, new Uint8Array(9000).fill(97), name);
+    try {
+      for (const { name, seal, open, shared } of combinations()) {
+        const payload = inMemory(new Uint8Array(9000).fill(97), shared);
+        const sealed = await answerTo(sealJob(payload, seal));
+        assert.ok(sealed instanceof Uint8Array, name);
+        assert.deepEqual(runJob(openJob(sealed, open)), new Uint8Array(9000).fill(97), name);
+        const opened = await answerTo(openJob(inMemory(sealed, shared), open));
+        assert.deepEqual(opened, new Uint8Array(9000).fill(97), name);
+      }
+      const other = { id: 0, aesKey: otherAesKey, hmacKey: null };
+      assert.equal(await answerTo(openJob(runJob(sealJob(prefix)), { keys: other })), 'ERR_SEAL_DECRYPT');
+    } finally {
+      await within(worker.terminate(), 'the end of the thread');
     }
-    const other = { id: 0, aesKey: otherAesKey, hmacKey: null };
-    assert.equal(await answerTo(openJob(runJob(sealJob(prefix)), { keys: other })), 'ERR_SEAL_DECRYPT');
-    const ended = once(worker, 'exit');
-    worker.postMessage(null);
-    await within(ended, 'the end of the thread');
   });
 
   test('leaves a transferred result empty and nothing else harmed', () => {

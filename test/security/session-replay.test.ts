@@ -37,6 +37,24 @@ describe('frames that come again, late, or from elsewhere', () => {
     assert.deepEqual(server.open(client.seal(text)), text);
   });
 
+  test('a counter is looked at before anything is opened', () => {
+    const { client, server, session, hello } = connected();
+    const [down, up] = [server.seal(text), client.seal(text)];
+    client.open(down);
+    server.open(up);
+    assert.equal(
+      outcomeOf(() => session.read(up)),
+      'ERR_SEAL_REPLAYED',
+    );
+    // Opening would refuse these for their bodies.
+    for (const frame of [down, hello]) {
+      assert.equal(
+        outcomeOf(() => client.open(frame.subarray(0, 12 + connectionId.length))),
+        'ERR_SEAL_REPLAYED',
+      );
+    }
+  });
+
   test('a frame that comes after a later one is refused; gaps are counted', () => {
     const { client, server, session } = connected();
     const [first, second, third, fourth] = [1, 2, 3, 4].map(() => server.seal(text));

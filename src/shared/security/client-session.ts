@@ -16,8 +16,8 @@ export interface ClientSession {
    */
   seal(plaintext: Uint8Array): Uint8Array;
   /**
-   * The payload of a frame of the server, or null: it was the hello. A refused frame changes nothing. The payload may be
-   * a view of the frame.
+   * The payload of a frame of the server, or null: it was the hello. A refused frame changes nothing. The payload may
+   * be a view of the frame.
    * @throws EngineError ERR_SEAL_FORMAT, ERR_SEAL_REPLAYED, ERR_SEAL_KEY_UNKNOWN, ERR_SEAL_TOO_SHORT, ERR_SEAL_DECRYPT,
    * ERR_SEAL_SIGNATURE, ERR_SEAL_TOO_LARGE
    */

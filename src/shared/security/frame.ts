@@ -1,8 +1,8 @@
 import { badFormat, optionInvalid, replayed } from './failures.ts';
 
 /**
- * Frames of version 2 (checklist H-99): `version, flags, key id, counter` in clear, and in the server's first frame, the
- * hello, the connection's id; then the body. Key id and counter, direction, connection id and the client's nonce are
+ * Frames of version 2 (checklist H-99): `version, flags, key id, counter` in clear, and in the server's first frame,
+ * the hello, the connection's id; then the body. Key id and counter, direction, connection id and the client's nonce are
  * authenticated with it, so that a frame is good for one place only.
  */
 

@@ -19,9 +19,9 @@ export async function webDeflated(payload: Uint8Array): Promise<Uint8Array | nul
 }
 
 /**
- * What `bytes` inflate to.
- * @throws EngineError ERR_SEAL_TOO_LARGE if that is more than `maxBytes`; ERR_SEAL_FORMAT unless it is one whole deflate
- * stream and nothing behind it.
+ * What `bytes` inflate to. The standard has the platform notice that a stream was cut off; Node does, Deno 2.9 does not.
+ * @throws EngineError ERR_SEAL_TOO_LARGE if that is more than `maxBytes`; ERR_SEAL_FORMAT unless it is one whole
+ * deflate stream and nothing behind it.
  */
 export async function webInflated(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   const result = await decompressed(bytes, maxBytes);
@@ -38,7 +38,7 @@ export async function webInflated(bytes: Uint8Array, maxBytes: number): Promise<
 
 let lax: Promise<boolean> | undefined;
 
-/** Whether this platform passes over bytes behind a deflate stream, which the standard forbids: Node up to 22 does. */
+/** Whether this platform passes over bytes behind a deflate stream, which the standard forbids: Node 20 does. */
 function isLax(): Promise<boolean> {
   lax ??= decompressed(Uint8Array.of(...emptyStream, 0), 1).then((result) => result !== 'broken');
   return lax;
