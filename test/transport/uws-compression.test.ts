@@ -51,7 +51,6 @@ const answers: readonly (readonly [offer: string, low: string | null, middle: st
     'client_max_window_bits=12; server_no_context_takeover',
     'server_no_context_takeover',
   ],
-  // What websockets in Python offers.
   [
     'server_max_window_bits=12; client_max_window_bits=12',
     null,

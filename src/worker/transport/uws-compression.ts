@@ -24,12 +24,6 @@ function constant(name: string): number {
   return value;
 }
 
-const sharedOnly: UwsCompressors = {
-  dedicated: null,
-  shared: constant('SHARED_COMPRESSOR') | constant('SHARED_DECOMPRESSOR'),
-  inflateBits: null,
-};
-
 function withDedicated(compressor: string, decompressor: string, inflateBits: number): UwsCompressors {
   return {
     dedicated: constant(compressor) | constant(decompressor),
@@ -38,14 +32,17 @@ function withDedicated(compressor: string, decompressor: string, inflateBits: nu
   };
 }
 
-// The decompressors are named after their windows, of 12 and 15 bits.
-const middle = withDedicated('DEDICATED_COMPRESSOR_8KB', 'DEDICATED_DECOMPRESSOR_4KB', 12);
-const high = withDedicated('DEDICATED_COMPRESSOR_32KB', 'DEDICATED_DECOMPRESSOR_32KB', 15);
-
-/** The library knows no levels, only how much a connection may remember (checklist H-15). */
+/**
+ * The library knows no levels, only how much a connection may remember (checklist H-15). A decompressor is named after
+ * its window, and costs little beside a compressor: so the higher the level, the more of both.
+ */
 export function compressorsOf(level: number): UwsCompressors {
-  if (level <= 3) return sharedOnly;
-  return level <= 6 ? middle : high;
+  if (level <= 3) {
+    const shared = constant('SHARED_COMPRESSOR') | constant('SHARED_DECOMPRESSOR');
+    return { dedicated: null, shared, inflateBits: null };
+  }
+  if (level <= 6) return withDedicated('DEDICATED_COMPRESSOR_8KB', 'DEDICATED_DECOMPRESSOR_4KB', 12);
+  return withDedicated('DEDICATED_COMPRESSOR_32KB', 'DEDICATED_DECOMPRESSOR_32KB', 15);
 }
 
 /** Zlib cannot deflate raw data with a window of 8 bits: the library would answer with 9. */
