@@ -4,6 +4,7 @@ import { type Audience, variantOf } from './audience.ts';
 import type { SealedOut } from './sealed-out.ts';
 import type { Sealer } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
+import { Payload } from './shared-copy.ts';
 import type { SendVerdict, Transport } from './transport/transport.ts';
 
 /** Set if the engine has a `security` option. */
@@ -39,7 +40,7 @@ export class FanOut {
       if (this.#sealing !== null) {
         const deflating = audience.counts[variantOf(index, true)] ?? 0;
         if (plain + deflating === 0 && audience.individuals[index] === undefined) continue;
-        this.#deliverSealed(this.#sealing.out, audience, codec, this.#encode(codec, envelope));
+        this.#deliverSealed(this.#sealing, audience, codec, new Payload(this.#encode(codec, envelope)));
       } else if (plain > 0) {
         this.#publish(audience, index, plain, this.#encode(codec, envelope), codec.binary);
       }
@@ -48,7 +49,10 @@ export class FanOut {
 
   send(connection: ShardConnection, envelope: Envelope): SendVerdict {
     if (connection.socket === null) return 'closed';
-    return this.#sendPayload(connection, this.#encode(connection.codecImpl, envelope));
+    const payload = this.#encode(connection.codecImpl, envelope);
+    if (this.#sealing === null || !this.#sealing.sealer.isPiped(connection))
+      return this.#sendPlain(connection, payload);
+    return this.#sealing.out.send(connection, new Payload(payload));
   }
 
   #encode(codec: Codec, envelope: Envelope): Uint8Array {
@@ -63,22 +67,24 @@ export class FanOut {
     this.#transport.publish(audience.topicOf(variant), payload, binary, compress);
   }
 
-  #deliverSealed(out: SealedOut, audience: Audience, codec: Codec, payload: Uint8Array): void {
+  #deliverSealed({ sealer, out }: Sealing, audience: Audience, codec: Codec, payload: Payload): void {
     for (const variant of [codec.index, variantOf(codec.index, true)]) {
       const members = audience.counts[variant] ?? 0;
       if (members === 0) continue;
       if (out.pipes(variant, codec.index)) out.publish(audience, variant, payload, codec.index);
-      else this.#publish(audience, variant, members, payload, codec.binary);
+      else this.#publish(audience, variant, members, payload.bytes, codec.binary);
     }
     const individuals = audience.individuals[codec.index];
-    if (individuals !== undefined) for (const connection of individuals) this.#sendPayload(connection, payload);
+    if (individuals === undefined) return;
+    for (const connection of individuals) {
+      if (sealer.isPiped(connection)) out.send(connection, payload);
+      else this.#sendPlain(connection, payload.bytes);
+    }
   }
 
-  #sendPayload(connection: ShardConnection, payload: Uint8Array): SendVerdict {
-    const { socket } = connection;
-    if (socket === null) return 'closed';
-    if (this.#sealing?.sealer.isPiped(connection) === true) return this.#sealing.out.send(connection, payload);
-    const verdict = socket.send(payload, connection.codecImpl.binary, payload.length >= this.#compressFromBytes);
+  #sendPlain(connection: ShardConnection, payload: Uint8Array): SendVerdict {
+    const { socket, codecImpl } = connection;
+    const verdict = socket?.send(payload, codecImpl.binary, payload.length >= this.#compressFromBytes) ?? 'closed';
     if (verdict === 'sent' || verdict === 'buffered') {
       this.#counters.add(counter.messagesOut, 1);
       this.#counters.add(counter.bytesOut, payload.length);

@@ -112,6 +112,7 @@ export class Reception {
     this.#counters.add(counter.connectionsOpened, 1);
     // With keys of its own to come, nothing meant for everyone goes out before they are there.
     if (this.#sealing === null) this.#hub.enter(connection);
+    else connection.deferred = [];
     if ((this.#board.interest & interest.connect) !== 0) {
       const { id, name, codec, remoteAddress } = connection;
       this.#tell(recordKind.onConnect, { id, name, codec, remoteAddress } satisfies ConnectNotice);
@@ -124,6 +125,9 @@ export class Reception {
     if (this.#sealing === null || !connection.isOpen) return;
     if (this.#sealing.out.greet(connection)) {
       this.#hub.enter(connection);
+      const deferred = connection.deferred ?? [];
+      connection.deferred = null;
+      for (const envelope of deferred) this.#options.fanOut.send(connection, envelope);
       return;
     }
     this.#options.log.write('error', 'a seal2 connection has no key: close', { connection: connection.id });

@@ -171,9 +171,27 @@ export class Router implements ShardApi {
 
   #sendHere(connectionId: string, envelope: Envelope): void {
     const connection = this.#connections.get(connectionId);
+    if (connection !== undefined && connection.deferred !== null) {
+      this.#defer(connection, connection.deferred, envelope);
+      return;
+    }
     if (connection === undefined || this.#fanOut.send(connection, envelope) === 'closed') {
       this.#counters.add(counter.undeliverable, 1);
     }
+  }
+
+  /** Keeps a message until the connection has its keys. The envelope's bytes may be a view of a ring. */
+  #defer(connection: ShardConnection, deferred: Envelope[], envelope: Envelope): void {
+    const bytes = envelope.data?.length ?? 0;
+    if (
+      deferred.length >= this.#config.limits.pendingMessages ||
+      connection.deferredBytes + bytes > this.#config.maxBackpressureBytes
+    ) {
+      this.#counters.add(counter.messagesDropped, 1);
+      return;
+    }
+    connection.deferredBytes += bytes;
+    deferred.push({ ...envelope, data: envelope.data?.slice() ?? null });
   }
 
   #disconnectHere({ id, code, reason }: DisconnectOrder): void {

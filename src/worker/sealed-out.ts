@@ -8,7 +8,7 @@ import { Lane, type Slot } from './lane.ts';
 import type { OffloadPort } from './offload-port.ts';
 import type { Sealer } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
-import { sharedCopy } from './shared-copy.ts';
+import type { Payload } from './shared-copy.ts';
 import type { SendVerdict, Transport } from './transport/transport.ts';
 
 export interface SealedOutOptions {
@@ -66,11 +66,12 @@ export class SealedOut {
   }
 
   /** Seals once for all members of a variant (checklist H-98). */
-  publish(audience: Audience, variant: number, payload: Uint8Array, codecIndex: number): void {
+  publish(audience: Audience, variant: number, payload: Payload, codecIndex: number): void {
+    const { length } = payload.bytes;
     const sealing = variant === variantOf(codecIndex, true) ? 'deflate' : 'classic';
-    const level = this.#sealer.deflateLevel(sealing, payload.length);
-    if (this.#isLarge(payload.length, level)) {
-      const job = this.#sealer.sealForAll(sharedCopy(payload), sealing);
+    const level = this.#sealer.deflateLevel(sealing, length);
+    if (this.#isLarge(length, level)) {
+      const job = this.#sealer.sealForAll(payload.shared, sealing);
       const lane = (): Lane => {
         audience.lanes[variant] ??= this.#open(
           (frame) => this.#publishFrame(audience, variant, frame),
@@ -82,25 +83,26 @@ export class SealedOut {
       };
       if (this.#offload(job, lane)) return;
     }
-    const frame = this.#seal(this.#sealer.sealForAll(payload, sealing));
+    const frame = this.#seal(this.#sealer.sealForAll(payload.bytes, sealing));
     const lane = audience.lanes[variant];
     if (lane === undefined) this.#publishFrame(audience, variant, frame);
     else this.#push(lane, frame);
   }
 
   /** Seals for one connection. */
-  send(connection: ShardConnection, payload: Uint8Array): SendVerdict {
+  send(connection: ShardConnection, payload: Payload): SendVerdict {
     const { socket } = connection;
     if (socket === null) return 'closed';
     if (!this.greet(connection)) return 'closed';
     const { lane } = connection;
-    if (lane !== null && connection.bufferedBytes + payload.length > this.#options.config.maxBackpressureBytes) {
+    const { length } = payload.bytes;
+    if (lane !== null && connection.bufferedBytes + length > this.#options.config.maxBackpressureBytes) {
       this.#options.dropped(connection);
       return 'dropped';
     }
-    const level = this.#sealer.deflateLevel(connection.sealing, payload.length);
-    const large = this.#isLarge(payload.length, level);
-    const job = this.#sealer.sealFor(connection, large ? sharedCopy(payload) : payload);
+    const level = this.#sealer.deflateLevel(connection.sealing, length);
+    const large = this.#isLarge(length, level);
+    const job = this.#sealer.sealFor(connection, large ? payload.shared : payload.bytes);
     if (large && this.#offload(job, () => this.#laneOf(connection))) return 'buffered';
     const frame = this.#seal(job);
     if (connection.lane === null) return this.#sendFrame(connection, frame);

@@ -1,5 +1,5 @@
 import { checkClose, cutReason } from '../shared/close.ts';
-import type { Codec, CodecName } from '../shared/codec/index.ts';
+import type { Codec, CodecName, Envelope } from '../shared/codec/index.ts';
 import { closeCode, EngineError } from '../shared/errors/index.ts';
 import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
 import type { NamedKind } from '../shared/names.ts';
@@ -60,6 +60,11 @@ export class ShardConnection implements Connection {
   lane: Lane | null = null;
   /** The frame that the pool is opening. */
   opening: Ticket | null = null;
+  /**
+   * What was sent to it from elsewhere while its `connect` handler, which may give it keys, is awaited; null: it is not.
+   */
+  deferred: Envelope[] | null = null;
+  deferredBytes = 0;
   /** Whether what goes to everyone goes to it. */
   isEntered = false;
   /** Null before the handshake is answered and after the end. */

@@ -81,6 +81,16 @@ describe('H-93: keys of a connection', () => {
       assert.deepEqual(own.faults, []);
     }));
 
+  it('what main sends while `connect` still looks for the keys waits for them', () =>
+    withEngine({ handlers, security: {} }, async (engine) => {
+      engine.on('connect', (connection) => {
+        for (let i = 0; i < 3; i++) connection.send({ data: i });
+      });
+      const own = await connectAs(engine, 'own-ada', keysOf('own-ada'));
+      for (let i = 0; i < 3; i++) assert.equal(textOf((await own.next()).data), String(i));
+      assert.deepEqual(own.faults, []);
+    }));
+
   it('may come and go while it lasts', () =>
     withEngine({ handlers, security: engineKeys }, async (engine) => {
       const client = await connectAs(engine, 'late-ada', engineKeys);
