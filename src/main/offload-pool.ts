@@ -181,7 +181,7 @@ export class OffloadPool<J> {
       // event loop, so that a stray error of one job ends the thread at once and not during another job.
       atomics: 'disabled',
       recordTiming: false,
-      // Only this package's code runs there: what the program preloads for its own threads is not for these.
+      // Only this package's code runs there: what the program was told to preload is not for these threads.
       execArgv: [],
     });
     // A thread threw that had no job. Without a listener this would be thrown here.

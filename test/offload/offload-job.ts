@@ -14,7 +14,7 @@ export type Deed =
   | 'spin'
   /** Waits until `gate` is opened. */
   | 'hold'
-  /** Turns the bytes, and throws later, when nobody looks. */
+  /** Turns the bytes, and throws later, when nobody looks and `gate` is open. */
   | 'stray';
 
 export interface TestJob {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { until, within } from '../support/waiting.ts';
-import { isRight, jobOf, performHere, type TestJob } from './offload-job.ts';
+import { isRight, jobOf, letPass, newGate, performHere, type TestJob } from './offload-job.ts';
 import { createPool, type PoolBench } from './pool-fixture.ts';
 
 async function assertWorks({ pool }: PoolBench): Promise<void> {
@@ -47,9 +47,11 @@ describe('a failure in the offload pool', () => {
 
   it('what a job throws later ends the idle thread, not the process, and no other job is lost', async (t) => {
     const bench = createPool(t);
-    const job = jobOf('stray');
+    const gate = newGate();
+    const job = jobOf('stray', 1, 64, gate);
     const outcome = await bench.pool.run(job);
     assert.ok(outcome !== null && isRight(job, outcome));
+    letPass(gate);
     await until(() => bench.failures() === 1, 'the thread to fail');
     assert.equal(bench.log[0]?.['reason'], 'nobody looks');
     await until(() => bench.pool.stats.threads === 0, 'the thread to end');
