@@ -199,7 +199,7 @@ function compileCompression(
   maxMessageBytes: number,
 ): EngineConfig['compression'] {
   if (given === false) return null;
-  const { level = 6, thresholdBytes = Math.min(1_024, maxMessageBytes) } = given === true ? {} : given;
+  const { level = 1, thresholdBytes = Math.min(1_024, maxMessageBytes) } = given === true ? {} : given;
   if (thresholdBytes > maxMessageBytes) {
     const path = 'compression.thresholdBytes';
     const allowed = `at most ${maxMessageBytes} (maxMessageBytes)`;

@@ -257,13 +257,13 @@ describe('options', () => {
     }
   });
 
-  test('H-15: compression is off, or complete: level 6 from 1,024 bytes on, unless told otherwise', () => {
+  test('H-15: compression is off, or complete: level 1 from 1,024 bytes on, unless told otherwise', () => {
     const compiled = (options: EngineOptions): unknown => compileOptions(options).config.compression;
     assert.equal(compiled({ compression: false }), null);
-    assert.deepEqual(compiled({ compression: true }), { level: 6, thresholdBytes: 1_024 });
-    assert.deepEqual(compiled({ compression: {} }), { level: 6, thresholdBytes: 1_024 });
-    assert.deepEqual(compiled({ compression: { level: 1 } }), { level: 1, thresholdBytes: 1_024 });
-    assert.deepEqual(compiled({ compression: { thresholdBytes: 0 } }), { level: 6, thresholdBytes: 0 });
+    assert.deepEqual(compiled({ compression: true }), { level: 1, thresholdBytes: 1_024 });
+    assert.deepEqual(compiled({ compression: {} }), { level: 1, thresholdBytes: 1_024 });
+    assert.deepEqual(compiled({ compression: { level: 6 } }), { level: 6, thresholdBytes: 1_024 });
+    assert.deepEqual(compiled({ compression: { thresholdBytes: 0 } }), { level: 1, thresholdBytes: 0 });
     for (let level = 1; level <= 9; level++) {
       assert.deepEqual(compiled({ compression: { level, thresholdBytes: 7 } }), { level, thresholdBytes: 7 });
     }
@@ -271,7 +271,7 @@ describe('options', () => {
 
   test('the threshold of compression is at most the largest message, also where that is below the default', () => {
     assert.deepEqual(compileOptions({ compression: true, maxMessageBytes: 128 }).config.compression, {
-      level: 6,
+      level: 1,
       thresholdBytes: 128,
     });
     assert.throws(() => compileOptions({ compression: { thresholdBytes: 129 }, maxMessageBytes: 128 }), {
