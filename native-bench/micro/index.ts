@@ -1,10 +1,12 @@
 import { benchCodec } from './codec.ts';
+import { benchIdle } from './idle.ts';
 import { benchOffload } from './offload.ts';
 import { benchRing } from './ring.ts';
 
 /** The benches by name; each prints its own tables. */
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   codec: benchCodec,
+  idle: benchIdle,
   offload: benchOffload,
   ring: benchRing,
 };

@@ -1,0 +1,8 @@
+import { defineHandlers, type Handlers } from '#dist/worker/handlers.js';
+
+// What is garbage does not count: each thread collects its own.
+setInterval(() => globalThis.gc?.(), 200).unref();
+
+const handlers: Handlers = defineHandlers({});
+
+export default handlers;
