@@ -47,7 +47,7 @@ export class FanOut {
   }
 
   send(connection: ShardConnection, envelope: Envelope): SendVerdict {
-    if (connection.socket === null) return 'closed';
+    if (!connection.isOpen) return 'closed';
     return this.#sendPayload(connection, this.#encode(connection.codecImpl, envelope));
   }
 
