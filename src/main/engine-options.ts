@@ -58,6 +58,8 @@ export interface EngineOptions {
   readonly maxMessageBytes?: number;
   readonly maxBackpressureBytes?: number;
   readonly slowConsumer?: 'disconnect' | 'drop';
+  readonly heartbeat?: { readonly pingPeriodMs?: number; readonly pongWaitMs?: number } | false;
+  readonly writeWaitMs?: number;
   readonly compression?: boolean | { readonly level?: number; readonly thresholdBytes?: number };
   readonly limits?: {
     readonly channelsPerConnection?: number;
@@ -65,6 +67,8 @@ export interface EngineOptions {
     readonly channelNameBytes?: number;
     readonly malformedMessages?: number;
     readonly pendingMessages?: number;
+    readonly messagesPerSecond?: number | null;
+    readonly bytesPerSecond?: number | null;
   };
   readonly security?: SecurityOptions;
   readonly offload?: false | OffloadOptions;

@@ -97,6 +97,16 @@ const optionSchema = z.strictObject({
   maxMessageBytes: whole(128, greatestMessageBytes).default(524_288),
   maxBackpressureBytes: whole(1_024, 1_073_741_824).default(1_048_576),
   slowConsumer: z.enum(['disconnect', 'drop']).default('disconnect'),
+  heartbeat: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        pingPeriodMs: whole(10, 600_000).default(54_000),
+        pongWaitMs: whole(20, 900_000).default(60_000),
+      }),
+    ])
+    .prefault({}),
+  writeWaitMs: whole(1, 600_000).default(10_000),
   compression: z
     .union([
       z.boolean(),
@@ -113,6 +123,8 @@ const optionSchema = z.strictObject({
       channelNameBytes: whole(1, 4_096).default(255),
       malformedMessages: whole(1, 1_000_000).default(16),
       pendingMessages: whole(1, 1_000_000).default(1_024),
+      messagesPerSecond: whole(1, 1_000_000).nullable().default(null),
+      bytesPerSecond: whole(1, 1_073_741_824).nullable().default(null),
     })
     .prefault({}),
   security: z
@@ -209,6 +221,16 @@ function compileCompression(
   return { level, thresholdBytes };
 }
 
+function compileHeartbeat(given: ParsedOptions['heartbeat']): EngineConfig['heartbeat'] {
+  if (given === false) return null;
+  const { pingPeriodMs, pongWaitMs } = given;
+  if (pongWaitMs > pingPeriodMs) return given;
+  const path = 'heartbeat.pongWaitMs';
+  const allowed = `more than ${pingPeriodMs} (heartbeat.pingPeriodMs)`;
+  const text = `option "${path}" is ${pongWaitMs}; allowed: ${allowed}`;
+  throw new EngineError('ERR_OPTION_INVALID', text, { path, given: pongWaitMs, allowed });
+}
+
 /**
  * Checks and completes what a user wrote, once. Throws `ERR_OPTION_INVALID` that names the option's path, the value
  * given and what is allowed.
@@ -221,7 +243,8 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     if (issue === undefined) throw parsed.error;
     throw optionError(given, issue);
   }
-  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, ...rest } = parsed.data;
+  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, heartbeat, ...rest } =
+    parsed.data;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -232,6 +255,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
   const config: EngineConfig = {
     ...rest,
     compression: compileCompression(compression, rest.maxMessageBytes),
+    heartbeat: compileHeartbeat(heartbeat),
     handlers: handlers ?? null,
     security: security === undefined ? null : securityPolicy(security),
     offload: offloadConfig(offload, rest.shards),

@@ -39,6 +39,9 @@ export interface EngineConfig {
   readonly maxMessageBytes: number;
   readonly maxBackpressureBytes: number;
   readonly slowConsumer: 'disconnect' | 'drop';
+  /** Null: nobody is pinged, and silence is no reason to end a connection. */
+  readonly heartbeat: { readonly pingPeriodMs: number; readonly pongWaitMs: number } | null;
+  readonly writeWaitMs: number;
   /** Null: permessage-deflate is not offered to anybody. */
   readonly compression: { readonly level: number; readonly thresholdBytes: number } | null;
   readonly limits: {
@@ -47,6 +50,9 @@ export interface EngineConfig {
     readonly channelNameBytes: number;
     readonly malformedMessages: number;
     readonly pendingMessages: number;
+    /** Null: no bound. */
+    readonly messagesPerSecond: number | null;
+    readonly bytesPerSecond: number | null;
   };
   /** Null: messages are not sealed, and connections cannot be given keys. */
   readonly security: SecurityPolicy | null;

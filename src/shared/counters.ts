@@ -49,6 +49,12 @@ export const counterNames = [
   /** Messages that a slow consumer did not get. */
   'messagesDropped',
   'slowConsumersClosed',
+  /** Times that a connection began to lose messages and stayed. */
+  'slowEpisodes',
+  /** Connections closed because nothing came from them, not even an answer to a ping. */
+  'heartbeatsMissed',
+  /** Connections closed for more messages or bytes per second than allowed. */
+  'rateLimited',
   /** Connections that the socket library ended for a violation of RFC 6455. */
   'protocolErrors',
   'handlerErrors',

@@ -48,7 +48,7 @@ export class FanOut {
   }
 
   send(connection: ShardConnection, envelope: Envelope): SendVerdict {
-    if (connection.socket === null) return 'closed';
+    if (!connection.isOpen) return 'closed';
     const payload = this.#encode(connection.codecImpl, envelope);
     if (this.#sealing === null || !this.#sealing.sealer.isPiped(connection))
       return this.#sendPlain(connection, payload);

@@ -75,6 +75,11 @@ export interface Handlers {
    * clients may subscribe, join and publish, send to rooms they are in, and may not broadcast (checklist H-49).
    */
   authorize?(connection: Connection, action: Action, target: string): boolean | PromiseLike<boolean>;
+  /**
+   * With `slowConsumer: 'drop'`: the connection reads too slowly and did not get so many messages. Told once, until it has
+   * read so much that less than half of `maxBackpressureBytes` waits for it; what is dropped after that is told again.
+   */
+  slow?(connection: Connection, dropped: number): void | PromiseLike<void>;
 }
 
 export type HandlersFactory = (shard: ShardApi) => Handlers | PromiseLike<Handlers>;

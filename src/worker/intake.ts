@@ -13,6 +13,7 @@ import type { Handlers } from './handlers.ts';
 import type { Hub } from './hub.ts';
 import { Inbox } from './inbox.ts';
 import type { OffloadPort } from './offload-port.ts';
+import { Rates } from './rates.ts';
 import type { Router } from './router.ts';
 import { SealedIn } from './sealed-in.ts';
 import type { Sealer } from './sealer.ts';
@@ -51,6 +52,7 @@ export class Intake {
   readonly #guard: HandlerGuard;
   readonly #sealer: Sealer | null;
   readonly #sealedIn: SealedIn | null;
+  readonly #rates: Rates | null;
   /** Of a message as it arrives. */
   readonly #maxBytes: number;
 
@@ -64,6 +66,7 @@ export class Intake {
     this.#guard = options.guard;
     this.#inbox = new Inbox(options.config, (connection, bytes) => this.#receive(connection, bytes));
     this.#sealer = options.sealer;
+    this.#rates = Rates.of(options.config.limits);
     this.#sealedIn =
       options.sealer === null
         ? null
@@ -103,6 +106,14 @@ export class Intake {
     if (bytes.length > this.#maxBytes) {
       this.#tooLarge(connection);
       return;
+    }
+    if (this.#rates !== null) {
+      const verdict = this.#rates.take(connection, bytes.length, performance.now());
+      if (verdict !== 'within') {
+        this.#counters.add(counter.rateLimited, 1);
+        connection.close(closeCode.limitExceeded, verdict);
+        return;
+      }
     }
     while (!this.#inbox.accept(connection, bytes)) {
       if (connection.opening === null) {

@@ -14,6 +14,7 @@ import type { Router } from './router.ts';
 import { ShardConnection } from './shard-connection.ts';
 import type { ShardLog } from './shard-log.ts';
 import type { CloseCause, HttpAnswer, Socket, TransportRequest, UpgradeDecision } from './transport/transport.ts';
+import type { Watch } from './watch.ts';
 import { answerRequest } from './web-pages.ts';
 
 export interface ReceptionOptions {
@@ -28,6 +29,7 @@ export interface ReceptionOptions {
   readonly guard: HandlerGuard;
   readonly log: ShardLog;
   readonly names: NameClaims;
+  readonly watch: Watch;
   /** Null: the engine has no `security` option. */
   readonly sealing: Sealing | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */
@@ -78,7 +80,8 @@ export class Reception {
     const { subprotocol, ...handshake } = verdict.handshake;
     const facts = { id: this.#options.ids.next(), remoteAddress: request.remoteAddress, ...handshake };
     const takesKeys = this.#sealing !== null;
-    const connection = new ShardConnection(facts, { hub: this.#hub, fanOut: this.#options.fanOut, takesKeys });
+    const { fanOut, watch } = this.#options;
+    const connection = new ShardConnection(facts, { hub: this.#hub, fanOut, closings: watch.closings, takesKeys });
     return { accept: true, attachment: connection, subprotocol };
   }
 
@@ -90,6 +93,7 @@ export class Reception {
   open(connection: ShardConnection, socket: Socket): void {
     connection.socket = socket;
     this.#options.connections.set(connection.id, connection);
+    this.#options.watch.opened(connection);
     const claim = this.#options.names.claim(connection);
     if (claim === true) this.#admit(connection);
     else
@@ -143,17 +147,11 @@ export class Reception {
     }
   }
 
-  /** Messages were not given to a connection, because it reads too slowly. */
-  dropped(connection: ShardConnection, messages: number): void {
-    this.#counters.add(counter.messagesDropped, messages);
-    if (this.#config.slowConsumer !== 'disconnect' || !connection.isOpen) return;
-    this.#counters.add(counter.slowConsumersClosed, 1);
-    connection.close(closeCode.slowConsumer, 'too slow');
-  }
-
-  /** A connection has ended. */
-  end(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
+  /** A connection has ended. `code` and `reason` are the transport's; what was decided here goes before. */
+  end(connection: ShardConnection, endCode: number, endReason: string, cause: CloseCause): void {
+    const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };
     connection.socket = null;
+    this.#options.watch.ended(connection);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);
     if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);

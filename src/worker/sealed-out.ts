@@ -19,6 +19,8 @@ export interface SealedOutOptions {
   readonly offload: OffloadPort<ShardJob>;
   /** A message was not given to this connection: its bound of bytes that wait is reached. */
   dropped(connection: ShardConnection): void;
+  /** All that waited for the pool on its way to this connection has been sent. */
+  flushed(connection: ShardConnection): void;
   error(error: unknown): void;
 }
 
@@ -177,6 +179,7 @@ export class SealedOut {
       (frame) => this.#sendFrame(connection, frame),
       () => {
         connection.lane = null;
+        this.#options.flushed(connection);
       },
     );
     return connection.lane;

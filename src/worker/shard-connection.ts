@@ -5,18 +5,21 @@ import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
 import type { NamedKind } from '../shared/names.ts';
 import { checkAesKey, checkHmacKey, ServerSession } from '../shared/security/index.ts';
 import { variantOf } from './audience.ts';
+import type { Closing, Closings } from './closings.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Connection } from './handlers.ts';
 import type { Hub } from './hub.ts';
 import type { Lane } from './lane.ts';
 import type { Ticket } from './offload-port.ts';
 import type { Sealing } from './sealer.ts';
+import type { Timed } from './time-wheel.ts';
 import type { SendVerdict, Socket } from './transport/transport.ts';
 
 /** What a connection needs of its shard. */
 export interface ConnectionHost {
   readonly hub: Hub;
   readonly fanOut: FanOut;
+  readonly closings: Closings;
   /** Whether connections may be given keys: the engine has a `security` option. */
   readonly takesKeys: boolean;
 }
@@ -36,7 +39,7 @@ export interface ConnectionFacts {
 export const nothing: Uint8Array[] = [];
 
 /** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
-export class ShardConnection implements Connection {
+export class ShardConnection implements Connection, Timed {
   readonly id: string;
   readonly name: string;
   readonly remoteAddress: string;
@@ -78,7 +81,16 @@ export class ShardConnection implements Connection {
   isAdmitted = false;
   /** Malformed messages in a row. */
   malformed = 0;
-  #closing = false;
+  /** Not null from the moment that its end is decided here. */
+  closing: Closing | null = null;
+  /** The wheel's tick in which the last frame came. */
+  heardAt = 0;
+  dueAt = -1;
+  /** Whether it is losing messages, and the handlers were told. */
+  isSlow = false;
+  /** Its token buckets, see rates.ts. */
+  messagesFullAt = 0;
+  bytesFullAt = 0;
   #metadata: Record<string, unknown> | null = null;
   #channels: Set<string> | null = null;
   #rooms: Set<string> | null = null;
@@ -124,7 +136,7 @@ export class ShardConnection implements Connection {
   }
 
   get isOpen(): boolean {
-    return this.socket !== null && !this.#closing;
+    return this.socket !== null && this.closing === null;
   }
 
   get isHeld(): boolean {
@@ -180,12 +192,7 @@ export class ShardConnection implements Connection {
 
   close(code: number = closeCode.normal, reason = ''): void {
     checkClose(code, reason);
-    if (!this.isOpen) return;
-    this.#closing = true;
-    const end = (): void => this.socket?.end(code, cutReason(reason));
-    // What was sent before goes out before, also if the pool still has it.
-    if (this.lane === null) end();
-    else this.lane.pushEnd(end);
+    if (this.isOpen) this.#host.closings.begin(this, code, cutReason(reason));
   }
 
   #requireSecurity(): void {

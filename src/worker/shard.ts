@@ -25,10 +25,10 @@ import { Sealer } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import { ShardLog } from './shard-log.ts';
 import type { CreateTransport, Transport } from './transport/transport.ts';
+import { idleTimeoutSeconds, Watch } from './watch.ts';
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
 const oversizeBytes = 1_048_576;
-const idleTimeoutSeconds = 60;
 const leftoverMs = 500;
 /** How long a failed shard waits for main's word. */
 const failMs = 1_000;
@@ -54,6 +54,7 @@ export class Shard {
   readonly #reception: Reception;
   readonly #names: NameClaims;
   readonly #transport: Transport;
+  readonly #watch: Watch;
   readonly #connections = new Map<string, ShardConnection>();
   readonly #peers = new PeerPorts(() => this.#bus.onDoorbell());
   /** How to end the thread after a failure; null: none has happened. */
@@ -94,7 +95,7 @@ export class Shard {
         path: config.path,
         hardMessageBytes: config.maxMessageBytes + Math.max(config.maxMessageBytes, oversizeBytes),
         maxBackpressureBytes: config.maxBackpressureBytes,
-        idleTimeoutSeconds,
+        idleTimeoutSeconds: idleTimeoutSeconds(config),
         // Sealed frames do not compress: where all are sealed, nobody need ask for it (checklist H-97).
         compression: hasKeys ? null : config.compression,
       },
@@ -102,9 +103,13 @@ export class Shard {
         upgrade: (request) => this.#reception.upgrade(request),
         request: (request) => this.#reception.answer(request),
         open: (connection, socket) => this.#reception.open(connection, socket),
-        message: (connection, payload) => this.#intake.accept(connection, payload),
-        drain: () => undefined,
-        dropped: (connection, messages) => this.#reception.dropped(connection, messages),
+        message: (connection, payload) => {
+          this.#watch.heard(connection);
+          this.#intake.accept(connection, payload);
+        },
+        alive: (connection) => this.#watch.heard(connection),
+        drain: (connection) => this.#watch.drained(connection),
+        dropped: (connection, messages) => this.#watch.dropped(connection, messages),
         close: (connection, code, reason, cause) => this.#reception.end(connection, code, reason, cause),
         abandoned: () => this.#counters.add(counter.handshakesAbandoned, 1),
         // Upgrades are decided at once here.
@@ -115,6 +120,13 @@ export class Shard {
     // An App that is open must be closed before its thread ends, or the process aborts.
     this.#board.setShardOpen(shard, true);
     this.#hub = new Hub(config.limits, this.#counters);
+    this.#watch = new Watch({
+      config,
+      counters: this.#counters,
+      hub: this.#hub,
+      guard: this.#guard,
+      handlers: () => this.#intake.handlers,
+    });
     this.#offload = new OffloadPort<ShardJob>({
       config: config.offload,
       board: this.#board,
@@ -167,6 +179,7 @@ export class Shard {
       guard: this.#guard,
       log: this.#log,
       names: this.#names,
+      watch: this.#watch,
       sealing: this.#sealing,
       connections: this.#connections,
       isLeaving: () => this.#closed || this.#leave !== null,
@@ -216,7 +229,8 @@ export class Shard {
       sealer,
       offload: this.#offload,
       // Not at once: whoever sends is in the middle of an audience.
-      dropped: (connection) => setImmediate(() => this.#reception.dropped(connection, 1)),
+      dropped: (connection) => setImmediate(() => this.#watch.dropped(connection, 1)),
+      flushed: (connection) => this.#watch.flushed(connection),
       error: (error) => this.#guard.report('seal', null, error),
     });
     return { sealer, out };
@@ -318,6 +332,7 @@ export class Shard {
     // Their end is told now: the transport tells nothing of what it cuts.
     for (const connection of [...this.#connections.values()]) this.#reception.end(connection, 1006, '', 'lost');
     this.#closed = true;
+    this.#watch.stop();
     this.#offload.close();
     this.#router.close();
     this.#transport.close();

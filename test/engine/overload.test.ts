@@ -68,7 +68,7 @@ describe('a client that does not read', () => {
   const message = { data: 'x'.repeat(50_000) };
 
   it('X-26: is closed once its bound is reached, while others get everything', () =>
-    withEngine({ shards: 1, maxBackpressureBytes: 262_144 }, async (engine) => {
+    withEngine({ shards: 1, maxBackpressureBytes: 262_144, writeWaitMs: 100 }, async (engine) => {
       const reader = await connect(engine);
       await reader.subscribe('stream');
       const sleeper = await connect(engine);
@@ -82,7 +82,8 @@ describe('a client that does not read', () => {
       }
       assert.equal(engine.stats().slowConsumersClosed, 1);
       await until(() => reader.all.length === sent, 'everything at the reader');
-      assert.equal(engine.stats().connections, 1);
+      await until(() => engine.stats().connections === 1, 'the end of the sleeper');
+      assert.equal(engine.stats().slowConsumersClosed, 1);
     }));
 
   it('loses messages but stays, counted, if the policy is drop', () =>

@@ -27,6 +27,8 @@ export interface RequestOptions {
 export interface RawSocketOptions {
   readonly host?: string;
   readonly localAddress?: string;
+  /** Whether its own side stays open when the peer has ended its side. */
+  readonly allowHalfOpen?: boolean;
 }
 
 export const sampleKey = 'dGhlIHNhbXBsZSBub25jZQ==';
@@ -240,12 +242,14 @@ export class RawSocket {
 }
 
 /** Connects; sends nothing. */
-export function openRaw(port: number, { host = '127.0.0.1', localAddress }: RawSocketOptions = {}): Promise<RawSocket> {
+export function openRaw(port: number, options: RawSocketOptions = {}): Promise<RawSocket> {
+  const { host = '127.0.0.1', localAddress, allowHalfOpen = false } = options;
   return new Promise((resolve, reject) => {
     const socket = connectSocket({
       host,
       port,
       noDelay: true,
+      allowHalfOpen,
       ...(localAddress === undefined ? {} : { localAddress }),
     });
     const raw = new RawSocket(socket);

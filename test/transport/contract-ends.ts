@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CreateTransport } from '#dist/worker/transport/transport.js';
+import { socketDescriptors } from '../support/leaks.ts';
 import { opcode } from '../support/raw-frames.ts';
 import { handshakeText, openRaw } from '../support/raw-socket.ts';
 import { pause, until } from '../support/waiting.ts';
@@ -166,23 +167,76 @@ export function describeEnds(create: CreateTransport): void {
       });
     });
 
-    test('silent sockets are ended: half a request is abandoned, an idle connection is pinged, then lost', async () => {
+    test('a socket on which nothing moves is cut as lost; one that says anything stays, and nobody is pinged', async () => {
       await withTransport(create, { idleTimeoutSeconds: 8 }, async (fixture) => {
         const half = await openRaw(fixture.port);
         half.write(handshakeText().slice(0, 60));
         const silent = await openRaw(fixture.port);
         const idle = await fixture.connect();
         const alive = await fixture.connect();
-        const answering = setInterval(() => alive.raw.sendFrame({ opcode: opcode.pong }), 1_000);
+        const talking = setInterval(() => alive.raw.sendFrame({ opcode: opcode.pong }), 1_000);
         try {
           await Promise.all([half.ended(30_000), silent.ended(30_000), idle.raw.ended(30_000)]);
         } finally {
-          clearInterval(answering);
+          clearInterval(talking);
         }
         await until(() => fixture.abandoned === 2 && idle.peer.closes.length === 1, 'all to be reported');
         assert.deepEqual(idle.peer.closes, [{ code: 1006, reason: '', cause: 'lost' }]);
-        assert.ok(idle.raw.frames.some((frame) => frame.opcode === opcode.ping));
         assert.equal(alive.peer.closes.length, 0);
+        assert.deepEqual([idle.raw.frames, alive.raw.frames], [[], []]);
+      });
+    });
+
+    test('without that limit an idle connection stays; requests keep theirs, and so do ended sockets', async () => {
+      await withTransport(create, { idleTimeoutSeconds: 0 }, async (fixture) => {
+        const silent = await openRaw(fixture.port);
+        const idle = await fixture.connect();
+        const deaf = await fixture.connect({ allowHalfOpen: true });
+        const before = socketDescriptors();
+        deaf.peer.open.end(3012, 'no pong');
+        assert.deepEqual(deaf.peer.closes, [{ code: 3012, reason: 'no pong', cause: 'closed' }]);
+        await until(() => socketDescriptors() < before, 'the end of a socket whose peer does not end it', 30_000);
+        await silent.ended(30_000);
+        await until(() => fixture.abandoned === 1, 'an abandoned request');
+        assert.equal(idle.peer.closes.length, 0);
+        assert.equal(deaf.peer.closes.length, 1);
+      });
+    });
+
+    test("ping sends an empty ping; its answer and a peer's own pings are told as signs of life (H-112)", async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        peer.open.ping();
+        const frame = await raw.nextFrame();
+        assert.deepEqual([frame.opcode, frame.payload.length, frame.fin], [opcode.ping, 0, true]);
+        raw.sendFrame({ opcode: opcode.pong });
+        await until(() => peer.signs === 1, 'the pong');
+        raw.sendPing('x');
+        await until(() => peer.signs === 2, 'the ping');
+        raw.sendText('x');
+        await until(() => peer.messages.length === 1, 'the message');
+        assert.equal(peer.signs, 2);
+        peer.open.terminate();
+        peer.open.ping();
+        assert.equal(peer.closes.length, 1);
+      });
+    });
+
+    test('a ping for a peer with unread bytes is left out, and is no dropped message', async () => {
+      await withTransport(create, { maxBackpressureBytes: 65_536 }, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        raw.socket.pause();
+        while (peer.open.send(Buffer.alloc(16_384), true, false) !== 'dropped');
+        const before = peer.open.bufferedBytes;
+        await until(() => peer.drops === 1, 'the drop');
+        for (let i = 0; i < 100; i++) peer.open.ping();
+        await pause(20);
+        assert.deepEqual([peer.drops, peer.open.bufferedBytes], [1, before]);
+        raw.socket.resume();
+        await until(() => peer.open.bufferedBytes === 0, 'the drain');
+        peer.open.ping();
+        await until(() => raw.frames.at(-1)?.opcode === opcode.ping, 'the ping');
+        assert.equal(raw.frames.filter((frame) => frame.opcode === opcode.ping).length, 1);
       });
     });
   });

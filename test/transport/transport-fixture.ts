@@ -41,6 +41,8 @@ export class Peer {
   socket: Socket | null = null;
   opens = 0;
   drains = 0;
+  /** Pings and pongs. */
+  signs = 0;
   /** Messages that were dropped. */
   drops = 0;
   readonly messages: { readonly payload: Buffer; readonly binary: boolean }[] = [];
@@ -179,6 +181,10 @@ export class TransportFixture {
         this.events += 1;
         peer.messages.push({ payload: Buffer.from(payload), binary });
         hooks.message?.(peer, payload, binary);
+      },
+      alive: (peer) => {
+        this.events += 1;
+        peer.signs += 1;
       },
       drain: (peer) => {
         this.events += 1;

@@ -7,6 +7,7 @@ export type CloseCodeName =
   | 'internalError'
   | 'serviceRestart'
   | 'slowConsumer'
+  | 'noPong'
   | 'badMessage'
   | 'sealFailed'
   | 'nameReplaced'
@@ -26,6 +27,7 @@ export const closeCode: Readonly<Record<CloseCodeName, number>> = Object.freeze(
   internalError: 1011,
   serviceRestart: 1012,
   slowConsumer: 3008,
+  noPong: 3012,
   badMessage: 3501,
   sealFailed: 3502,
   nameReplaced: 3503,

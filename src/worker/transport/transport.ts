@@ -36,7 +36,12 @@ export interface Socket {
   /** Topics are the transport's own; repeating is harmless. */
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
-  /** Sends a Close frame after what is buffered, then ends. */
+  /** Sends an empty ping. Does nothing while bytes wait: if the peer reads them, `drain` tells. */
+  ping(): void;
+  /**
+   * Sends a Close frame, then ends. For a socket without bytes that wait: behind too many of them the frame is lost. A
+   * peer that does not end its side too is cut soon.
+   */
   end(code: number, reason: string): void;
   /** Ends at once, without a Close frame. */
   terminate(): void;
@@ -59,6 +64,8 @@ export interface TransportEvents<A> {
   open(attachment: A, socket: Socket): void;
   /** `payload` is valid only during the call. */
   message(attachment: A, payload: Uint8Array, binary: boolean): void;
+  /** A ping, which is answered already, or a pong came. */
+  alive(attachment: A): void;
   /** Room was made in a socket that answered 'buffered' or 'dropped'. */
   drain(attachment: A): void;
   /**
@@ -82,7 +89,10 @@ export interface TransportOptions {
   /** Hard bound of one message, also of what it is inflated to: a longer one is cut off while it arrives. */
   readonly hardMessageBytes: number;
   readonly maxBackpressureBytes: number;
-  /** A connection without any inbound frame for this long is ended; pings go out before. */
+  /**
+   * The last resort against a socket on which nothing moves in either direction for this long, also one that is ending:
+   * it is cut. At most 960; 0: none is.
+   */
   readonly idleTimeoutSeconds: number;
   /** Agree on permessage-deflate (RFC 7692) with clients that offer it; null: with nobody. `level` is 1 to 9. */
   readonly compression: { readonly level: number } | null;

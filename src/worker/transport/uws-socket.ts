@@ -28,6 +28,11 @@ export class UwsSocket<U> implements Socket {
     this.#native?.unsubscribe(topic);
   }
 
+  ping(): void {
+    // With a full buffer the library would count it as a message dropped.
+    if (this.#native?.getBufferedAmount() === 0) this.#native.ping();
+  }
+
   end(code: number, reason: string): void {
     this.#native?.end(code, reason);
   }

@@ -164,7 +164,7 @@ export class UwsTransport<A> implements Transport {
       maxPayloadLength: options.hardMessageBytes,
       maxBackpressure: options.maxBackpressureBytes,
       idleTimeout: options.idleTimeoutSeconds,
-      sendPingsAutomatically: true,
+      sendPingsAutomatically: false,
       closeOnBackpressureLimit: false,
       compression,
       upgrade: (response, native, context) => {
@@ -186,6 +186,8 @@ export class UwsTransport<A> implements Transport {
           events.error(error);
         }
       },
+      ping: (native) => this.#alive(native.getUserData()),
+      pong: (native) => this.#alive(native.getUserData()),
       drain: (native) => this.#guard(() => events.drain(native.getUserData().attachment)),
       dropped: (native) => this.#dropped(native.getUserData()),
       close: (native, code, message) => {
@@ -293,6 +295,14 @@ export class UwsTransport<A> implements Transport {
       data.dropped = 0;
       if (!this.#closed) this.#guard(() => this.#events.dropped(data.attachment, messages));
     });
+  }
+
+  #alive(data: UserData<A>): void {
+    try {
+      this.#events.alive(data.attachment);
+    } catch (error) {
+      this.#events.error(error);
+    }
   }
 
   #guard(callback: () => void): void {
