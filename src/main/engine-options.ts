@@ -53,6 +53,7 @@ export interface EngineOptions {
   readonly unknownSubprotocol?: 'reject' | 'json';
   readonly duplicateName?: 'allow' | 'reject' | 'replace';
   readonly origins?: 'same-origin' | '*' | readonly string[];
+  readonly trustProxy?: boolean | number | readonly string[];
   readonly replies?: 'off' | 'errors' | 'all';
   readonly handlers?: URL | string;
   readonly maxMessageBytes?: number;
@@ -65,6 +66,10 @@ export interface EngineOptions {
     readonly channelNameBytes?: number;
     readonly malformedMessages?: number;
     readonly pendingMessages?: number;
+    readonly connections?: number | null;
+    readonly connectionsPerAddress?: number | null;
+    readonly handshakeMs?: number;
+    readonly pendingHandshakes?: number;
   };
   readonly security?: SecurityOptions;
   readonly offload?: false | OffloadOptions;
