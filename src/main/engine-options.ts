@@ -53,6 +53,7 @@ export interface EngineOptions {
   readonly unknownSubprotocol?: 'reject' | 'json';
   readonly duplicateName?: 'allow' | 'reject' | 'replace';
   readonly origins?: 'same-origin' | '*' | readonly string[];
+  readonly trustProxy?: boolean | number | readonly string[];
   readonly replies?: 'off' | 'errors' | 'all';
   readonly handlers?: URL | string;
   readonly maxMessageBytes?: number;
@@ -69,6 +70,10 @@ export interface EngineOptions {
     readonly pendingMessages?: number;
     readonly messagesPerSecond?: number | null;
     readonly bytesPerSecond?: number | null;
+    readonly connections?: number | null;
+    readonly connectionsPerAddress?: number | null;
+    readonly handshakeMs?: number;
+    readonly pendingHandshakes?: number;
   };
   readonly security?: SecurityOptions;
   readonly offload?: false | OffloadOptions;

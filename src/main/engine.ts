@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { checkClose } from '../shared/close.ts';
 import type { EngineConfig } from '../shared/config.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
+import { createTallyMemory } from '../shared/connection-tally.ts';
 import { Counters, counter } from '../shared/counters.ts';
 import {
   createEngineMemory,
@@ -112,7 +113,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#closeGraceMs = options.closeGraceMs;
     this.#startTimeoutMs = options.startTimeoutMs;
     this.#logger = options.logger;
-    this.#memory = createEngineMemory(config.shards, config.ring.bytes);
+    this.#memory = createEngineMemory(
+      config.shards,
+      config.ring.bytes,
+      createTallyMemory(config.shards, config.limits),
+    );
     this.#board = new StateBoard(this.#memory);
     this.#counters = Array.from({ length: config.shards + 1 }, (_, thread) => new Counters(this.#memory, thread));
     this.#bus = new ThreadBus({

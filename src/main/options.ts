@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { type CodecName, codecs } from '../shared/codec/index.ts';
@@ -37,6 +38,15 @@ const handlersUrl = z
   .union([z.instanceof(URL), z.string()])
   .refine((value) => URL.canParse(String(value)), 'a URL, such as new URL("./handlers.js", import.meta.url)')
   .transform((value) => new URL(value).href);
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || address.includes('%') || rest.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+}
+
+const network = z.string().refine(isNetwork, 'an IP address, or a network such as 10.0.0.0/8');
 
 const loggerShape = z.custom<EngineLogger>(
   (value) =>
@@ -92,6 +102,7 @@ const optionSchema = z.strictObject({
       ),
     ])
     .default('same-origin'),
+  trustProxy: z.union([z.boolean(), whole(0, 32), z.array(network).max(1_024)]).default(false),
   replies: z.enum(['off', 'errors', 'all']).default('errors'),
   handlers: handlersUrl.optional(),
   maxMessageBytes: whole(128, greatestMessageBytes).default(524_288),
@@ -125,6 +136,10 @@ const optionSchema = z.strictObject({
       pendingMessages: whole(1, 1_000_000).default(1_024),
       messagesPerSecond: whole(1, 1_000_000).nullable().default(null),
       bytesPerSecond: whole(1, 1_073_741_824).nullable().default(null),
+      connections: whole(1, 10_000_000).nullable().default(null),
+      connectionsPerAddress: whole(1, 10_000_000).nullable().default(null),
+      handshakeMs: whole(10, 600_000).default(10_000),
+      pendingHandshakes: whole(1, 1_000_000).default(1_024),
     })
     .prefault({}),
   security: z

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import type { EngineConfig } from '../shared/config.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
+import { ConnectionTally } from '../shared/connection-tally.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { type EngineMemory, shardOfThread } from '../shared/engine-memory.ts';
 import { EngineError } from '../shared/errors/index.ts';
@@ -34,6 +35,7 @@ export class ShardPool {
   readonly #options: ShardPoolOptions;
   readonly #threads: readonly ShardThread[];
   readonly #names: NameRegister | null;
+  readonly #tally: ConnectionTally | null;
   /** The transports' handles, by shard, while the first shard accepts for all; else empty. */
   #handles: readonly unknown[] = [];
   #acceptor: Acceptor | null = null;
@@ -45,6 +47,7 @@ export class ShardPool {
     this.#options = options;
     const { config, memory, keys } = options;
     this.#names = config.duplicateName === 'allow' ? null : new NameRegister(config.duplicateName);
+    this.#tally = memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits);
     this.#threads = Array.from(
       { length: config.shards },
       (_, shard) =>
@@ -278,6 +281,7 @@ export class ShardPool {
     this.#readyList = null;
     this.#closeDescriptors(gone.takeOrphans(this.#adopted(gone)));
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === gone.shard);
+    this.#tally?.clear(gone.shard);
     // A reader that is gone must not hold the others' rings back. Whoever waited for it looks again on `peer-gone`.
     for (const ring of this.#options.memory.rings) dismissConsumer(ring, gone.thread);
     for (const thread of this.#threads) {

@@ -33,6 +33,8 @@ export interface EngineConfig {
   readonly unknownSubprotocol: 'reject' | 'json';
   readonly duplicateName: 'allow' | 'reject' | 'replace';
   readonly origins: 'same-origin' | '*' | readonly string[];
+  /** Whom to believe about the client's address: nobody, everybody, so many hops, or these addresses and networks. */
+  readonly trustProxy: boolean | number | readonly string[];
   readonly replies: 'off' | 'errors' | 'all';
   /** URL of the handler module, as text. */
   readonly handlers: string | null;
@@ -53,6 +55,11 @@ export interface EngineConfig {
     /** Null: no bound. */
     readonly messagesPerSecond: number | null;
     readonly bytesPerSecond: number | null;
+    /** Null: as many as there are descriptors. */
+    readonly connections: number | null;
+    readonly connectionsPerAddress: number | null;
+    readonly handshakeMs: number;
+    readonly pendingHandshakes: number;
   };
   /** Null: messages are not sealed, and connections cannot be given keys. */
   readonly security: SecurityPolicy | null;

@@ -67,6 +67,13 @@ export const counterNames = [
   /** Descriptors of accepted connections that this shard has taken over. */
   'descriptorsAdopted',
   'doorbells',
+  /** Handshakes that the `upgrade` handler refused, and those that it did not decide in time. */
+  'upgradesRejected',
+  'handshakesTimedOut',
+  /** Handshakes refused for a limit: on undecided handshakes, on connections in all, on those of one address. */
+  'limitHandshakes',
+  'limitConnections',
+  'limitConnectionsPerAddress',
   /** Gauge: channels and rooms with members in this shard. */
   'channels',
   'rooms',

@@ -1,3 +1,4 @@
+import type { TallyMemory } from './connection-tally.ts';
 import { createDoorbells, createRing, type DoorbellMemory, type RingMemory } from './ring/index.ts';
 
 /**
@@ -11,6 +12,8 @@ export interface EngineMemory {
   readonly states: SharedArrayBuffer;
   /** One block of counters per thread, see counters.ts. */
   readonly counters: SharedArrayBuffer;
+  /** Null: connections are not limited. */
+  readonly tally: TallyMemory | null;
 }
 
 export const mainThread = 0;
@@ -30,13 +33,14 @@ const interestWord = 1;
 const offloadWord = 2;
 const firstShardWord = 3;
 
-export function createEngineMemory(shards: number, ringBytes: number): EngineMemory {
+export function createEngineMemory(shards: number, ringBytes: number, tally: TallyMemory | null = null): EngineMemory {
   const threads = shards + 1;
   return {
     rings: Array.from({ length: threads }, () => createRing(ringBytes, threads)),
     doorbells: createDoorbells(threads),
     states: new SharedArrayBuffer((firstShardWord + shards) * 4),
     counters: new SharedArrayBuffer(threads * counterBlockBytes),
+    tally,
   };
 }
 

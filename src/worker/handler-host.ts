@@ -1,7 +1,7 @@
 import { EngineError, errorText } from '../shared/errors/index.ts';
 import type { Handlers, HandlersFactory, ShardApi } from './handlers.ts';
 
-const handlerNames = ['connect', 'message', 'disconnect', 'authorize', 'slow'] as const;
+const handlerNames = ['upgrade', 'connect', 'message', 'disconnect', 'authorize', 'slow'] as const;
 
 function invalid(href: string, what: string, cause?: unknown): EngineError {
   return new EngineError('ERR_HANDLERS_INVALID', `handler module ${href}: ${what}`, {

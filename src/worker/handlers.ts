@@ -1,22 +1,28 @@
 import type { CodecName } from '../shared/codec/index.ts';
 import type { OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+import type { Rejection } from './rejection.ts';
 import type { SendVerdict } from './transport/transport.ts';
 
 export type { CodecName } from '../shared/codec/index.ts';
 export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+export { type Rejection, type RejectOptions, reject } from './rejection.ts';
 export type { SendVerdict } from './transport/transport.ts';
 
 /** One client, in the thread of its shard. Methods are safe after the connection has ended. */
 export interface Connection {
   /** Unique in the engine; tells the shard. Envelopes carry it as `client_id`. */
   readonly id: string;
-  /** The id that the client gave itself (`X-Client-ID` or `?client_id=`), '' if none. Not authenticated. */
+  /**
+   * The name that `upgrade` gave, or else the id that the client gave itself (`X-Client-ID` or `?client_id=`), which is not
+   * authenticated; '' if none.
+   */
   readonly name: string;
   readonly codec: CodecName;
+  /** The client's address, behind proxies as the option `trustProxy` says. */
   readonly remoteAddress: string;
-  /** Yours to keep values in. Begins empty. */
+  /** Yours to keep values in. Begins with what `upgrade` gave, or empty. */
   readonly metadata: Record<string, unknown>;
   /** Channels and rooms that this connection is in, at this moment. */
   readonly channels: readonly string[];
@@ -56,6 +62,42 @@ export interface ShardApi {
   disconnect(connectionId: string, code?: number, reason?: string): DirectVerdict;
 }
 
+/** A handshake that has passed every check of the engine's own. Yours to keep: it is a copy. */
+export interface UpgradeRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in lower case; values of a repeated header joined with ', ' (cookies with '; '). */
+  readonly headers: ReadonlyMap<string, string>;
+  /** Of the `Cookie` header (RFC 6265), values not decoded. */
+  readonly cookies: ReadonlyMap<string, string>;
+  /** As `connection.remoteAddress` will be. */
+  readonly remoteAddress: string;
+  /** The `Origin` header: allowed by the option `origins`; undefined: no browser. */
+  readonly origin: string | undefined;
+  /** What the client offers, in its order. */
+  readonly subprotocols: readonly string[];
+  /** The id that the client gave itself, '' if none. Not authenticated. */
+  readonly name: string;
+  /** Aborted when the client leaves before the answer, or the answer takes longer than `limits.handshakeMs`. */
+  readonly signal: AbortSignal;
+}
+
+/** A yes to a handshake, with what to make of it. */
+export interface UpgradeAcceptance {
+  /** What `connection.metadata` begins with: its own properties are copied. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** In place of the client's own id, at most 128 characters: authenticated by you. '': none. */
+  readonly name?: string;
+  /** One that the client offered and the engine knows, in place of the engine's choice. */
+  readonly subprotocol?: string;
+}
+
+/** `true`, `undefined` or an acceptance: yes. `false`: 403. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing accepts.
+export type UpgradeResult = boolean | undefined | void | UpgradeAcceptance | Rejection;
+
 /** What a client wants to do; `target` is the channel, the room, or '' for a broadcast. */
 export type Action = 'subscribe' | 'publish' | 'broadcast' | 'join' | 'room';
 
@@ -64,6 +106,11 @@ export type Action = 'subscribe' | 'publish' | 'broadcast' | 'join' | 'room';
  * `handlerErrors` and logged with the connection's id; the connection goes on.
  */
 export interface Handlers {
+  /**
+   * Whether a client may connect. The answer is awaited for `limits.handshakeMs`. What throws or rejects here is answered
+   * with 500, and so is a result of another kind.
+   */
+  upgrade?(request: UpgradeRequest): UpgradeResult | PromiseLike<UpgradeResult>;
   /** Awaited before the first message of the connection is handled. */
   connect?(connection: Connection): void | PromiseLike<void>;
   /** Every message, control messages too, before the engine acts on it (checklist H-43). Not awaited. */

@@ -2,6 +2,7 @@ import { type Codec, type CodecName, codecByName } from '../shared/codec/index.t
 import type { EngineConfig } from '../shared/config.ts';
 import type { ErrorCode } from '../shared/errors/index.ts';
 import { decodeClientNonce } from '../shared/security/index.ts';
+import type { Forwarded } from './client-address.ts';
 import type { Sealing } from './sealer.ts';
 import type { HttpAnswer, TransportRequest } from './transport/transport.ts';
 
@@ -27,7 +28,8 @@ export type HandshakeVerdict =
   | { readonly ok: true; readonly handshake: Handshake }
   | { readonly ok: false; readonly answer: HttpAnswer };
 
-const maxNameLength = 128;
+/** Of a client's name, in UTF-16 code units. */
+export const maxNameLength = 128;
 
 export function refusal(
   status: number,
@@ -48,18 +50,33 @@ function hasToken(list: string, token: string): boolean {
   return false;
 }
 
+/** Names in the client's order. */
+export function offeredSubprotocols({ headers }: TransportRequest): readonly string[] {
+  const list = headers.get('sec-websocket-protocol');
+  return list === undefined ? [] : list.split(',').map((name) => name.trim());
+}
+
 /** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding (checklist H-21, G-31). */
 const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
-/** Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). */
-export function isOriginAllowed(headers: ReadonlyMap<string, string>, origins: EngineConfig['origins']): boolean {
+/**
+ * Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). Behind a trusted proxy they
+ * are those of the request that the proxy received, and so is the scheme, if the proxy tells it.
+ */
+export function isOriginAllowed(
+  headers: ReadonlyMap<string, string>,
+  origins: EngineConfig['origins'],
+  forwarded: Forwarded | null = null,
+): boolean {
   const origin = headers.get('origin');
   // Programs send none; a browser always does.
   if (origin === undefined || origins === '*') return true;
   if (origins !== 'same-origin') return origins.includes(origin.toLowerCase());
-  const host = headers.get('host');
+  const host = forwarded?.host ?? headers.get('host');
   if (host === undefined || !URL.canParse(origin)) return false;
   const { protocol, host: originHost } = new URL(origin);
+  const scheme = forwarded?.scheme ?? null;
+  if (scheme !== null && protocol !== `${scheme}:`) return false;
   // URL drops a scheme's default port; do likewise with the Host header.
   return URL.canParse(`${protocol}//${host}`) && new URL(`${protocol}//${host}`).host === originHost;
 }
@@ -112,7 +129,11 @@ function negotiate(offered: string | undefined, policy: HandshakePolicy): Choice
 /**
  * RFC 6455 section 4.2.1 with the statuses of checklist G-21 and X-03. A pure function: the request in, what to do out.
  */
-export function checkHandshake(request: TransportRequest, policy: HandshakePolicy): HandshakeVerdict {
+export function checkHandshake(
+  request: TransportRequest,
+  policy: HandshakePolicy,
+  forwarded: Forwarded | null = null,
+): HandshakeVerdict {
   const { headers } = request;
   if (request.path !== policy.path) return refuse(404, 'ERR_HANDSHAKE_PATH', `nothing is served at ${request.path}`);
   if (request.method !== 'GET') {
@@ -137,7 +158,7 @@ export function checkHandshake(request: TransportRequest, policy: HandshakePolic
   if (!keyForm.test(headers.get('sec-websocket-key') ?? '')) {
     return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
-  if (!isOriginAllowed(headers, policy.origins)) {
+  if (!isOriginAllowed(headers, policy.origins, forwarded)) {
     return refuse(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed');
   }
   const choice = negotiate(headers.get('sec-websocket-protocol'), policy);
@@ -147,9 +168,14 @@ export function checkHandshake(request: TransportRequest, policy: HandshakePolic
       .join(', ');
     return refuse(400, 'ERR_HANDSHAKE_SUBPROTOCOL', `none of the offered subprotocols is known; known are: ${known}`);
   }
+  return settle(request, choice);
+}
+
+/** Whatever else the query and headers must say for the choice. */
+function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }: Choice): HandshakeVerdict {
   const query = new URLSearchParams(request.query);
-  const clientNonce = choice.sealing === 'seal2' ? decodeClientNonce(query.get('client_nonce') ?? '') : null;
-  if (clientNonce === null && choice.sealing === 'seal2') {
+  const clientNonce = sealing === 'seal2' ? decodeClientNonce(query.get('client_nonce') ?? '') : null;
+  if (clientNonce === null && sealing === 'seal2') {
     const text = 'this subprotocol needs client_nonce in the query: 16 random bytes in base64url, 22 characters';
     return refuse(400, 'ERR_HANDSHAKE_NONCE', text);
   }
@@ -157,6 +183,18 @@ export function checkHandshake(request: TransportRequest, policy: HandshakePolic
   if (name.length > maxNameLength) {
     return refuse(400, 'ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
   }
-  const { codec, sealing, echo: subprotocol } = choice;
   return { ok: true, handshake: { codec, sealing, subprotocol, name, clientNonce } };
+}
+
+/** The handshake with this subprotocol. Null: the client did not offer it, or the policy does not know it. */
+export function agreeOn(
+  subprotocol: string,
+  request: TransportRequest,
+  policy: HandshakePolicy,
+): HandshakeVerdict | null {
+  if (!offeredSubprotocols(request).includes(subprotocol)) return null;
+  const known = knownSubprotocols(policy).find(({ name }) => name === subprotocol);
+  const codec = known === undefined ? undefined : codecByName(known.codec);
+  if (known === undefined || codec === undefined) return null;
+  return settle(request, { codec, sealing: known.sealing, echo: subprotocol });
 }

@@ -1,23 +1,34 @@
 import type { EngineConfig } from '../shared/config.ts';
 import type { ConnectionIds } from '../shared/connection-id.ts';
+import type { Admission, ConnectionTally } from '../shared/connection-tally.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { interest, type StateBoard } from '../shared/engine-memory.ts';
-import { closeCode } from '../shared/errors/index.ts';
+import { closeCode, type ErrorCode } from '../shared/errors/index.ts';
 import { type ConnectNotice, type DisconnectNotice, recordKind } from '../shared/record.ts';
+import { createFindClient, type FindClient } from './client-address.ts';
 import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
-import { checkHandshake, refusal } from './handshake.ts';
+import { checkHandshake, type Handshake, refusal } from './handshake.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
 import type { NameClaims } from './name-claims.ts';
 import type { Router } from './router.ts';
-import { ShardConnection } from './shard-connection.ts';
+import { type ConnectionHost, ShardConnection } from './shard-connection.ts';
 import type { ShardLog } from './shard-log.ts';
-import type { CloseCause, HttpAnswer, Socket, TransportRequest, UpgradeDecision } from './transport/transport.ts';
+import type {
+  CloseCause,
+  Exchange,
+  HttpAnswer,
+  Socket,
+  TransportRequest,
+  UpgradeDecision,
+} from './transport/transport.ts';
+import type { UpgradeHook, UpgradeVerdict } from './upgrade-hook.ts';
 import type { Watch } from './watch.ts';
 import { answerRequest } from './web-pages.ts';
 
 export interface ReceptionOptions {
+  readonly shard: number;
   readonly ids: ConnectionIds;
   readonly config: EngineConfig;
   readonly counters: Counters;
@@ -30,6 +41,9 @@ export interface ReceptionOptions {
   readonly log: ShardLog;
   readonly names: NameClaims;
   readonly watch: Watch;
+  readonly hook: UpgradeHook;
+  /** Null: connections are not limited. */
+  readonly tally: ConnectionTally | null;
   /** Null: the engine has no `security` option. */
   readonly sealing: Sealing | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */
@@ -37,6 +51,21 @@ export interface ReceptionOptions {
   /** Whether the shard takes no connections any more. */
   isLeaving(): boolean;
 }
+
+type Decision = UpgradeDecision<ShardConnection>;
+
+const shuttingDown = refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]);
+
+const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [number, ErrorCode, string, number]>> = {
+  full: [503, 'ERR_LIMIT_CONNECTIONS', 'this server has as many connections as it may', counter.limitConnections],
+  'address-full': [
+    429,
+    'ERR_LIMIT_CONNECTIONS_PER_ADDRESS',
+    'too many connections from this address',
+    counter.limitConnectionsPerAddress,
+  ],
+};
+const fullRetrySeconds = '5';
 
 /** Where clients come in and go: handshakes, names, who is told, and what is forgotten at the end. */
 export class Reception {
@@ -46,6 +75,9 @@ export class Reception {
   readonly #board: StateBoard;
   readonly #hub: Hub;
   readonly #sealing: Sealing | null;
+  /** Of every connection: one object, for there are many of them. */
+  readonly #host: ConnectionHost;
+  readonly #findClient: FindClient;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -54,6 +86,13 @@ export class Reception {
     this.#board = options.board;
     this.#hub = options.hub;
     this.#sealing = options.sealing;
+    this.#findClient = createFindClient(options.config.trustProxy);
+    this.#host = {
+      hub: options.hub,
+      fanOut: options.fanOut,
+      closings: options.watch.closings,
+      takesKeys: options.sealing !== null,
+    };
   }
 
   /** A request that is no handshake. */
@@ -61,7 +100,7 @@ export class Reception {
     this.#counters.add(counter.httpRequests, 1);
     const answer = answerRequest(request, this.#config, this.#board.engine);
     if (answer === null) {
-      const verdict = checkHandshake(request, this.#config);
+      const verdict = checkHandshake(request, this.#config, this.#findClient(request).forwarded);
       // What passes every check would have been an upgrade: the socket library did not take its key.
       const text = 'Sec-WebSocket-Key is not acceptable';
       return this.#refused(verdict.ok ? refusal(400, 'ERR_HANDSHAKE_KEY', text) : verdict.answer).answer;
@@ -71,21 +110,56 @@ export class Reception {
   }
 
   /** A handshake. */
-  upgrade(request: TransportRequest): UpgradeDecision<ShardConnection> {
-    if (this.#board.engine === 'draining' || this.#options.isLeaving()) {
-      return this.#refused(refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]));
-    }
-    const verdict = checkHandshake(request, this.#config);
-    if (!verdict.ok) return this.#refused(verdict.answer);
-    const { subprotocol, ...handshake } = verdict.handshake;
-    const facts = { id: this.#options.ids.next(), remoteAddress: request.remoteAddress, ...handshake };
-    const takesKeys = this.#sealing !== null;
-    const { fanOut, watch } = this.#options;
-    const connection = new ShardConnection(facts, { hub: this.#hub, fanOut, closings: watch.closings, takesKeys });
-    return { accept: true, attachment: connection, subprotocol };
+  upgrade(request: TransportRequest, exchange: Exchange): Decision | Promise<Decision> {
+    if (this.#isEnding) return this.#refused(shuttingDown);
+    const { address, forwarded } = this.#findClient(request);
+    const checked = checkHandshake(request, this.#config, forwarded);
+    if (!checked.ok) return this.#refused(checked.answer);
+    const admission = this.#options.tally?.enter(this.#options.shard, address) ?? 'admitted';
+    if (admission !== 'admitted') return this.#full(admission);
+    const { handshake } = checked;
+    const verdict = this.#options.hook.decide({ request, exchange, handshake, remoteAddress: address });
+    if (verdict instanceof Promise) return verdict.then((late) => this.#conclude(late, address));
+    return this.#conclude(verdict, address);
   }
 
-  #refused(answer: HttpAnswer): Extract<UpgradeDecision<ShardConnection>, { accept: false }> {
+  #conclude(verdict: UpgradeVerdict, address: string): Decision {
+    if (verdict.is === 'accepted' && !this.#isEnding) {
+      return this.#accepted(verdict.handshake, verdict.metadata, address);
+    }
+    this.#options.tally?.leave(this.#options.shard, address);
+    // To one that is gone nothing is answered: it is counted as abandoned.
+    if (verdict.is === 'gone') return { accept: false, answer: shuttingDown };
+    return this.#refused(verdict.is === 'refused' ? verdict.answer : shuttingDown);
+  }
+
+  #accepted(handshake: Handshake, metadata: Record<string, unknown> | null, remoteAddress: string): Decision {
+    const { subprotocol, ...settled } = handshake;
+    const facts = { id: this.#options.ids.next(), remoteAddress, metadata, ...settled };
+    return { accept: true, attachment: new ShardConnection(facts, this.#host), subprotocol };
+  }
+
+  /** Handshakes that are being decided are not waited for: the shard takes no connections any more. */
+  refuseUndecided(): void {
+    this.#options.hook.refuseAll(shuttingDown);
+  }
+
+  /** One that was accepted has left before it could be told. */
+  discarded(connection: ShardConnection): void {
+    this.#options.tally?.leave(this.#options.shard, connection.remoteAddress);
+  }
+
+  get #isEnding(): boolean {
+    return this.#board.engine === 'draining' || this.#options.isLeaving();
+  }
+
+  #full(admission: Exclude<Admission, 'admitted'>): Decision {
+    const [status, code, text, count] = fullAnswers[admission];
+    this.#counters.add(count, 1);
+    return this.#refused(refusal(status, code, text, [['Retry-After', fullRetrySeconds]]));
+  }
+
+  #refused(answer: HttpAnswer): Extract<Decision, { accept: false }> {
     this.#counters.add(counter.handshakesRefused, 1);
     return { accept: false, answer };
   }
@@ -154,6 +228,7 @@ export class Reception {
     this.#options.watch.ended(connection);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);
+    this.#options.tally?.leave(this.#options.shard, connection.remoteAddress);
     if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
     if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
     // One that never got its name was never there, as far as others know.

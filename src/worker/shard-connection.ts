@@ -33,6 +33,8 @@ export interface ConnectionFacts {
   readonly sealing: Sealing;
   /** For `seal2`. */
   readonly clientNonce: Uint8Array | null;
+  /** To begin with. */
+  readonly metadata: Record<string, unknown> | null;
 }
 
 /** Shared by all connections with nothing waiting, which is nearly all of them. */
@@ -91,7 +93,7 @@ export class ShardConnection implements Connection, Timed {
   /** Its token buckets, see rates.ts. */
   messagesFullAt = 0;
   bytesFullAt = 0;
-  #metadata: Record<string, unknown> | null = null;
+  #metadata: Record<string, unknown> | null;
   #channels: Set<string> | null = null;
   #rooms: Set<string> | null = null;
   readonly #host: ConnectionHost;
@@ -106,6 +108,7 @@ export class ShardConnection implements Connection, Timed {
     this.variant = variantOf(facts.codec.index, facts.sealing === 'deflate');
     this.session = facts.clientNonce === null ? null : new ServerSession(facts.id, facts.clientNonce);
     this.isIndividual = this.session !== null;
+    this.#metadata = facts.metadata;
     this.#host = host;
   }
 

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { deepFreeze, type EngineConfig } from '../shared/config.ts';
 import { ConnectionIds } from '../shared/connection-id.ts';
+import { ConnectionTally } from '../shared/connection-tally.ts';
 import { Counters, counter } from '../shared/counters.ts';
 import { mainThread, StateBoard, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../shared/errors/index.ts';
@@ -25,6 +26,7 @@ import { Sealer } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import { ShardLog } from './shard-log.ts';
 import type { CreateTransport, Transport } from './transport/transport.ts';
+import { UpgradeHook } from './upgrade-hook.ts';
 import { idleTimeoutSeconds, Watch } from './watch.ts';
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
@@ -52,6 +54,7 @@ export class Shard {
   readonly #router: Router;
   readonly #intake: Intake;
   readonly #reception: Reception;
+  readonly #hook: UpgradeHook;
   readonly #names: NameClaims;
   readonly #transport: Transport;
   readonly #watch: Watch;
@@ -100,7 +103,7 @@ export class Shard {
         compression: hasKeys ? null : config.compression,
       },
       {
-        upgrade: (request) => this.#reception.upgrade(request),
+        upgrade: (request, exchange) => this.#reception.upgrade(request, exchange),
         request: (request) => this.#reception.answer(request),
         open: (connection, socket) => this.#reception.open(connection, socket),
         message: (connection, payload) => {
@@ -112,8 +115,7 @@ export class Shard {
         dropped: (connection, messages) => this.#watch.dropped(connection, messages),
         close: (connection, code, reason, cause) => this.#reception.end(connection, code, reason, cause),
         abandoned: () => this.#counters.add(counter.handshakesAbandoned, 1),
-        // Upgrades are decided at once here.
-        discarded: () => undefined,
+        discarded: (connection) => this.#reception.discarded(connection),
         error: (error) => this.#guard.report('transport', null, error),
       },
     );
@@ -167,7 +169,9 @@ export class Shard {
       sealer: this.#sealing?.sealer ?? null,
       offload: this.#offload,
     });
+    this.#hook = new UpgradeHook({ config, counters: this.#counters, guard: this.#guard });
     this.#reception = new Reception({
+      shard,
       ids: new ConnectionIds(shard, start.incarnation),
       config,
       counters: this.#counters,
@@ -180,6 +184,8 @@ export class Shard {
       log: this.#log,
       names: this.#names,
       watch: this.#watch,
+      hook: this.#hook,
+      tally: memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits),
       sealing: this.#sealing,
       connections: this.#connections,
       isLeaving: () => this.#closed || this.#leave !== null,
@@ -191,6 +197,7 @@ export class Shard {
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
   async start(): Promise<void> {
     this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router.api());
+    this.#hook.handlers = this.#intake.handlers;
     this.#post({ kind: 'ready', app: this.#transport.handle });
   }
 
@@ -201,6 +208,7 @@ export class Shard {
   fail(error: unknown, leave: () => void): void {
     if (this.#leave !== null) return;
     this.#leave = leave;
+    this.#reception.refuseUndecided();
     this.#post({
       kind: 'failed',
       code: errorCode(error) ?? 'ERR_SHARD_FAILED',
@@ -320,6 +328,7 @@ export class Shard {
 
   async #drain(graceMs: number): Promise<void> {
     this.#transport.stopListening();
+    this.#reception.refuseUndecided();
     const { out } = this.#sealing ?? {};
     if (out !== undefined && !(await whenIdle(() => out.isIdle, performance.now() + graceMs / 2))) out.finishNow();
     await drainConnections(this.#connections, graceMs, this.#bus);
@@ -333,6 +342,7 @@ export class Shard {
     for (const connection of [...this.#connections.values()]) this.#reception.end(connection, 1006, '', 'lost');
     this.#closed = true;
     this.#watch.stop();
+    this.#reception.refuseUndecided();
     this.#offload.close();
     this.#router.close();
     this.#transport.close();

@@ -10,6 +10,14 @@ export interface TransportRequest {
   readonly headers: ReadonlyMap<string, string>;
   /** Text form of the peer's address, IPv6 without zero compression. */
   readonly remoteAddress: string;
+  /** The client's address as the peer gave it ahead of the request (PROXY protocol, version 2), '' if it did not. */
+  readonly proxiedAddress: string;
+}
+
+/** An upgrade that is being decided. */
+export interface Exchange {
+  /** Called at most once: the client has left before the decision. Whoever decides sets it. */
+  onGone: (() => void) | null;
 }
 
 /** Answer to a request that does not become a WebSocket. */
@@ -58,7 +66,7 @@ export type CloseCause = 'closed' | 'tooBig' | 'protocolError' | 'lost';
 /** What a transport reports; `A` is what the owner attached to a connection. */
 export interface TransportEvents<A> {
   /** A request with WebSocket headers for `path`. */
-  upgrade(request: TransportRequest): UpgradeDecision<A> | Promise<UpgradeDecision<A>>;
+  upgrade(request: TransportRequest, exchange: Exchange): UpgradeDecision<A> | Promise<UpgradeDecision<A>>;
   /** Any other request. */
   request(request: TransportRequest): HttpAnswer;
   open(attachment: A, socket: Socket): void;

@@ -8,7 +8,9 @@ export function copyRequest(response: HttpResponse, request: HttpRequest): Trans
   const headers = new Map<string, string>();
   request.forEach((name, value) => {
     const before = headers.get(name);
-    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+    // Cookies are the one header whose values may contain commas and whose lines join otherwise (RFC 9113 section 8.2.3).
+    const joint = name === 'cookie' ? '; ' : ', ';
+    headers.set(name, before === undefined ? value : before + joint + value);
   });
   return {
     method: request.getCaseSensitiveMethod().toUpperCase(),
@@ -16,26 +18,40 @@ export function copyRequest(response: HttpResponse, request: HttpRequest): Trans
     query: request.getQuery() ?? '',
     headers,
     remoteAddress: textDecoder.decode(response.getRemoteAddressAsText()),
+    proxiedAddress: textDecoder.decode(response.getProxiedRemoteAddressAsText()),
   };
 }
 
 const statusTexts: ReadonlyMap<number, string> = new Map([
   [200, 'OK'],
   [400, 'Bad Request'],
+  [401, 'Unauthorized'],
+  [402, 'Payment Required'],
   [403, 'Forbidden'],
   [404, 'Not Found'],
   [405, 'Method Not Allowed'],
+  [406, 'Not Acceptable'],
+  [408, 'Request Timeout'],
   [409, 'Conflict'],
+  [410, 'Gone'],
+  [421, 'Misdirected Request'],
+  [422, 'Unprocessable Content'],
+  [425, 'Too Early'],
   [426, 'Upgrade Required'],
+  [428, 'Precondition Required'],
   [429, 'Too Many Requests'],
+  [451, 'Unavailable For Legal Reasons'],
   [500, 'Internal Server Error'],
+  [501, 'Not Implemented'],
+  [502, 'Bad Gateway'],
   [503, 'Service Unavailable'],
+  [504, 'Gateway Timeout'],
 ]);
 
 /** Answers and closes: one socket carries at most one answer, so that every other end of it is an abandoned request. */
 export function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
   response.cork(() => {
-    response.writeStatus(`${status} ${statusTexts.get(status) ?? 'Error'}`);
+    response.writeStatus(`${status} ${statusTexts.get(status) ?? 'Refused'}`);
     for (const [name, value] of headers) response.writeHeader(name, value);
     // Adds `Connection: close`.
     response.end(body, true);

@@ -10,6 +10,7 @@ import {
 import { EngineError } from '../../shared/errors/index.ts';
 import type {
   CloseCause,
+  Exchange,
   HttpAnswer,
   Transport,
   TransportEvents,
@@ -18,6 +19,7 @@ import type {
   UpgradeDecision,
 } from './transport.ts';
 import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompressors } from './uws-compression.ts';
+import { UwsCork } from './uws-cork.ts';
 import { answer, copyRequest } from './uws-http.ts';
 import { UwsSocket } from './uws-socket.ts';
 
@@ -35,6 +37,12 @@ interface UserData<A> {
   socket: UwsSocket<UserData<A>> | null;
   /** Messages dropped that were not reported yet. */
   dropped: number;
+}
+
+/** A request without an answer. */
+interface OpenExchange extends Exchange {
+  /** It will not get one: its socket has ended. */
+  over: boolean;
 }
 
 const textDecoder = new TextDecoder();
@@ -60,6 +68,8 @@ export class UwsTransport<A> implements Transport {
   readonly #compressors: UwsCompressors | null;
   #listenSocket: us_listen_socket | null = null;
   #closed = false;
+  /** For upgrades that are decided later; null: there was none yet. */
+  #cork: UwsCork | null = null;
   /** Sockets that end without having been answered are told apart from those that do by counting both. */
   #answered = 0;
 
@@ -118,6 +128,7 @@ export class UwsTransport<A> implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     this.#listenSocket = null;
+    this.#cork?.close();
     this.#app.close();
   }
 
@@ -214,26 +225,33 @@ export class UwsTransport<A> implements Transport {
     extensions: string,
   ): void {
     const exchange = this.#begin(response);
+    // Read now: whoever decides may keep the request, and write into it.
+    const key = request.headers.get('sec-websocket-key') ?? '';
     const settle = (decision: UpgradeDecision<A>): void => {
       if (exchange.over || this.#closed) {
         if (decision.accept) this.#guard(() => this.#events.discarded(decision.attachment));
         return;
       }
+      exchange.onGone = null;
       if (!decision.accept) {
         this.#answer(response, decision.answer);
         return;
       }
       const data: UserData<A> = { attachment: decision.attachment, socket: null, dropped: 0 };
-      const key = request.headers.get('sec-websocket-key') ?? '';
-      // Never inside `cork`: when that returns, this version of the library takes the WebSocket's memory for that of
-      // the answered request, and now and then reads from it that the connection is to be closed.
+      // Never inside of the response's own `cork`, see UwsCork.
       response.upgrade(data, key, decision.subprotocol ?? '', extensions, context);
+    };
+    const settleLater = (decision: UpgradeDecision<A>): void | Promise<void> => {
+      if (!decision.accept || exchange.over || this.#closed) return settle(decision);
+      this.#cork ??= new UwsCork();
+      const cork = this.#cork;
+      return cork.ready().then(() => cork.run(() => settle(decision)));
     };
     const fail = (error: unknown): void => this.#fail(response, exchange, error);
     try {
-      const decision = this.#events.upgrade(request);
+      const decision = this.#events.upgrade(request, exchange);
       if (decision instanceof Promise) {
-        decision.then(settle, fail);
+        decision.then(settleLater).catch(fail);
       } else if (decision.accept) {
         // At once, while the library has corked this socket by itself: the answer leaves in one packet.
         settle(decision);
@@ -262,15 +280,18 @@ export class UwsTransport<A> implements Transport {
    * second request that follows the first, which is unanswered, and cuts the connection; answered at once, it would
    * serve the second one too.
    */
-  #begin(response: HttpResponse): { over: boolean } {
-    const exchange = { over: false };
+  #begin(response: HttpResponse): OpenExchange {
+    const exchange: OpenExchange = { over: false, onGone: null };
     response.onAborted(() => {
       exchange.over = true;
+      const { onGone } = exchange;
+      exchange.onGone = null;
+      if (onGone !== null) this.#guard(onGone);
     });
     return exchange;
   }
 
-  #fail(response: HttpResponse, exchange: { readonly over: boolean }, error: unknown): void {
+  #fail(response: HttpResponse, exchange: OpenExchange, error: unknown): void {
     this.#events.error(error);
     setImmediate(() => {
       if (exchange.over || this.#closed) return;
