@@ -20,7 +20,7 @@ export interface Handshake {
 /** The part of the configuration that decides about handshakes. */
 export type HandshakePolicy = Pick<
   EngineConfig,
-  'path' | 'subprotocols' | 'unknownSubprotocol' | 'origins' | 'security'
+  'path' | 'subprotocols' | 'unknownSubprotocol' | 'origins' | 'security' | 'tls'
 >;
 
 export type HandshakeVerdict =
@@ -51,8 +51,24 @@ function hasToken(list: string, token: string): boolean {
 /** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding (checklist H-21, G-31). */
 const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
-/** Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). */
-export function isOriginAllowed(headers: ReadonlyMap<string, string>, origins: EngineConfig['origins']): boolean {
+/**
+ * The socket library accepts clients that show no certificate although they were asked for one: whoever configured
+ * authorities wants none of those, for whatever they ask. Null: nothing to refuse.
+ */
+export function certificateRefusal({ clientCertificate }: TransportRequest): HttpAnswer | null {
+  if (clientCertificate !== '') return null;
+  return refusal(403, 'ERR_HANDSHAKE_CERTIFICATE', 'this server is for clients with a certificate');
+}
+
+/**
+ * Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). With TLS its scheme must
+ * be https too; without, TLS may have ended at a proxy, and either is good.
+ */
+export function isOriginAllowed(
+  headers: ReadonlyMap<string, string>,
+  origins: EngineConfig['origins'],
+  isTls = false,
+): boolean {
   const origin = headers.get('origin');
   // Programs send none; a browser always does.
   if (origin === undefined || origins === '*') return true;
@@ -60,6 +76,7 @@ export function isOriginAllowed(headers: ReadonlyMap<string, string>, origins: E
   const host = headers.get('host');
   if (host === undefined || !URL.canParse(origin)) return false;
   const { protocol, host: originHost } = new URL(origin);
+  if (isTls && protocol !== 'https:') return false;
   // URL drops a scheme's default port; do likewise with the Host header.
   return URL.canParse(`${protocol}//${host}`) && new URL(`${protocol}//${host}`).host === originHost;
 }
@@ -137,7 +154,7 @@ export function checkHandshake(request: TransportRequest, policy: HandshakePolic
   if (!keyForm.test(headers.get('sec-websocket-key') ?? '')) {
     return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
-  if (!isOriginAllowed(headers, policy.origins)) {
+  if (!isOriginAllowed(headers, policy.origins, policy.tls !== null)) {
     return refuse(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed');
   }
   const choice = negotiate(headers.get('sec-websocket-protocol'), policy);

@@ -6,7 +6,7 @@ import { closeCode } from '../shared/errors/index.ts';
 import { type ConnectNotice, type DisconnectNotice, recordKind } from '../shared/record.ts';
 import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
-import { checkHandshake, refusal } from './handshake.ts';
+import { certificateRefusal, checkHandshake, refusal } from './handshake.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
 import type { NameClaims } from './name-claims.ts';
@@ -57,6 +57,8 @@ export class Reception {
   /** A request that is no handshake. */
   answer(request: TransportRequest): HttpAnswer {
     this.#counters.add(counter.httpRequests, 1);
+    const uncertified = certificateRefusal(request);
+    if (uncertified !== null) return this.#refused(uncertified).answer;
     const answer = answerRequest(request, this.#config, this.#board.engine);
     if (answer === null) {
       const verdict = checkHandshake(request, this.#config);
@@ -73,6 +75,8 @@ export class Reception {
     if (this.#board.engine === 'draining' || this.#options.isLeaving()) {
       return this.#refused(refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]));
     }
+    const uncertified = certificateRefusal(request);
+    if (uncertified !== null) return this.#refused(uncertified);
     const verdict = checkHandshake(request, this.#config);
     if (!verdict.ok) return this.#refused(verdict.answer);
     const { subprotocol, ...handshake } = verdict.handshake;

@@ -14,6 +14,7 @@ const policy: HandshakePolicy = {
   unknownSubprotocol: 'reject',
   origins: 'same-origin',
   security: null,
+  tls: null,
 };
 
 /** A good request with headers changed (undefined: left out). */
@@ -27,7 +28,7 @@ function requestWith(headers: Headers = {}, rest: Partial<TransportRequest> = {}
   };
   const all = new Map<string, string>();
   for (const [name, value] of Object.entries({ ...good, ...headers })) if (value !== undefined) all.set(name, value);
-  return { method: 'GET', path: '/ws', query: '', headers: all, remoteAddress: '127.0.0.1', ...rest };
+  return { method: 'GET', path: '/ws', query: '', headers: all, remoteAddress: '127.0.0.1', clientCertificate: null, ...rest };
 }
 
 /** Status and error code of the answer; 101 if there is nothing to complain about. */

@@ -12,6 +12,9 @@ export type ErrorCode =
   | 'ERR_MESSAGE_INVALID'
   | 'ERR_CLOSE_CODE_INVALID'
   | 'ERR_SECURITY_OFF'
+  | 'ERR_TLS_INVALID'
+  | 'ERR_TLS_OFF'
+  | 'ERR_TLS_RELOAD_UNSUPPORTED'
   // What a client sent.
   | 'ERR_MESSAGE_MALFORMED'
   | 'ERR_TYPE_UNKNOWN'
@@ -34,6 +37,7 @@ export type ErrorCode =
   | 'ERR_HANDSHAKE_ORIGIN'
   | 'ERR_HANDSHAKE_SUBPROTOCOL'
   | 'ERR_HANDSHAKE_NONCE'
+  | 'ERR_HANDSHAKE_CERTIFICATE'
   | 'ERR_NAME_INVALID'
   | 'ERR_SHUTTING_DOWN'
   // Sealed messages.
