@@ -40,6 +40,30 @@ export interface OffloadOptions {
   };
 }
 
+interface TlsSettings {
+  /** Of an encrypted key. */
+  readonly passphrase?: string;
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** A certificate in files, which `reloadTls` reads again. */
+export interface TlsFileOptions extends TlsSettings {
+  /** PEM: the server's certificate, then those between it and the root. */
+  readonly certFile: string | URL;
+  readonly keyFile: string | URL;
+  /** PEM: only clients with a certificate of these authorities are served. */
+  readonly caFile?: string | URL;
+}
+
+/** The same as PEM texts. */
+export interface TlsPemOptions extends TlsSettings {
+  readonly cert: string | Uint8Array;
+  readonly key: string | Uint8Array;
+  readonly ca?: string | Uint8Array;
+}
+
+export type TlsOptions = TlsFileOptions | TlsPemOptions;
+
 /** What `startEngine` takes. docs/options.md has the units, defaults and bounds of each. */
 export interface EngineOptions {
   readonly shards?: number;
@@ -80,6 +104,7 @@ export interface EngineOptions {
   readonly ring?: { readonly bytes?: number; readonly spillBytes?: number };
   readonly health?: { readonly live?: string; readonly ready?: string } | false;
   readonly pages?: Readonly<Record<string, PageOptions>>;
+  readonly tls?: TlsOptions;
   readonly closeGraceMs?: number;
   readonly startTimeoutMs?: number;
   readonly logger?: EngineLogger;

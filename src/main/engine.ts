@@ -30,7 +30,7 @@ import { targetAll } from '../shared/ring/index.ts';
 import { isThenable } from '../shared/thenable.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-import type { EngineLogger, SecurityKeys } from './engine-options.ts';
+import type { EngineLogger, SecurityKeys, TlsOptions } from './engine-options.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
 import { rotated } from './key-rotation.ts';
 import { OffloadPool } from './offload-pool.ts';
@@ -38,6 +38,7 @@ import type { CompiledOptions } from './options.ts';
 import { NewConnection, RemoteConnection } from './remote-connection.ts';
 import { ShardPool } from './shard-pool.ts';
 import { type EngineStats, gatherStats } from './stats.ts';
+import type { TlsKeeper, TlsReloadVerdict } from './tls-keeper.ts';
 
 export interface EngineEvents {
   connect: [connection: NewConnection];
@@ -91,13 +92,20 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #pool: ShardPool;
   readonly #guarded: GuardedEngine;
   readonly #offload: OffloadPool<ShardJob>;
+  /** Null: the engine has no `tls` option. */
+  readonly #tls: TlsKeeper | null;
   #keys: KeyRing;
   #port = 0;
   #closing: Promise<void> | null = null;
 
   /** @internal Use `startEngine`. */
-  constructor(options: CompiledOptions, { offloadTask = defaultOffloadTask }: EngineParts = {}) {
+  constructor(
+    options: CompiledOptions,
+    { offloadTask = defaultOffloadTask }: EngineParts = {},
+    tls: TlsKeeper | null = null,
+  ) {
     super();
+    this.#tls = tls;
     const { config } = options;
     const { threads, maxQueue, timeoutMs } = config.offload;
     this.#keys = options.keys;
@@ -136,6 +144,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       config,
       memory: this.#memory,
       keys: this.#keys,
+      tls: tls?.material ?? null,
       counters: this.#counters,
       offload: (job) => this.#offload.run(job),
       doorbell: () => this.#bus.onDoorbell(),
@@ -233,6 +242,28 @@ export class Engine extends EventEmitter<EngineEvents> {
     checkGrace(graceMs);
     this.#keys = rotated(this.#keys, keys, graceMs);
     this.#pool.rotateKeys(this.#keys);
+  }
+
+  /**
+   * Gives new connections another certificate; those there are go on with the one they have. Without `options` the files
+   * of the option `tls` are read again. Answers 'unchanged' if it is all the same. Rejects with `ERR_TLS_INVALID`, and
+   * keeps the certificate that it has, if the new one is no good; `ERR_TLS_OFF` without the option `tls`;
+   * `ERR_TLS_RELOAD_UNSUPPORTED` with the acceptor 'shard'; `ERR_OPTION_INVALID`; `ERR_SHARD_STALLED`.
+   */
+  async reloadTls(options?: TlsOptions): Promise<TlsReloadVerdict> {
+    if (this.#tls === null) {
+      throw new EngineError('ERR_TLS_OFF', 'there is a certificate only if the engine has the option "tls"', {
+        path: 'tls',
+      });
+    }
+    if (this.#pool.acceptingShard >= 0) {
+      const text = 'with the acceptor "shard" a certificate stays as long as the engine';
+      throw new EngineError('ERR_TLS_RELOAD_UNSUPPORTED', text, { path: 'acceptor' });
+    }
+    return this.#tls.reload(options, async (material) => {
+      if (this.#isClosed) throw new EngineError('ERR_SHUTTING_DOWN', 'the engine is closed, or about to be');
+      await this.#pool.reloadTls(material, stallMs);
+    });
   }
 
   /** Counters of all threads, read from shared memory: no shard is stopped or asked. */

@@ -1,6 +1,7 @@
 import { Engine } from './engine.ts';
 import type { EngineOptions } from './engine-options.ts';
 import { compileOptions } from './options.ts';
+import { TlsKeeper } from './tls-keeper.ts';
 
 export type { CodecName } from '../shared/codec/index.ts';
 export type { CounterName, CounterValues } from '../shared/counters.ts';
@@ -16,19 +17,25 @@ export type {
   PageOptions,
   SecurityKeys,
   SecurityOptions,
+  TlsFileOptions,
+  TlsOptions,
+  TlsPemOptions,
 } from './engine-options.ts';
 export type { NewConnection, RemoteConnection } from './remote-connection.ts';
 export type { EngineStats } from './stats.ts';
+export type { TlsReloadVerdict } from './tls-keeper.ts';
 
 /**
  * Starts an engine and resolves once its port answers. A number is the number of shards; everything else then has its
  * default, such as port 8080.
  *
- * Rejects with `ERR_OPTION_INVALID`, `ERR_LISTEN_FAILED`, `ERR_HANDLERS_INVALID`, `ERR_PLACEMENT_UNSUPPORTED` or
+ * Rejects with `ERR_OPTION_INVALID`, `ERR_TLS_INVALID`, `ERR_LISTEN_FAILED`, `ERR_HANDLERS_INVALID`, `ERR_PLACEMENT_UNSUPPORTED` or
  * `ERR_SHARD_START_FAILED`; nothing is left behind then.
  */
 export async function startEngine(options: number | EngineOptions = {}): Promise<Engine> {
-  const engine = new Engine(compileOptions(options));
+  const compiled = compileOptions(options);
+  const tls = compiled.tls === null ? null : await TlsKeeper.open(compiled.tls, compiled.logger);
+  const engine = new Engine(compiled, {}, tls);
   await engine.start();
   return engine;
 }

@@ -61,6 +61,13 @@ function isKey(path: readonly PropertyKey[]): boolean {
   return path[0] === 'security' && (path[1] === 'aesKey' || path[1] === 'hmacKey');
 }
 
+/** Of the TLS option only the name of a file or a version is shown, and not if it is a key given in the wrong place. */
+function isTlsSecret(path: readonly PropertyKey[], value: unknown): boolean {
+  if (path[0] !== 'tls') return false;
+  if (!['certFile', 'keyFile', 'caFile', 'minVersion'].includes(String(path[1]))) return true;
+  return typeof value === 'string' ? value.includes('-----') : typeof value === 'object';
+}
+
 function describeKey(value: unknown): string {
   return value instanceof Uint8Array ? `${value.length} bytes` : `a value of type ${typeof value}`;
 }
@@ -71,7 +78,8 @@ export function optionError(input: unknown, complaint: z.core.$ZodIssue): Engine
   const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
   const path = [...issue.path, ...keys.slice(0, 1)];
   const name = path.map(String).join('.');
-  const given = isKey(path) ? describeKey(valueAt(input, path)) : valueAt(input, path);
+  const value = valueAt(input, path);
+  const given = isKey(path) || isTlsSecret(path, value) ? describeKey(value) : value;
   const what = allowed(issue);
   const subject = name === '' ? 'the options are' : `option "${name}" is`;
   return new EngineError('ERR_OPTION_INVALID', `${subject} ${show(given)}; allowed: ${what}`, {

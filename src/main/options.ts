@@ -8,14 +8,17 @@ import { type KeyRing, noKeys } from '../shared/key-ring.ts';
 import type { OffloadConfig } from '../shared/offload.ts';
 import { maxConsumers, maxRingBytes, minRingBytes } from '../shared/ring/index.ts';
 import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
-import type { EngineLogger, EngineOptions } from './engine-options.ts';
+import type { EngineLogger, EngineOptions, TlsOptions } from './engine-options.ts';
 import { optionError } from './option-error.ts';
+import { type TlsSource, tlsSchema } from './tls-options.ts';
 
 /** The configuration of the shards, and what main keeps to itself. */
 export interface CompiledOptions {
   readonly config: EngineConfig;
   /** Apart from the rest, so that a configuration can be shown and a key cannot. */
   readonly keys: KeyRing;
+  /** Null: plain TCP. */
+  readonly tls: TlsSource | null;
   readonly closeGraceMs: number;
   readonly startTimeoutMs: number;
   readonly logger: EngineLogger;
@@ -190,6 +193,7 @@ const optionSchema = z.strictObject({
   pages: z
     .record(urlPath, z.strictObject({ contentType: z.string().default('text/html; charset=utf-8'), body: z.string() }))
     .default({}),
+  tls: tlsSchema.optional(),
   closeGraceMs: whole(0, 600_000).default(1_000),
   startTimeoutMs: whole(100, 600_000).default(30_000),
   logger: loggerShape.optional(),
@@ -258,7 +262,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     if (issue === undefined) throw parsed.error;
     throw optionError(given, issue);
   }
-  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, heartbeat, ...rest } =
+  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, heartbeat, tls, ...rest } =
     parsed.data;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
@@ -274,12 +278,24 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     handlers: handlers ?? null,
     security: security === undefined ? null : securityPolicy(security),
     offload: offloadConfig(offload, rest.shards),
+    tls: tls === undefined ? null : { minVersion: tls.minVersion },
   };
   return {
     config: deepFreeze(config),
     keys: security === undefined ? noKeys : keyRing(security),
+    tls: tls ?? null,
     closeGraceMs,
     startTimeoutMs,
     logger: logger ?? silentLogger,
   };
+}
+
+/** Checks a `tls` option by itself, as `compileOptions` does. */
+export function compileTls(input: TlsOptions): TlsSource {
+  const given = { tls: input };
+  const parsed = z.strictObject({ tls: tlsSchema }).safeParse(given);
+  if (parsed.success) return parsed.data.tls;
+  const [issue] = parsed.error.issues;
+  if (issue === undefined) throw parsed.error;
+  throw optionError(given, issue);
 }

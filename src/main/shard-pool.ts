@@ -10,6 +10,7 @@ import { doorbell, type FromShard, type LogFields, type LogLevel, type ShardJob 
 import type { KeyRing } from '../shared/key-ring.ts';
 import { type OffloadOutcome, type OffloadRequest, outcomeTransfer } from '../shared/offload.ts';
 import { dismissConsumer } from '../shared/ring/index.ts';
+import type { TlsMaterial } from '../shared/tls.ts';
 import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
 import { NameRegister } from './name-register.ts';
 import { createPlacement } from './placement.ts';
@@ -19,6 +20,8 @@ export interface ShardPoolOptions {
   readonly config: EngineConfig;
   readonly memory: EngineMemory;
   readonly keys: KeyRing;
+  /** Null: plain TCP. */
+  readonly tls: TlsMaterial | null;
   /** Main's counters first, then those of each shard. */
   readonly counters: readonly Counters[];
   /** A shard rang: something is in a ring for main. */
@@ -40,18 +43,21 @@ export class ShardPool {
   #handles: readonly unknown[] = [];
   #acceptor: Acceptor | null = null;
   #loggedSecond = -1;
+  /** What shards have, or will once they go on. */
+  #tls: TlsMaterial | null;
   /** Shards that are ready, until that changes. */
   #readyList: readonly number[] | null = null;
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
-    const { config, memory, keys } = options;
+    const { config, memory, keys, tls } = options;
+    this.#tls = tls;
     this.#names = config.duplicateName === 'allow' ? null : new NameRegister(config.duplicateName);
     this.#tally = memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits);
     this.#threads = Array.from(
       { length: config.shards },
       (_, shard) =>
-        new ShardThread(shard, config, memory, keys, {
+        new ShardThread(shard, config, memory, keys, this.#tls, {
           message: (thread, message) => this.#onMessage(thread, message),
           gone: (thread, error) => this.#onGone(thread, error),
         }),
@@ -102,6 +108,33 @@ export class ShardPool {
   /** Lets every shard seal with new keys. */
   rotateKeys(keys: KeyRing): void {
     for (const thread of this.#threads) if (thread.isReady) thread.post({ kind: 'rotate-keys', keys });
+  }
+
+  /**
+   * Gives every shard another certificate, or leaves all with the one they have. Rejects with `ERR_TLS_INVALID`, or with
+   * `ERR_SHARD_STALLED` if a shard has not answered within `timeoutMs`; it takes the certificate once it goes on.
+   */
+  async reloadTls(tls: TlsMaterial, timeoutMs: number): Promise<void> {
+    const former = this.#tls;
+    this.#tls = tls;
+    const problems = new Map<ShardThread, string | null>();
+    const answers = this.#threads.map(async (thread) => problems.set(thread, await thread.reloadTls(tls)));
+    const timer = new AbortController();
+    const late = sleep(timeoutMs, null, { signal: timer.signal }).catch(() => null);
+    await Promise.race([Promise.all(answers), late]);
+    timer.abort();
+    const problem = [...problems.values()].find((one) => one !== null);
+    if (problem !== undefined) {
+      this.#tls = former;
+      // Those without an answer too: it is the last that counts.
+      for (const thread of this.#threads) {
+        if (former !== null && (problems.get(thread) ?? null) === null) void thread.reloadTls(former);
+      }
+      throw new EngineError('ERR_TLS_INVALID', problem, { path: 'tls' });
+    }
+    if (problems.size < this.#threads.length) {
+      throw new EngineError('ERR_SHARD_STALLED', `a shard did not take the certificate within ${timeoutMs} ms`);
+    }
   }
 
   /** Asks a shard to close its App at once: the process is leaving. */

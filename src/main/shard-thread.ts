@@ -2,15 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { EngineConfig } from '../shared/config.ts';
 import { type EngineMemory, threadOfShard } from '../shared/engine-memory.ts';
-import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
+import { EngineError, type ErrorCode, errorCode, errorText } from '../shared/errors/index.ts';
 import type { FromShard, ShardStart, ToShard } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
+import type { TlsMaterial } from '../shared/tls.ts';
 
 export interface ShardThreadEvents {
   /** A message that is not about starting or listening. */
   message(
     thread: ShardThread,
-    message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' }>,
+    message: Exclude<
+      FromShard,
+      { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' | 'tls-reloaded' }
+    >,
   ): void;
   /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
   gone(thread: ShardThread, error: EngineError | null): void;
@@ -44,11 +48,22 @@ export class ShardThread {
   /** How many before those are known to be adopted. */
   #forgotten = 0;
   #failure: EngineError | null = null;
+  /** Whoever waits for the answer to a `reload-tls`. */
+  readonly #reloads = new Map<number, (problem: string | null) => void>();
+  #nextReload = 0;
+  #isGone = false;
 
-  constructor(shard: number, config: EngineConfig, memory: EngineMemory, keys: KeyRing, events: ShardThreadEvents) {
+  constructor(
+    shard: number,
+    config: EngineConfig,
+    memory: EngineMemory,
+    keys: KeyRing,
+    tls: TlsMaterial | null,
+    events: ShardThreadEvents,
+  ) {
     this.shard = shard;
     this.thread = threadOfShard(shard);
-    const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory, keys };
+    const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory, keys, tls };
     const ready = later<unknown>();
     const exited = later<void>();
     this.ready = ready.promise;
@@ -76,6 +91,9 @@ export class ShardThread {
         case 'stopped-listening':
           this.#stopped.resolve();
           break;
+        case 'tls-reloaded':
+          this.#endReload(message.id, message.problem);
+          break;
         case 'listening':
           this.#listening.resolve(message.port);
           break;
@@ -97,13 +115,18 @@ export class ShardThread {
       }
     });
     this.#worker.on('error', (cause) => {
-      this.#failure ??= new EngineError('ERR_SHARD_FAILED', `shard ${shard} failed: ${String(cause)}`, { cause });
+      this.#failure ??=
+        errorCode(cause) === 'ERR_TLS_INVALID'
+          ? new EngineError('ERR_TLS_INVALID', errorText(cause), { path: 'tls' })
+          : new EngineError('ERR_SHARD_FAILED', `shard ${shard} failed: ${String(cause)}`, { cause });
     });
     this.#worker.on('exit', (code) => {
       if (code !== 0) {
         this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
       }
       this.isReady = false;
+      this.#isGone = true;
+      for (const id of [...this.#reloads.keys()]) this.#endReload(id, null);
       const unready =
         this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
       ready.reject(unready);
@@ -153,6 +176,24 @@ export class ShardThread {
   listen(host: string, port: number, apps: readonly unknown[]): Promise<number> {
     this.post({ kind: 'listen', host, port, apps });
     return this.#listening.promise;
+  }
+
+  /**
+   * Gives the shard another certificate. Resolves to null once it has it or is gone, else to what is wrong with it.
+   */
+  reloadTls(tls: TlsMaterial): Promise<string | null> {
+    if (this.#isGone) return Promise.resolve(null);
+    const id = this.#nextReload;
+    this.#nextReload += 1;
+    return new Promise((resolve) => {
+      this.#reloads.set(id, resolve);
+      this.post({ kind: 'reload-tls', id, tls });
+    });
+  }
+
+  #endReload(id: number, problem: string | null): void {
+    this.#reloads.get(id)?.(problem);
+    this.#reloads.delete(id);
   }
 
   /** Main may end although this thread has not. */

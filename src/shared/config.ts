@@ -1,5 +1,6 @@
 import type { CodecName } from './codec/index.ts';
 import type { OffloadConfig } from './offload.ts';
+import type { TlsVersion } from './tls.ts';
 
 /** A page that the engine serves by itself on its port: what `npm start` uses for its page. */
 export interface PageConfig {
@@ -67,6 +68,8 @@ export interface EngineConfig {
   readonly ring: { readonly bytes: number; readonly spillBytes: number };
   readonly health: { readonly live: string; readonly ready: string } | false;
   readonly pages: Readonly<Record<string, PageConfig>>;
+  /** Null: plain TCP. The certificate travels by itself, see tls.ts. */
+  readonly tls: { readonly minVersion: TlsVersion } | null;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

@@ -4,6 +4,7 @@ import type { EngineMemory } from './engine-memory.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { OffloadAnswer, OffloadRequest } from './offload.ts';
 import type { OpenJob, SealJob } from './security/index.ts';
+import type { TlsMaterial } from './tls.ts';
 
 /** What a shard's thread is started with. */
 export interface ShardStart {
@@ -12,6 +13,8 @@ export interface ShardStart {
   readonly config: EngineConfig;
   readonly memory: EngineMemory;
   readonly keys: KeyRing;
+  /** Null: plain TCP. */
+  readonly tls: TlsMaterial | null;
 }
 
 /** Work that a shard may hand to the pool. */
@@ -51,6 +54,8 @@ export type ToShard =
   | { readonly kind: 'forget-app'; readonly app: unknown; readonly thread: number }
   /** Close every connection with 1001 within the grace period, then the App; then end. */
   | { readonly kind: 'drain'; readonly graceMs: number }
+  /** Take new connections with this certificate, then say `tls-reloaded`. */
+  | { readonly kind: 'reload-tls'; readonly id: number; readonly tls: TlsMaterial }
   /** The process is leaving: close the App at once. */
   | { readonly kind: 'abandon' };
 
@@ -66,6 +71,8 @@ export type FromShard =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'listen-failed' }
   | { readonly kind: 'stopped-listening' }
+  /** `problem`: the former certificate is kept. */
+  | { readonly kind: 'tls-reloaded'; readonly id: number; readonly problem: string | null }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly text: string; readonly fields: LogFields }
   /** The shard cannot go on. It closes its App and ends once it is told `abandon`, or soon. */
   | { readonly kind: 'failed'; readonly code: string; readonly text: string; readonly stack: string | undefined }

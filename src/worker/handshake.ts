@@ -21,7 +21,7 @@ export interface Handshake {
 /** The part of the configuration that decides about handshakes. */
 export type HandshakePolicy = Pick<
   EngineConfig,
-  'path' | 'subprotocols' | 'unknownSubprotocol' | 'origins' | 'security'
+  'path' | 'subprotocols' | 'unknownSubprotocol' | 'origins' | 'security' | 'tls'
 >;
 
 export type HandshakeVerdict =
@@ -60,13 +60,24 @@ export function offeredSubprotocols({ headers }: TransportRequest): readonly str
 const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
 /**
- * Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). Behind a trusted proxy they
- * are those of the request that the proxy received, and so is the scheme, if the proxy tells it.
+ * The socket library accepts clients that show no certificate although they were asked for one: whoever configured
+ * authorities wants none of those, for whatever they ask. Null: nothing to refuse.
+ */
+export function certificateRefusal({ clientCertificate }: TransportRequest): HttpAnswer | null {
+  if (clientCertificate !== '') return null;
+  return refusal(403, 'ERR_HANDSHAKE_CERTIFICATE', 'this server is for clients with a certificate');
+}
+
+/**
+ * Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). With TLS its scheme must
+ * be https too; without, TLS may have ended at a proxy, and either is good. Behind a trusted proxy all of that is of the
+ * request that the proxy received.
  */
 export function isOriginAllowed(
   headers: ReadonlyMap<string, string>,
   origins: EngineConfig['origins'],
   forwarded: Forwarded | null = null,
+  isTls = false,
 ): boolean {
   const origin = headers.get('origin');
   // Programs send none; a browser always does.
@@ -75,7 +86,7 @@ export function isOriginAllowed(
   const host = forwarded?.host ?? headers.get('host');
   if (host === undefined || !URL.canParse(origin)) return false;
   const { protocol, host: originHost } = new URL(origin);
-  const scheme = forwarded?.scheme ?? null;
+  const scheme = forwarded?.scheme ?? (isTls ? 'https' : null);
   if (scheme !== null && protocol !== `${scheme}:`) return false;
   // URL drops a scheme's default port; do likewise with the Host header.
   return URL.canParse(`${protocol}//${host}`) && new URL(`${protocol}//${host}`).host === originHost;
@@ -158,7 +169,7 @@ export function checkHandshake(
   if (!keyForm.test(headers.get('sec-websocket-key') ?? '')) {
     return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
-  if (!isOriginAllowed(headers, policy.origins, forwarded)) {
+  if (!isOriginAllowed(headers, policy.origins, forwarded, policy.tls !== null)) {
     return refuse(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed');
   }
   const choice = negotiate(headers.get('sec-websocket-protocol'), policy);

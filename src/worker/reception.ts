@@ -8,7 +8,7 @@ import { type ConnectNotice, type DisconnectNotice, recordKind } from '../shared
 import { createFindClient, type FindClient } from './client-address.ts';
 import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
-import { checkHandshake, type Handshake, refusal } from './handshake.ts';
+import { certificateRefusal, checkHandshake, type Handshake, refusal } from './handshake.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
 import type { NameClaims } from './name-claims.ts';
@@ -98,6 +98,8 @@ export class Reception {
   /** A request that is no handshake. */
   answer(request: TransportRequest): HttpAnswer {
     this.#counters.add(counter.httpRequests, 1);
+    const uncertified = certificateRefusal(request);
+    if (uncertified !== null) return this.#refused(uncertified).answer;
     const answer = answerRequest(request, this.#config, this.#board.engine);
     if (answer === null) {
       const verdict = checkHandshake(request, this.#config, this.#findClient(request).forwarded);
@@ -112,6 +114,8 @@ export class Reception {
   /** A handshake. */
   upgrade(request: TransportRequest, exchange: Exchange): Decision | Promise<Decision> {
     if (this.#isEnding) return this.#refused(shuttingDown);
+    const uncertified = certificateRefusal(request);
+    if (uncertified !== null) return this.#refused(uncertified);
     const { address, forwarded } = this.#findClient(request);
     const checked = checkHandshake(request, this.#config, forwarded);
     if (!checked.ok) return this.#refused(checked.answer);

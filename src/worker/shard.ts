@@ -10,6 +10,7 @@ import type { KeyRing } from '../shared/key-ring.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
+import type { TlsMaterial } from '../shared/tls.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
@@ -101,6 +102,7 @@ export class Shard {
         idleTimeoutSeconds: idleTimeoutSeconds(config),
         // Sealed frames do not compress: where all are sealed, nobody need ask for it (checklist H-97).
         compression: hasKeys ? null : config.compression,
+        tls: start.tls,
       },
       {
         upgrade: (request, exchange) => this.#reception.upgrade(request, exchange),
@@ -306,6 +308,9 @@ export class Shard {
       case 'rotate-keys':
         this.#sealing?.sealer.rotate(message.keys);
         break;
+      case 'reload-tls':
+        this.#post({ kind: 'tls-reloaded', id: message.id, problem: this.#reloadTls(message.tls) });
+        break;
       case 'settle':
         void this.#settle(performance.now() + message.deadline - Date.now());
         break;
@@ -316,6 +321,16 @@ export class Shard {
       case 'abandon':
         this.release();
         break;
+    }
+  }
+
+  /** Null: done. Else what is wrong; the former certificate is kept. */
+  #reloadTls(tls: TlsMaterial): string | null {
+    try {
+      this.#transport.renewTls(tls);
+      return null;
+    } catch (error) {
+      return errorText(error);
     }
   }
 

@@ -14,6 +14,7 @@ const policy: HandshakePolicy = {
   unknownSubprotocol: 'reject',
   origins: 'same-origin',
   security: null,
+  tls: null,
 };
 
 /** A good request with headers changed (undefined: left out). */
@@ -34,6 +35,7 @@ function requestWith(headers: Headers = {}, rest: Partial<TransportRequest> = {}
     headers: all,
     remoteAddress: '127.0.0.1',
     proxiedAddress: '',
+    clientCertificate: null,
     ...rest,
   };
 }

@@ -86,6 +86,7 @@ const defaults: TransportOptions = {
   hardMessageBytes: 1_048_576,
   maxBackpressureBytes: 1_048_576,
   idleTimeoutSeconds: 60,
+  tls: null,
   compression: null,
 };
 

@@ -1,3 +1,5 @@
+import type { TlsMaterial } from '../../shared/tls.ts';
+
 /** A request as it arrived, copied: valid for as long as it is held. */
 export interface TransportRequest {
   /** Upper case. */
@@ -12,6 +14,8 @@ export interface TransportRequest {
   readonly remoteAddress: string;
   /** The client's address as the peer gave it ahead of the request (PROXY protocol, version 2), '' if it did not. */
   readonly proxiedAddress: string;
+  /** PEM of the certificate that the client has shown, '' if none; null: clients are not asked for one. */
+  readonly clientCertificate: string | null;
 }
 
 /** An upgrade that is being decided. */
@@ -104,6 +108,8 @@ export interface TransportOptions {
   readonly idleTimeoutSeconds: number;
   /** Agree on permessage-deflate (RFC 7692) with clients that offer it; null: with nobody. `level` is 1 to 9. */
   readonly compression: { readonly level: number } | null;
+  /** Null: plain TCP. */
+  readonly tls: TlsMaterial | null;
 }
 
 /** What a shard needs of a socket library. test/transport holds the contract that every adapter passes. */
@@ -123,6 +129,12 @@ export interface Transport {
   forget(handle: unknown): void;
   /** Stops accepting, if it listens. */
   stopListening(): void;
+  /**
+   * Connections taken over from here on get another certificate; those there are go on as they were. Throws
+   * `ERR_TLS_INVALID`; nothing has changed then. `handle` is another one afterwards: not for a transport that is behind
+   * the `listen` of one.
+   */
+  renewTls(tls: TlsMaterial): void;
   /** Ends everything. No event follows. */
   close(): void;
 }

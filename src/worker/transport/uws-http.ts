@@ -3,8 +3,18 @@ import type { HttpAnswer, TransportRequest } from './transport.ts';
 
 const textDecoder = new TextDecoder();
 
+/** A method that the library has and its type declarations lack. */
+interface CertifiedResponse extends HttpResponse {
+  /** PEM; '': the client has shown none. */
+  getX509Certificate(): string;
+}
+
 /** The library's request is valid only inside its callback. */
-export function copyRequest(response: HttpResponse, request: HttpRequest): TransportRequest {
+export function copyRequest(
+  response: HttpResponse,
+  request: HttpRequest,
+  asksForCertificates: boolean,
+): TransportRequest {
   const headers = new Map<string, string>();
   request.forEach((name, value) => {
     const before = headers.get(name);
@@ -19,6 +29,7 @@ export function copyRequest(response: HttpResponse, request: HttpRequest): Trans
     headers,
     remoteAddress: textDecoder.decode(response.getRemoteAddressAsText()),
     proxiedAddress: textDecoder.decode(response.getProxiedRemoteAddressAsText()),
+    clientCertificate: asksForCertificates ? (response as CertifiedResponse).getX509Certificate() : null,
   };
 }
 

@@ -1,13 +1,12 @@
 import {
-  App,
   type HttpResponse,
-  type TemplatedApp,
   type us_listen_socket,
   us_listen_socket_close,
   us_socket_local_port,
   type WebSocketBehavior,
 } from 'uWebSockets.js';
 import { EngineError } from '../../shared/errors/index.ts';
+import type { TlsMaterial } from '../../shared/tls.ts';
 import type {
   CloseCause,
   Exchange,
@@ -18,19 +17,11 @@ import type {
   TransportRequest,
   UpgradeDecision,
 } from './transport.ts';
+import { type AppHost, UwsApps } from './uws-apps.ts';
 import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompressors } from './uws-compression.ts';
 import { UwsCork } from './uws-cork.ts';
 import { answer, copyRequest } from './uws-http.ts';
 import { UwsSocket } from './uws-socket.ts';
-
-/** Methods that the library has and its type declarations lack. */
-interface AdoptingApp extends TemplatedApp {
-  adoptSocket(descriptor: number): void;
-  /** A native pointer, as a number. */
-  getDescriptor(): number;
-  addChildAppDescriptor(descriptor: unknown): void;
-  removeChildAppDescriptor(descriptor: unknown): void;
-}
 
 interface UserData<A> {
   readonly attachment: A;
@@ -62,7 +53,7 @@ function closeCause(code: number, reason: string): CloseCause {
  * collected App takes the process with it.
  */
 export class UwsTransport<A> implements Transport {
-  readonly #app: AdoptingApp;
+  readonly #apps: UwsApps;
   readonly #events: TransportEvents<A>;
   /** Null: nothing is compressed. */
   readonly #compressors: UwsCompressors | null;
@@ -75,35 +66,34 @@ export class UwsTransport<A> implements Transport {
 
   constructor(options: TransportOptions, events: TransportEvents<A>) {
     this.#events = events;
-    const app = App() as AdoptingApp;
-    this.#app = app;
-    app.filter((_response, change) => {
-      // +1 for a new socket, -1 for one that ends while it speaks HTTP. An upgraded one is not reported again.
-      if (change > 0 || this.#closed) return;
-      if (this.#answered > 0) this.#answered -= 1;
-      else events.abandoned();
-    });
     this.#compressors = options.compression === null ? null : compressorsOf(options.compression.level);
-    this.#serve(options);
-    app.any('/*', (response, request) => this.#request(response, copyRequest(response, request)));
+    this.#apps = new UwsApps(
+      options.tls,
+      (host) => this.#route(host, options),
+      () => {
+        if (this.#answered > 0) this.#answered -= 1;
+        else events.abandoned();
+      },
+    );
   }
 
   get handle(): unknown {
-    return this.#app.getDescriptor();
+    return this.#apps.current.getDescriptor();
   }
 
   adopt(descriptor: number): void {
-    this.#app.adoptSocket(descriptor);
+    this.#apps.current.adoptSocket(descriptor);
   }
 
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
-    this.#app.publish(topic, payload, binary, compress);
+    this.#apps.publish(topic, payload, binary, compress);
   }
 
   listen(host: string, port: number, handles: readonly unknown[]): Promise<number> {
-    for (const handle of handles) this.#app.addChildAppDescriptor(handle);
+    const app = this.#apps.current;
+    for (const handle of handles) app.addChildAppDescriptor(handle);
     return new Promise((resolve, reject) => {
-      this.#app.listen(host, port, (token) => {
+      app.listen(host, port, (token) => {
         if (token === false) {
           reject(new EngineError('ERR_LISTEN_FAILED', `cannot listen on ${host}:${port}`));
           return;
@@ -115,7 +105,7 @@ export class UwsTransport<A> implements Transport {
   }
 
   forget(handle: unknown): void {
-    this.#app.removeChildAppDescriptor(handle);
+    this.#apps.current.removeChildAppDescriptor(handle);
   }
 
   stopListening(): void {
@@ -129,43 +119,56 @@ export class UwsTransport<A> implements Transport {
     this.#closed = true;
     this.#listenSocket = null;
     this.#cork?.close();
-    this.#app.close();
+    this.#apps.close();
+  }
+
+  renewTls(tls: TlsMaterial): void {
+    this.#apps.renew(tls);
+  }
+
+  #route(host: AppHost, options: TransportOptions): void {
+    this.#serve(host, options);
+    host.app.any('/*', (response, request) => {
+      this.#request(response, copyRequest(response, request, host.asksForCertificates));
+    });
   }
 
   /**
    * A path has one kind of compressor. Where connections of two kinds are wanted, those with the shared one are served by
    * a second route that comes to see what the first one passes on.
    */
-  #serve(options: TransportOptions): void {
+  #serve(host: AppHost, options: TransportOptions): void {
+    const { app } = host;
     const { path } = options;
     const compressors = this.#compressors;
     if (compressors === null) {
       // 0 is the library's DISABLED.
-      this.#app.ws(
+      app.ws(
         path,
-        this.#behavior(options, 0, () => true),
+        this.#behavior(host, options, 0, () => true),
       );
       return;
     }
     const { dedicated, shared } = compressors;
     if (dedicated === null) {
-      this.#app.ws(
+      app.ws(
         path,
-        this.#behavior(options, shared, () => true),
+        this.#behavior(host, options, shared, () => true),
       );
       return;
     }
-    this.#app.ws(
+    app.ws(
       path,
-      this.#behavior(options, dedicated, (agreement) => agreement?.compressor !== 'shared'),
+      this.#behavior(host, options, dedicated, (agreement) => agreement?.compressor !== 'shared'),
     );
     const isForShared = (agreement: UwsAgreement | null, request: TransportRequest): boolean =>
       request.path === path && agreement?.compressor === 'shared';
-    this.#app.ws('/*', this.#behavior(options, shared, isForShared));
+    app.ws('/*', this.#behavior(host, options, shared, isForShared));
   }
 
   /** `serves` tells which upgrade requests are for this route. */
   #behavior(
+    host: AppHost,
     options: TransportOptions,
     compression: number,
     serves: (agreement: UwsAgreement | null, request: TransportRequest) => boolean,
@@ -179,7 +182,7 @@ export class UwsTransport<A> implements Transport {
       closeOnBackpressureLimit: false,
       compression,
       upgrade: (response, native, context) => {
-        const request = copyRequest(response, native);
+        const request = copyRequest(response, native, host.asksForCertificates);
         const agreement = this.#agree(request);
         if (serves(agreement, request)) this.#upgrade(response, request, context, agreement?.offer ?? '');
         else native.setYield(true);
@@ -204,6 +207,7 @@ export class UwsTransport<A> implements Transport {
       close: (native, code, message) => {
         const data = native.getUserData();
         data.socket?.detach();
+        host.left();
         if (this.#closed) return;
         const reason = textDecoder.decode(message);
         const cause = closeCause(code, reason);
