@@ -40,6 +40,13 @@ export interface OffloadOptions {
   };
 }
 
+export interface RestartOptions {
+  readonly maxRestarts?: number;
+  readonly windowMs?: number;
+  readonly backoffMs?: number;
+  readonly maxBackoffMs?: number;
+}
+
 /** What `startEngine` takes. docs/options.md has the units, defaults and bounds of each. */
 export interface EngineOptions {
   readonly shards?: number;
@@ -73,5 +80,7 @@ export interface EngineOptions {
   readonly pages?: Readonly<Record<string, PageOptions>>;
   readonly closeGraceMs?: number;
   readonly startTimeoutMs?: number;
+  readonly restart?: false | RestartOptions;
+  readonly watchdog?: false | { readonly stalledMs?: number };
   readonly logger?: EngineLogger;
 }

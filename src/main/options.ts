@@ -165,6 +165,18 @@ const optionSchema = z.strictObject({
     .default({}),
   closeGraceMs: whole(0, 600_000).default(1_000),
   startTimeoutMs: whole(100, 600_000).default(30_000),
+  restart: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        maxRestarts: whole(0, 1_000).default(5),
+        windowMs: whole(1_000, 86_400_000).default(60_000),
+        backoffMs: whole(0, 600_000).default(100),
+        maxBackoffMs: whole(0, 600_000).default(5_000),
+      }),
+    ])
+    .prefault({}),
+  watchdog: z.union([z.literal(false), z.strictObject({ stalledMs: whole(50, 600_000).default(5_000) })]).prefault({}),
   logger: loggerShape.optional(),
 });
 
@@ -222,6 +234,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     throw optionError(given, issue);
   }
   const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, ...rest } = parsed.data;
+  const { restart, watchdog } = rest;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -235,6 +248,8 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     handlers: handlers ?? null,
     security: security === undefined ? null : securityPolicy(security),
     offload: offloadConfig(offload, rest.shards),
+    restart: restart === false ? null : restart,
+    watchdog: watchdog === false ? null : watchdog,
   };
   return {
     config: deepFreeze(config),

@@ -10,7 +10,10 @@ export interface ShardThreadEvents {
   /** A message that is not about starting or listening. */
   message(
     thread: ShardThread,
-    message: Exclude<FromShard, { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' }>,
+    message: Exclude<
+      FromShard,
+      { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' | 'pong' }
+    >,
   ): void;
   /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
   gone(thread: ShardThread, error: EngineError | null): void;
@@ -33,20 +36,37 @@ export class ShardThread {
   /** Resolves to the transport's handle, or rejects with why the shard could not start. */
   readonly ready: Promise<unknown>;
   readonly exited: Promise<void>;
-  /** Whether connections may be given to it. */
+  /** Its handlers are loaded, and it has not failed. */
   isReady = false;
+  /** It knows the other shards and they know it. */
+  isIntroduced = false;
+  /** It was asked to end and to make room for another thread. */
+  isLeaving = false;
+  /** Nobody waits any longer for the end that it was asked for. */
+  isOverdue = false;
+  isGone = false;
   readonly #worker: Worker;
   #listening = later<number>();
   readonly #settled = later<void>();
   readonly #stopped = later<void>();
   /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
   readonly #handed: number[] = [];
-  /** How many before those are known to be adopted. */
-  #forgotten = 0;
+  /** How many before those are known to be adopted; of the counter, which former threads of the shard counted too. */
+  #forgotten: number;
   #failure: EngineError | null = null;
+  #pong: (() => void) | null = null;
 
-  constructor(shard: number, config: EngineConfig, memory: EngineMemory, keys: KeyRing, events: ShardThreadEvents) {
+  /** `adopted` is the shard's counter of descriptors taken over, now. */
+  constructor(
+    shard: number,
+    config: EngineConfig,
+    memory: EngineMemory,
+    keys: KeyRing,
+    adopted: number,
+    events: ShardThreadEvents,
+  ) {
     this.shard = shard;
+    this.#forgotten = adopted;
     this.thread = threadOfShard(shard);
     const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory, keys };
     const ready = later<unknown>();
@@ -69,6 +89,9 @@ export class ShardThread {
         case 'ready':
           this.isReady = true;
           ready.resolve(message.app);
+          break;
+        case 'pong':
+          this.#pong?.();
           break;
         case 'settled':
           this.#settled.resolve();
@@ -104,6 +127,7 @@ export class ShardThread {
         this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
       }
       this.isReady = false;
+      this.isGone = true;
       const unready =
         this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
       ready.reject(unready);
@@ -115,8 +139,36 @@ export class ShardThread {
     });
   }
 
+  /** Number of the thread in this process. */
+  get threadId(): number {
+    return this.#worker.threadId;
+  }
+
+  /** Whether connections may be given to it. */
+  get isPlaceable(): boolean {
+    return this.isReady && this.isIntroduced && !this.isLeaving;
+  }
+
+  /** Whether its loop turns: it answers within `timeoutMs`. */
+  async answers(timeoutMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const answered = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#pong = () => resolve(true);
+      this.post({ kind: 'ping' });
+    });
+    const inTime = await Promise.race([answered, this.exited.then(() => true)]);
+    clearTimeout(timer);
+    return inTime;
+  }
+
   post(message: ToShard, transfer: readonly (MessagePort | ArrayBuffer)[] = []): void {
     this.#worker.postMessage(message, transfer);
+  }
+
+  /** Says why the thread will end. What it said of itself counts more. */
+  blame(error: EngineError): void {
+    this.#failure ??= error;
   }
 
   /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `Date.now()`), or is gone. */

@@ -11,6 +11,8 @@ export interface EngineMemory {
   readonly states: SharedArrayBuffer;
   /** One block of counters per thread, see counters.ts. */
   readonly counters: SharedArrayBuffer;
+  /** One word per thread, see ticks.ts. */
+  readonly ticks: SharedArrayBuffer;
 }
 
 export const mainThread = 0;
@@ -37,6 +39,7 @@ export function createEngineMemory(shards: number, ringBytes: number): EngineMem
     doorbells: createDoorbells(threads),
     states: new SharedArrayBuffer((firstShardWord + shards) * 4),
     counters: new SharedArrayBuffer(threads * counterBlockBytes),
+    ticks: new SharedArrayBuffer(threads * 4),
   };
 }
 

@@ -9,6 +9,7 @@ import type { KeyRing } from '../shared/key-ring.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
+import { Ticks, tickMs } from '../shared/ticks.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
@@ -28,6 +29,8 @@ import type { CreateTransport, Transport } from './transport/transport.ts';
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
 const oversizeBytes = 1_048_576;
+type DrainOrder = Extract<ToShard, { kind: 'drain' }>;
+
 const idleTimeoutSeconds = 60;
 const leftoverMs = 500;
 /** How long a failed shard waits for main's word. */
@@ -58,6 +61,7 @@ export class Shard {
   readonly #peers = new PeerPorts(() => this.#bus.onDoorbell());
   /** How to end the thread after a failure; null: none has happened. */
   #leave: (() => void) | null = null;
+  #isDraining = false;
   #closed = false;
 
   /** `endThread` is the real `process.exit`, which handler modules do not get. */
@@ -169,10 +173,16 @@ export class Shard {
       names: this.#names,
       sealing: this.#sealing,
       connections: this.#connections,
-      isLeaving: () => this.#closed || this.#leave !== null,
+      isLeaving: () => this.#closed || this.#isDraining || this.#leave !== null,
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
     this.#bus.attend(mainThread);
+    const { watchdog } = config;
+    // A thread whose loop turns shows it. The timer alone does not keep the thread.
+    if (watchdog !== null) {
+      const ticks = new Ticks(memory);
+      setInterval(() => ticks.beat(shard), tickMs(watchdog.stalledMs)).unref();
+    }
   }
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
@@ -242,6 +252,7 @@ export class Shard {
     }
     switch (message.kind) {
       case 'peer':
+        this.#router.meetShard(shardOfThread(message.thread));
         this.#peers.add(message.thread, message.port);
         this.#bus.attend(message.thread);
         break;
@@ -276,7 +287,7 @@ export class Shard {
         this.#connections.get(message.connection)?.close(closeCode.nameReplaced, 'replaced');
         break;
       case 'drain':
-        void this.#drain(message.graceMs);
+        void this.#drain(message);
         break;
       case 'offloaded':
         this.#offload.settle(message.answer);
@@ -294,6 +305,12 @@ export class Shard {
       case 'abandon':
         this.release();
         break;
+      case 'meet-app':
+        this.#transport.meet(message.app);
+        break;
+      case 'ping':
+        this.#post({ kind: 'pong' });
+        break;
     }
   }
 
@@ -304,11 +321,13 @@ export class Shard {
     this.#post({ kind: 'settled' });
   }
 
-  async #drain(graceMs: number): Promise<void> {
+  async #drain(order: DrainOrder): Promise<void> {
+    const { graceMs } = order;
+    this.#isDraining = true;
     this.#transport.stopListening();
     const { out } = this.#sealing ?? {};
     if (out !== undefined && !(await whenIdle(() => out.isIdle, performance.now() + graceMs / 2))) out.finishNow();
-    await drainConnections(this.#connections, graceMs, this.#bus);
+    await drainConnections(this.#connections, graceMs, this.#bus, order);
     this.release();
   }
 

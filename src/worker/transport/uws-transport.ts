@@ -104,6 +104,10 @@ export class UwsTransport<A> implements Transport {
     });
   }
 
+  meet(handle: unknown): void {
+    this.#app.addChildAppDescriptor(handle);
+  }
+
   forget(handle: unknown): void {
     this.#app.removeChildAppDescriptor(handle);
   }
