@@ -10,8 +10,10 @@ import type { KeyRing } from '../shared/key-ring.ts';
 import { type OffloadOutcome, type OffloadRequest, outcomeTransfer } from '../shared/offload.ts';
 import { dismissConsumer } from '../shared/ring/index.ts';
 import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
+
 import { NameRegister } from './name-register.ts';
 import { createPlacement } from './placement.ts';
+import { probePort } from './probe-port.ts';
 import { retireShard } from './retire-shard.ts';
 import { ShardThread } from './shard-thread.ts';
 import { Supervisor } from './supervisor.ts';
@@ -292,7 +294,7 @@ export class ShardPool {
     this.#readyList = null;
   }
 
-  #listen(handles: readonly unknown[]): Promise<number> {
+  async #listen(handles: readonly unknown[]): Promise<number> {
     const { acceptor, placement, host, port } = this.#options.config;
     const duplicate = acceptor === 'shard' ? null : findDuplicate();
     if (duplicate !== null) return this.#listenInMain(duplicate);
@@ -313,7 +315,7 @@ export class ShardPool {
     const [first] = this.#threads;
     if (first === undefined) throw new EngineError('ERR_SHARD_START_FAILED', 'there is no shard');
     this.#handles = [...handles];
-    return first.listen(host, port, handles);
+    return first.listen(host, await probePort(host, port), handles);
   }
 
   #listenInMain(duplicate: Duplicate): Promise<number> {
