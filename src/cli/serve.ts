@@ -24,6 +24,7 @@ Options:
       --path <path>      where WebSockets are served (default ${defaultPath})
       --handlers <file>  JavaScript module with your handlers, in place of those of the demo
       --no-page          no demo page at /
+      --grace-ms <n>     time for clients to leave after the first signal (default 1000)
       --log-level <l>    ${logLevels.join(', ')} (default info); logs are JSON lines on stderr
   -h, --help             this text
 `;
@@ -35,6 +36,7 @@ const options = {
   path: { type: 'string', default: defaultPath },
   handlers: { type: 'string' },
   'no-page': { type: 'boolean', default: false },
+  'grace-ms': { type: 'string', default: '1000' },
   'log-level': { type: 'string', default: 'info' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -70,6 +72,7 @@ function engineOptions(values: ServeValues): EngineOptions {
     host,
     port: whole('port', values.port),
     path,
+    closeGraceMs: whole('grace-ms', values['grace-ms']),
     handlers:
       handlers === undefined ? new URL('./demo.handlers.js', import.meta.url) : pathToFileURL(resolve(handlers)),
     pages: values['no-page'] ? {} : { '/': { body: demoPage({ path }) } },
@@ -96,13 +99,11 @@ function greeting(engine: Engine, values: ServeValues): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Resolves once no shard is left: a server that can serve nobody had better end and be started anew. */
+/** Resolves once no shard is left, and none will be started: a server that can serve nobody had better end and be started anew. */
 function allShardsLost(engine: Engine): Promise<'lost'> {
   return new Promise((resolve) => {
-    let left = engine.shards;
-    engine.on('shard-lost', () => {
-      left -= 1;
-      if (left === 0) resolve('lost');
+    engine.on('error', () => {
+      if (engine.stats().state === 'closed') resolve('lost');
     });
   });
 }

@@ -64,6 +64,13 @@ export interface TlsPemOptions extends TlsSettings {
 
 export type TlsOptions = TlsFileOptions | TlsPemOptions;
 
+export interface RestartOptions {
+  readonly maxRestarts?: number;
+  readonly windowMs?: number;
+  readonly backoffMs?: number;
+  readonly maxBackoffMs?: number;
+}
+
 /** What `startEngine` takes. docs/options.md has the units, defaults and bounds of each. */
 export interface EngineOptions {
   readonly shards?: number;
@@ -107,5 +114,7 @@ export interface EngineOptions {
   readonly tls?: TlsOptions;
   readonly closeGraceMs?: number;
   readonly startTimeoutMs?: number;
+  readonly restart?: false | RestartOptions;
+  readonly watchdog?: false | { readonly stalledMs?: number };
   readonly logger?: EngineLogger;
 }

@@ -36,9 +36,11 @@ import { rotated } from './key-rotation.ts';
 import { OffloadPool } from './offload-pool.ts';
 import type { CompiledOptions } from './options.ts';
 import { NewConnection, RemoteConnection } from './remote-connection.ts';
-import { ShardPool } from './shard-pool.ts';
+import { type ShardEnd, ShardPool } from './shard-pool.ts';
+import { readStack } from './shard-stack.ts';
 import { type EngineStats, gatherStats } from './stats.ts';
 import type { TlsKeeper, TlsReloadVerdict } from './tls-keeper.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface EngineEvents {
   connect: [connection: NewConnection];
@@ -46,8 +48,20 @@ export interface EngineEvents {
   disconnect: [connection: RemoteConnection, code: number, reason: string];
   /** A shard's thread has ended without being asked to; its connections are gone. */
   'shard-lost': [shard: number, error: EngineError];
+  /** A new thread has taken the place of a shard that was lost, or that `restartShard` ended. */
+  'shard-restarted': [shard: number];
+  /** A shard's loop has not turned for `watchdog.stalledMs`. `stack` says where it is, if that could be had. */
+  stalled: [shard: number, stall: ShardStall];
+  /** It turns again. */
+  recovered: [shard: number, stall: { readonly blockedMs: number }];
   /** Something is wrong that no call could report. Logged as well; without a listener, only logged. */
   error: [error: EngineError];
+}
+
+export interface ShardStall {
+  /** Milliseconds that it has been blocked for so far. */
+  readonly blockedMs: number;
+  readonly stack: string | undefined;
 }
 
 /** Time beyond the grace period after which a shard that has not ended counts as stalled. */
@@ -62,6 +76,16 @@ function checkGrace(graceMs: number): void {
   throw new EngineError('ERR_OPTION_INVALID', `option "graceMs" is ${graceMs}; allowed: ${allowed}`, {
     path: 'graceMs',
     given: graceMs,
+    allowed,
+  });
+}
+
+function checkShard(shard: number, shards: number): void {
+  if (Number.isInteger(shard) && shard >= 0 && shard < shards) return;
+  const allowed = `a whole number from 0 to ${shards - 1}`;
+  throw new EngineError('ERR_OPTION_INVALID', `"shard" is ${String(shard)}; allowed: ${allowed}`, {
+    path: 'shard',
+    given: shard,
     allowed,
   });
 }
@@ -81,7 +105,6 @@ export interface EngineParts {
 export class Engine extends EventEmitter<EngineEvents> {
   readonly #config: EngineConfig;
   readonly #closeGraceMs: number;
-  readonly #startTimeoutMs: number;
   readonly #logger: EngineLogger;
   readonly #memory: EngineMemory;
   readonly #board: StateBoard;
@@ -95,6 +118,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Null: the engine has no `tls` option. */
   readonly #tls: TlsKeeper | null;
   #keys: KeyRing;
+  #watchdog: Watchdog | null = null;
   #port = 0;
   #closing: Promise<void> | null = null;
 
@@ -119,7 +143,6 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
     this.#config = config;
     this.#closeGraceMs = options.closeGraceMs;
-    this.#startTimeoutMs = options.startTimeoutMs;
     this.#logger = options.logger;
     this.#memory = createEngineMemory(
       config.shards,
@@ -149,7 +172,10 @@ export class Engine extends EventEmitter<EngineEvents> {
       offload: (job) => this.#offload.run(job),
       doorbell: () => this.#bus.onDoorbell(),
       log: (level, fields, text) => this.#logger[level](fields, text),
-      gone: (shard, error) => this.#onShardGone(shard, error),
+      startTimeoutMs: options.startTimeoutMs,
+      gone: (shard, end) => this.#onShardGone(shard, end),
+      restarted: (shard) => this.#onShardRestarted(shard),
+      gaveUp: (shard, error) => this.#onShardGivenUp(shard, error),
     });
     this.#guarded = {
       board: this.#board,
@@ -164,8 +190,10 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** @internal Resolves once the port answers. Rejects, with nothing left behind, if it cannot. */
   async start(): Promise<void> {
     try {
-      this.#port = await this.#pool.start(this.#startTimeoutMs);
+      this.#port = await this.#pool.start();
       this.#board.engine = 'ready';
+      this.#pool.supervise();
+      this.#watchdog = this.#createWatchdog();
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
       throw error;
@@ -288,6 +316,25 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.drain({ graceMs: this.#closeGraceMs });
   }
 
+  /**
+   * Replaces one shard's thread in good order: it is given no more connections, those that it has are closed with 3001
+   * (come back) spread over `graceMs` (default `closeGraceMs`), and a new thread takes its place. Resolves once that is
+   * ready. A shard that is lost is only started. Rejects with `ERR_SHARD_RESTARTING`, `ERR_SHARD_STALLED`,
+   * `ERR_SHUTTING_DOWN`, or with why the new thread could not start.
+   */
+  async restartShard(
+    shard: number,
+    { graceMs = this.#closeGraceMs }: { readonly graceMs?: number } = {},
+  ): Promise<void> {
+    checkGrace(graceMs);
+    checkShard(shard, this.#config.shards);
+    if (this.#isClosed) throw new EngineError('ERR_SHUTTING_DOWN', 'the engine is ending: no shard is restarted');
+    if (this.#watchdog?.isStalled(shard) === true) {
+      throw new EngineError('ERR_SHARD_STALLED', `shard ${shard} cannot be restarted: its loop is blocked`);
+    }
+    await this.#pool.restart(shard, graceMs, Math.min(stallMs, this.#config.watchdog?.stalledMs ?? stallMs));
+  }
+
   override removeAllListeners(event?: keyof EngineEvents): this {
     if (event === undefined) {
       super.removeAllListeners();
@@ -342,7 +389,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     }
     // Attend first: what a shard forwards once it sees the bits must find a reader.
     for (let shard = 0; shard < this.#config.shards; shard++) {
-      if (bits !== 0 && this.#pool.isReady(shard)) this.#bus.attend(threadOfShard(shard));
+      if (bits !== 0) this.#bus.attend(threadOfShard(shard));
       else this.#bus.leave(threadOfShard(shard));
     }
     this.#board.interest = bits;
@@ -383,21 +430,70 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.listenerCount('error') > 0) this.#dispatch('error', error);
   }
 
-  #onShardGone(shard: number, error: EngineError | null): void {
+  #onShardGone(shard: number, { how, error }: ShardEnd): void {
     this.#board.setShardOpen(shard, false);
     this.#bus.retire(threadOfShard(shard));
     // It may have been the one that main's own spill queue waited for.
     this.#bus.onDoorbell();
-    if (this.#closing !== null || this.#board.engine === 'starting') return;
-    const loss = error ?? new EngineError('ERR_SHARD_FAILED', `shard ${shard} ended`);
-    this.#logger.error({ shard, err: loss }, 'a shard is lost');
-    this.#dispatch('shard-lost', shard, loss);
-    const deaf = this.#pool.acceptingShard === shard;
-    if (this.#pool.readyShards().length > 0 && !deaf) return;
+    if (how === 'asked' || this.#isClosed || this.#board.engine === 'starting') return;
+    if (how === 'unready') {
+      this.#logger.error({ shard, err: error }, 'a shard could not be started again');
+      return;
+    }
+    this.#logger.error({ shard, err: error }, 'a shard is lost');
+    this.#dispatch('shard-lost', shard, error);
+  }
+
+  #onShardRestarted(shard: number): void {
+    this.#logger.info({ shard }, 'a shard was restarted');
+    this.#dispatch('shard-restarted', shard);
+  }
+
+  #onShardGivenUp(shard: number, cause: EngineError): void {
+    if (this.#isClosed) return;
+    if (this.#config.restart !== null) {
+      this.#fault('ERR_SHARD_FAILED', `shard ${shard} has failed too often and stays lost: ${cause.message}`, cause);
+    }
+    const isDeaf = this.#pool.acceptingShard === shard;
+    const isAnyLeft = Array.from({ length: this.#config.shards }, (_, other) => other).some((other) =>
+      this.#pool.hasFuture(other),
+    );
+    // A listener may have closed the engine.
+    if (this.#isClosed || (isAnyLeft && !isDeaf)) return;
+    this.#pool.end();
     void this.#pool.stopAccepting(stallMs);
+    this.#watchdog?.close();
     // A probe takes the process for dead or not ready, and whoever watches it starts another one.
     this.#board.engine = 'closed';
-    this.#fault('ERR_SHARD_FAILED', deaf ? 'the shard that accepts connections is lost' : 'no shard is left', loss);
+    this.#fault('ERR_SHARD_FAILED', isDeaf ? 'the shard that accepts connections is lost' : 'no shard is left', cause);
+  }
+
+  #createWatchdog(): Watchdog | null {
+    const { watchdog, shards } = this.#config;
+    if (watchdog === null) return null;
+    // What is told of one shard is told in order, though the stack takes a moment to get.
+    const told: Promise<void>[] = Array.from({ length: shards }, () => Promise.resolve());
+    return new Watchdog({
+      memory: this.#memory,
+      shards,
+      stalledMs: watchdog.stalledMs,
+      isWatched: (shard) => this.#pool.threadId(shard) >= 0,
+      stalled: (shard, blockedMs) => {
+        told[shard] = this.#tellStall(shard, blockedMs);
+      },
+      recovered: (shard, blockedMs) => {
+        void told[shard]?.then(() => {
+          this.#logger.warn({ shard, blockedMs }, 'the loop of a shard turns again');
+          this.#dispatch('recovered', shard, { blockedMs });
+        });
+      },
+    });
+  }
+
+  async #tellStall(shard: number, blockedMs: number): Promise<void> {
+    const stack = await readStack(this.#pool.threadId(shard));
+    this.#logger.error({ shard, blockedMs, stack }, 'the loop of a shard is blocked');
+    this.#dispatch('stalled', shard, { blockedMs, stack });
   }
 
   async #drainShards(deadline: number): Promise<boolean> {
@@ -410,6 +506,8 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   async #drain(graceMs: number): Promise<void> {
     this.#board.engine = 'draining';
+    this.#pool.end();
+    this.#watchdog?.close();
     const deadline = performance.now() + graceMs;
     const inTime = (await this.#pool.stopAccepting(graceMs + stallMs)) && (await this.#drainShards(deadline));
     // What shards said last, such as disconnects, is still in their rings.

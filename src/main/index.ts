@@ -9,12 +9,13 @@ export type { EngineState } from '../shared/engine-memory.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
 export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-export type { Engine, EngineEvents } from './engine.ts';
+export type { Engine, EngineEvents, ShardStall } from './engine.ts';
 export type {
   EngineLogger,
   EngineOptions,
   OffloadOptions,
   PageOptions,
+  RestartOptions,
   SecurityKeys,
   SecurityOptions,
   TlsFileOptions,

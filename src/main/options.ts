@@ -196,6 +196,18 @@ const optionSchema = z.strictObject({
   tls: tlsSchema.optional(),
   closeGraceMs: whole(0, 600_000).default(1_000),
   startTimeoutMs: whole(100, 600_000).default(30_000),
+  restart: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        maxRestarts: whole(0, 1_000).default(5),
+        windowMs: whole(1_000, 86_400_000).default(60_000),
+        backoffMs: whole(0, 600_000).default(100),
+        maxBackoffMs: whole(0, 600_000).default(5_000),
+      }),
+    ])
+    .prefault({}),
+  watchdog: z.union([z.literal(false), z.strictObject({ stalledMs: whole(50, 600_000).default(5_000) })]).prefault({}),
   logger: loggerShape.optional(),
 });
 
@@ -264,6 +276,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
   }
   const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, heartbeat, tls, ...rest } =
     parsed.data;
+  const { restart, watchdog } = rest;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -279,6 +292,8 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     security: security === undefined ? null : securityPolicy(security),
     offload: offloadConfig(offload, rest.shards),
     tls: tls === undefined ? null : { minVersion: tls.minVersion },
+    restart: restart === false ? null : restart,
+    watchdog: watchdog === false ? null : watchdog,
   };
   return {
     config: deepFreeze(config),

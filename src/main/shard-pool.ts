@@ -4,17 +4,21 @@ import type { EngineConfig } from '../shared/config.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
 import { ConnectionTally } from '../shared/connection-tally.ts';
 import { type Counters, counter } from '../shared/counters.ts';
-import { type EngineMemory, shardOfThread } from '../shared/engine-memory.ts';
-import { EngineError } from '../shared/errors/index.ts';
+import { type EngineMemory, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
+import { closeCode, EngineError } from '../shared/errors/index.ts';
 import { doorbell, type FromShard, type LogFields, type LogLevel, type ShardJob } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import { type OffloadOutcome, type OffloadRequest, outcomeTransfer } from '../shared/offload.ts';
 import { dismissConsumer } from '../shared/ring/index.ts';
 import type { TlsMaterial } from '../shared/tls.ts';
 import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
+
 import { NameRegister } from './name-register.ts';
 import { createPlacement } from './placement.ts';
+import { probePort } from './probe-port.ts';
+import { retireShard } from './retire-shard.ts';
 import { ShardThread } from './shard-thread.ts';
+import { Supervisor } from './supervisor.ts';
 
 export interface ShardPoolOptions {
   readonly config: EngineConfig;
@@ -29,39 +33,70 @@ export interface ShardPoolOptions {
   /** Work for the pool. Never rejects; null: the shard has to do it. */
   offload(job: ShardJob): Promise<OffloadOutcome | null>;
   log(level: LogLevel, fields: LogFields, text: string): void;
-  /** A shard's thread has ended, and nothing waits for it any more. `error`: it was not asked to. */
-  gone(shard: number, error: EngineError | null): void;
+  /** How long a thread may take to be ready. */
+  readonly startTimeoutMs: number;
+  /** A shard's thread has ended, and nothing waits for it any more. */
+  gone(shard: number, end: ShardEnd): void;
+  /** Another thread has taken the shard's place and takes part. */
+  restarted(shard: number): void;
+  /** A shard has ended and will not be replaced. */
+  gaveUp(shard: number, error: EngineError): void;
+}
+
+/** How a thread ended: as it was asked to, by itself, or by itself before it was ready. */
+export interface ShardEnd {
+  readonly how: 'asked' | 'lost' | 'unready';
+  readonly error: EngineError;
 }
 
 /** The shards' threads, seen from main: starts them, gives them connections, notices when one is gone, ends them. */
 export class ShardPool {
   readonly #options: ShardPoolOptions;
-  readonly #threads: readonly ShardThread[];
+  /** By shard: the present ones, or the last ones of shards that are lost. */
+  readonly #threads: ShardThread[];
+  readonly #supervisor: Supervisor;
   readonly #names: NameRegister | null;
   readonly #tally: ConnectionTally | null;
   /** The transports' handles, by shard, while the first shard accepts for all; else empty. */
-  #handles: readonly unknown[] = [];
+  #handles: unknown[] = [];
   #acceptor: Acceptor | null = null;
   #loggedSecond = -1;
   /** What shards have, or will once they go on. */
   #tls: TlsMaterial | null;
-  /** Shards that are ready, until that changes. */
+  #keys: KeyRing;
+  /** What clients connect to; 0: not yet. */
+  #port = 0;
+  /** From the end of the start to the beginning of the end. */
+  #isRunning = false;
+  /** What waits for the first shard to know no more of another one's App. */
+  readonly #forgetting = new Map<ShardThread, () => void>();
+  /** Shards that may be given connections, until that changes. */
   #readyList: readonly number[] | null = null;
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
     const { config, memory, keys, tls } = options;
+    this.#keys = keys;
     this.#tls = tls;
-    this.#names = config.duplicateName === 'allow' ? null : new NameRegister(config.duplicateName);
     this.#tally = memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits);
-    this.#threads = Array.from(
-      { length: config.shards },
-      (_, shard) =>
-        new ShardThread(shard, config, memory, keys, this.#tls, {
-          message: (thread, message) => this.#onMessage(thread, message),
-          gone: (thread, error) => this.#onGone(thread, error),
-        }),
-    );
+    this.#supervisor = new Supervisor({
+      restart: config.restart,
+      shards: config.shards,
+      start: (shard) => this.#replace(shard),
+      restarted: (shard) => options.restarted(shard),
+      gaveUp: (shard, error) => options.gaveUp(shard, error),
+    });
+    this.#names = config.duplicateName === 'allow' ? null : new NameRegister(config.duplicateName);
+    this.#threads = Array.from({ length: config.shards }, (_, shard) => this.#create(shard));
+  }
+
+  #create(shard: number): ShardThread {
+    const { config, memory, counters } = this.#options;
+    const adopted = counters[threadOfShard(shard)]?.get(counter.descriptorsAdopted) ?? 0;
+    return new ShardThread(shard, config, memory, this.#keys, this.#tls, adopted, {
+      message: (thread, message) => this.#onMessage(thread, message),
+      gone: (thread, error) => this.#onGone(thread, error),
+    });
   }
 
   isReady(shard: number): boolean {
@@ -69,7 +104,7 @@ export class ShardPool {
   }
 
   readyShards(): readonly number[] {
-    this.#readyList ??= this.#threads.filter((thread) => thread.isReady).map((thread) => thread.shard);
+    this.#readyList ??= this.#threads.filter((thread) => thread.isPlaceable).map((thread) => thread.shard);
     return this.#readyList;
   }
 
@@ -79,11 +114,110 @@ export class ShardPool {
   }
 
   /** Resolves to the port once every shard is ready and the port answers. Rejects if that takes too long. */
-  async start(timeoutMs: number): Promise<number> {
-    const handles = await this.#allReady(timeoutMs);
+  async start(): Promise<number> {
+    const handles = await this.#allReady(this.#options.startTimeoutMs);
+    for (const thread of this.#threads) this.#introduce(thread);
+    this.#port = await this.#listen(handles);
+    return this.#port;
+  }
+
+  /** The engine is ready: from here on lost shards are replaced. */
+  supervise(): void {
+    this.#isRunning = true;
+    // One may have ended between its start and now.
+    for (const thread of this.#threads) if (thread.isGone) this.#lost(thread, null);
+  }
+
+  /** Nothing is started any more. */
+  end(): void {
+    this.#isRunning = false;
+    this.#supervisor.close();
+  }
+
+  /** Whether the shard is there, or will be by itself. */
+  hasFuture(shard: number): boolean {
+    return !this.#supervisor.hasGivenUp(shard);
+  }
+
+  /** Number of the shard's thread in this process, while it is ready; else -1. */
+  threadId(shard: number): number {
+    const thread = this.#threads[shard];
+    return thread?.isReady === true ? thread.threadId : -1;
+  }
+
+  /**
+   * Ends a shard in good order and starts it anew; one that is lost is only started. Resolves once the new thread takes
+   * part.
+   */
+  async restart(shard: number, graceMs: number, stallMs: number): Promise<void> {
+    const thread = this.#threads[shard];
+    if (thread === undefined) return;
+    if (thread.isLeaving || !(thread.isReady || thread.isGone) || (thread.isGone && !this.#isWaitingOrLost(shard))) {
+      throw new EngineError('ERR_SHARD_RESTARTING', `shard ${shard} is being restarted`);
+    }
+    const first = this.#handles.length > 0 && shard !== 0 ? this.#threads[0] : undefined;
+    if (!thread.isGone) {
+      await retireShard(thread, {
+        graceMs,
+        stallMs,
+        leaving: () => {
+          this.#readyList = null;
+        },
+        disown: first?.isReady === true ? () => this.#forgetApp(first, thread) : null,
+      });
+    }
+    this.#checkRunning();
+    this.#supervisor.takeOver(shard);
+    await this.#replace(shard);
+    this.#options.restarted(shard);
+  }
+
+  #isWaitingOrLost(shard: number): boolean {
+    return this.#supervisor.isWaiting(shard) || this.#supervisor.hasGivenUp(shard);
+  }
+
+  #checkRunning(): void {
+    if (!this.#isRunning)
+      throw new EngineError('ERR_SHUTTING_DOWN', 'the engine is ending: no shard is started any more');
+  }
+
+  /** Starts a thread in place of one that is gone. Resolves once it takes part. */
+  async #replace(shard: number): Promise<void> {
+    const { startTimeoutMs, counters } = this.#options;
+    const thread = this.#create(shard);
+    this.#threads[shard] = thread;
+    const timer = new AbortController();
+    const late = sleep(startTimeoutMs, false, { signal: timer.signal }).catch(() => false);
+    try {
+      if (!(await Promise.race([thread.ready.then(() => true), late]))) {
+        const text = `shard ${shard} was not ready within ${startTimeoutMs} ms: does its handler module finish loading?`;
+        throw new EngineError('ERR_SHARD_START_FAILED', text);
+      }
+      this.#checkRunning();
+      await this.#join(thread, await thread.ready);
+    } catch (error) {
+      // Its end is the failure that counts. If the engine is ending it was asked to end anyway.
+      if (error instanceof EngineError) thread.blame(error);
+      thread.post({ kind: 'abandon' });
+      throw error;
+    } finally {
+      timer.abort();
+    }
+    counters[thread.thread]?.add(counter.restarts, 1);
+  }
+
+  /** Lets a new thread take part: it knows the others before it is given connections. */
+  async #join(thread: ShardThread, handle: unknown): Promise<void> {
+    if (this.#handles.length > 0) {
+      this.#handles[thread.shard] = handle;
+      const [first] = this.#threads;
+      if (first !== thread && first?.isReady === true) first.post({ kind: 'meet-app', app: handle });
+    }
+    this.#introduce(thread);
     this.#readyList = null;
-    this.#introduce();
-    return this.#listen(handles);
+    if (this.#handles.length === 0 || thread.shard !== 0) return;
+    const handles = this.#handles.filter((_, shard) => this.#threads[shard]?.isPlaceable);
+    await thread.listen(this.#options.config.host, this.#port, handles);
   }
 
   async #allReady(timeoutMs: number): Promise<readonly unknown[]> {
@@ -107,7 +241,8 @@ export class ShardPool {
 
   /** Lets every shard seal with new keys. */
   rotateKeys(keys: KeyRing): void {
-    for (const thread of this.#threads) if (thread.isReady) thread.post({ kind: 'rotate-keys', keys });
+    this.#keys = keys;
+    for (const thread of this.#threads) thread.post({ kind: 'rotate-keys', keys });
   }
 
   /**
@@ -157,7 +292,7 @@ export class ShardPool {
   async settle(deadline: number): Promise<void> {
     const at = Date.now() + deadline - performance.now();
     const timer = new AbortController();
-    const settled = this.readyShards().map((shard) => this.#threads[shard]?.settle(at));
+    const settled = this.#threads.filter((thread) => thread.isReady).map((thread) => thread.settle(at));
     await Promise.race([
       Promise.all(settled),
       sleep(Math.max(0, at - Date.now()), undefined, { signal: timer.signal }).catch(() => undefined),
@@ -167,7 +302,9 @@ export class ShardPool {
 
   /** Lets every shard drain. False: one of them has not ended within `timeoutMs`. */
   async drain(graceMs: number, timeoutMs: number): Promise<boolean> {
-    for (const thread of this.#threads) thread.post({ kind: 'drain', graceMs });
+    for (const thread of this.#threads) {
+      thread.post({ kind: 'drain', graceMs, code: closeCode.goingAway, reason: '' });
+    }
     return this.#inTime(Promise.all(this.#threads.map((thread) => thread.exited)), timeoutMs);
   }
 
@@ -181,18 +318,19 @@ export class ShardPool {
     return inTime;
   }
 
-  /** Gives every pair of shards a port for each other's doorbells; with it they begin to read each other's rings. */
-  #introduce(): void {
-    for (const [index, one] of this.#threads.entries()) {
-      for (const other of this.#threads.slice(index + 1)) {
-        const { port1, port2 } = new MessageChannel();
-        one.post({ kind: 'peer', thread: other.thread, port: port1 }, [port1]);
-        other.post({ kind: 'peer', thread: one.thread, port: port2 }, [port2]);
-      }
+  /** Gives a shard and each of the others a port for each other's doorbells; with it they read each other's rings. */
+  #introduce(one: ShardThread): void {
+    for (const other of this.#threads) {
+      if (other === one || !other.isIntroduced || other.isGone) continue;
+      const { port1, port2 } = new MessageChannel();
+      one.post({ kind: 'peer', thread: other.thread, port: port1 }, [port1]);
+      other.post({ kind: 'peer', thread: one.thread, port: port2 }, [port2]);
     }
+    one.isIntroduced = true;
+    this.#readyList = null;
   }
 
-  #listen(handles: readonly unknown[]): Promise<number> {
+  async #listen(handles: readonly unknown[]): Promise<number> {
     const { acceptor, placement, host, port } = this.#options.config;
     const duplicate = acceptor === 'shard' ? null : findDuplicate();
     if (duplicate !== null) return this.#listenInMain(duplicate);
@@ -212,8 +350,8 @@ export class ShardPool {
     }
     const [first] = this.#threads;
     if (first === undefined) throw new EngineError('ERR_SHARD_START_FAILED', 'there is no shard');
-    this.#handles = handles;
-    return first.listen(host, port, handles);
+    this.#handles = [...handles];
+    return first.listen(host, await probePort(host, port), handles);
   }
 
   #listenInMain(duplicate: Duplicate): Promise<number> {
@@ -276,7 +414,7 @@ export class ShardPool {
         this.#onFailed(thread);
         break;
       case 'app-forgotten':
-        this.#threads[shardOfThread(message.thread)]?.post({ kind: 'abandon' });
+        this.#appForgotten(shardOfThread(message.thread));
         break;
       case 'release-name':
         this.#names?.release(message.name, message.connection);
@@ -307,7 +445,21 @@ export class ShardPool {
       failed.post({ kind: 'abandon' });
       return;
     }
-    first.post({ kind: 'forget-app', app: this.#handles[failed.shard], thread: failed.thread });
+    void this.#forgetApp(first, failed).then(() => failed.post({ kind: 'abandon' }));
+  }
+
+  /** Resolves once the shard that accepts for all gives the other one no more connections. */
+  #forgetApp(first: ShardThread, other: ShardThread): Promise<void> {
+    const forgotten = new Promise<void>((resolve) => this.#forgetting.set(other, resolve));
+    first.post({ kind: 'forget-app', app: this.#handles[other.shard], thread: other.thread });
+    return Promise.race([forgotten, first.exited]);
+  }
+
+  #appForgotten(shard: number): void {
+    const thread = this.#threads[shard];
+    if (thread === undefined) return;
+    this.#forgetting.get(thread)?.();
+    this.#forgetting.delete(thread);
   }
 
   #onGone(gone: ShardThread, error: EngineError | null): void {
@@ -315,11 +467,21 @@ export class ShardPool {
     this.#closeDescriptors(gone.takeOrphans(this.#adopted(gone)));
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === gone.shard);
     this.#tally?.clear(gone.shard);
+    this.#forgetting.delete(gone);
     // A reader that is gone must not hold the others' rings back. Whoever waited for it looks again on `peer-gone`.
     for (const ring of this.#options.memory.rings) dismissConsumer(ring, gone.thread);
+    this.#options.counters[gone.thread]?.settleAfterEnd();
     for (const thread of this.#threads) {
-      if (thread.isReady) thread.post({ kind: 'peer-gone', thread: gone.thread });
+      if (thread.isIntroduced && !thread.isGone) thread.post({ kind: 'peer-gone', thread: gone.thread });
     }
-    this.#options.gone(gone.shard, error);
+    this.#lost(gone, error);
+  }
+
+  #lost(gone: ShardThread, told: EngineError | null): void {
+    const { shard } = gone;
+    const error = told ?? new EngineError('ERR_SHARD_FAILED', `shard ${shard} ended`);
+    const asked = gone.isLeaving && told === null;
+    this.#options.gone(shard, { how: asked ? 'asked' : gone.isIntroduced ? 'lost' : 'unready', error });
+    if (this.#isRunning && (!gone.isLeaving || gone.isOverdue)) this.#supervisor.lost(shard, error);
   }
 }

@@ -13,7 +13,9 @@ export interface ShardThreadEvents {
     thread: ShardThread,
     message: Exclude<
       FromShard,
-      { kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' | 'tls-reloaded' }
+      {
+        kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' | 'tls-reloaded' | 'pong';
+      }
     >,
   ): void;
   /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
@@ -37,31 +39,41 @@ export class ShardThread {
   /** Resolves to the transport's handle, or rejects with why the shard could not start. */
   readonly ready: Promise<unknown>;
   readonly exited: Promise<void>;
-  /** Whether connections may be given to it. */
+  /** Its handlers are loaded, and it has not failed. */
   isReady = false;
+  /** It knows the other shards and they know it. */
+  isIntroduced = false;
+  /** It was asked to end and to make room for another thread. */
+  isLeaving = false;
+  /** Nobody waits any longer for the end that it was asked for. */
+  isOverdue = false;
+  isGone = false;
   readonly #worker: Worker;
   #listening = later<number>();
   readonly #settled = later<void>();
   readonly #stopped = later<void>();
   /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
   readonly #handed: number[] = [];
-  /** How many before those are known to be adopted. */
-  #forgotten = 0;
+  /** How many before those are known to be adopted; of the counter, which former threads of the shard counted too. */
+  #forgotten: number;
   #failure: EngineError | null = null;
   /** Whoever waits for the answer to a `reload-tls`. */
   readonly #reloads = new Map<number, (problem: string | null) => void>();
   #nextReload = 0;
-  #isGone = false;
+  #pong: (() => void) | null = null;
 
+  /** `adopted` is the shard's counter of descriptors taken over, now. */
   constructor(
     shard: number,
     config: EngineConfig,
     memory: EngineMemory,
     keys: KeyRing,
     tls: TlsMaterial | null,
+    adopted: number,
     events: ShardThreadEvents,
   ) {
     this.shard = shard;
+    this.#forgotten = adopted;
     this.thread = threadOfShard(shard);
     const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory, keys, tls };
     const ready = later<unknown>();
@@ -84,6 +96,9 @@ export class ShardThread {
         case 'ready':
           this.isReady = true;
           ready.resolve(message.app);
+          break;
+        case 'pong':
+          this.#pong?.();
           break;
         case 'settled':
           this.#settled.resolve();
@@ -125,7 +140,7 @@ export class ShardThread {
         this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
       }
       this.isReady = false;
-      this.#isGone = true;
+      this.isGone = true;
       for (const id of [...this.#reloads.keys()]) this.#endReload(id, null);
       const unready =
         this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
@@ -138,8 +153,36 @@ export class ShardThread {
     });
   }
 
+  /** Number of the thread in this process. */
+  get threadId(): number {
+    return this.#worker.threadId;
+  }
+
+  /** Whether connections may be given to it. */
+  get isPlaceable(): boolean {
+    return this.isReady && this.isIntroduced && !this.isLeaving;
+  }
+
+  /** Whether its loop turns: it answers within `timeoutMs`. */
+  async answers(timeoutMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const answered = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#pong = () => resolve(true);
+      this.post({ kind: 'ping' });
+    });
+    const inTime = await Promise.race([answered, this.exited.then(() => true)]);
+    clearTimeout(timer);
+    return inTime;
+  }
+
   post(message: ToShard, transfer: readonly (MessagePort | ArrayBuffer)[] = []): void {
     this.#worker.postMessage(message, transfer);
+  }
+
+  /** Says why the thread will end. What it said of itself counts more. */
+  blame(error: EngineError): void {
+    this.#failure ??= error;
   }
 
   /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `Date.now()`), or is gone. */
@@ -182,7 +225,7 @@ export class ShardThread {
    * Gives the shard another certificate. Resolves to null once it has it or is gone, else to what is wrong with it.
    */
   reloadTls(tls: TlsMaterial): Promise<string | null> {
-    if (this.#isGone) return Promise.resolve(null);
+    if (this.isGone) return Promise.resolve(null);
     const id = this.#nextReload;
     this.#nextReload += 1;
     return new Promise((resolve) => {

@@ -18,6 +18,14 @@ export interface SecurityPolicy {
   readonly maxFailures: number;
 }
 
+/** When lost shards are replaced: at most so often in a time, and each time after a longer pause. */
+export interface RestartConfig {
+  readonly maxRestarts: number;
+  readonly windowMs: number;
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
 /**
  * Complete, validated configuration: what `EngineOptions` become once, at start. Structured-cloneable; every thread
  * has a frozen copy. docs/options.md describes each field.
@@ -70,6 +78,10 @@ export interface EngineConfig {
   readonly pages: Readonly<Record<string, PageConfig>>;
   /** Null: plain TCP. The certificate travels by itself, see tls.ts. */
   readonly tls: { readonly minVersion: TlsVersion } | null;
+  /** Null: a lost shard stays lost. */
+  readonly restart: RestartConfig | null;
+  /** Null: nobody looks whether shards are blocked. */
+  readonly watchdog: { readonly stalledMs: number } | null;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

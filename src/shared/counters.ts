@@ -79,6 +79,8 @@ export const counterNames = [
   'rooms',
   /** Gauge: bytes in this thread's spill queue. */
   'ringSpilledBytes',
+  /** Written by main: threads that were started in place of one of this shard that had ended. */
+  'restarts',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];
@@ -114,6 +116,12 @@ export class Counters {
 
   get(place: number): number {
     return this.#block[place] as number;
+  }
+
+  /** The thread is gone. Called by main, for a while the only one who writes here: what its thread did not settle. */
+  settleAfterEnd(): void {
+    for (const gauge of [counter.channels, counter.rooms, counter.ringSpilledBytes]) this.set(gauge, 0);
+    this.set(counter.connectionsClosed, this.get(counter.connectionsOpened));
   }
 
   read(): CounterValues {

@@ -14,6 +14,8 @@ export interface EngineMemory {
   readonly counters: SharedArrayBuffer;
   /** Null: connections are not limited. */
   readonly tally: TallyMemory | null;
+  /** One word per thread, see ticks.ts. */
+  readonly ticks: SharedArrayBuffer;
 }
 
 export const mainThread = 0;
@@ -41,6 +43,7 @@ export function createEngineMemory(shards: number, ringBytes: number, tally: Tal
     states: new SharedArrayBuffer((firstShardWord + shards) * 4),
     counters: new SharedArrayBuffer(threads * counterBlockBytes),
     tally,
+    ticks: new SharedArrayBuffer(threads * 4),
   };
 }
 

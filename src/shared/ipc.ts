@@ -52,12 +52,16 @@ export type ToShard =
   | { readonly kind: 'settle'; readonly deadline: number }
   /** The App behind `app` is about to close: hand no more connections to it, then say `app-forgotten`. */
   | { readonly kind: 'forget-app'; readonly app: unknown; readonly thread: number }
-  /** Close every connection with 1001 within the grace period, then the App; then end. */
-  | { readonly kind: 'drain'; readonly graceMs: number }
+  /** Close every connection with `code` within the grace period, then the App; then end. */
+  | { readonly kind: 'drain'; readonly graceMs: number; readonly code: number; readonly reason: string }
   /** Take new connections with this certificate, then say `tls-reloaded`. */
   | { readonly kind: 'reload-tls'; readonly id: number; readonly tls: TlsMaterial }
   /** The process is leaving: close the App at once. */
-  | { readonly kind: 'abandon' };
+  | { readonly kind: 'abandon' }
+  /** A new shard's App is behind `app`: hand connections to it too (the fallback acceptor). */
+  | { readonly kind: 'meet-app'; readonly app: unknown }
+  /** Say `pong`, to show that you answer. */
+  | { readonly kind: 'ping' };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -79,4 +83,5 @@ export type FromShard =
   /** Work for the pool; counted in the pool's depth already. */
   | { readonly kind: 'offload'; readonly request: OffloadRequest<ShardJob> }
   | { readonly kind: 'claim-name'; readonly claim: number; readonly name: string; readonly connection: string }
-  | { readonly kind: 'release-name'; readonly name: string; readonly connection: string };
+  | { readonly kind: 'release-name'; readonly name: string; readonly connection: string }
+  | { readonly kind: 'pong' };

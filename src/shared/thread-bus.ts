@@ -79,13 +79,15 @@ export class ThreadBus {
     this.#consumers[thread]?.leave();
   }
 
-  /** Reads what a thread that is gone has left in its ring, then leaves the ring. */
+  /**
+   * Reads what a thread that is gone has left in its ring. It stays an attended one: a thread that takes its place goes
+   * on at the tail, and what it writes from its first record on finds its readers.
+   */
   retire(thread: number): void {
     const visit = this.#visitors[thread];
     const consumer = this.#consumers[thread];
     if (visit === undefined || consumer === undefined) return;
     while (consumer.hasMore) this.#drainOne(consumer, visit);
-    consumer.leave();
   }
 
   /** Call it for every doorbell message. */

@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { closeCode } from '../shared/errors/index.ts';
 import type { ThreadBus } from '../shared/thread-bus.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
@@ -21,13 +20,14 @@ export async function whenIdle(isIdle: () => boolean, deadline: number): Promise
 }
 
 /**
- * Tells every client 1001 (going away), in batches spread over half of the grace period, so that they do not all come
+ * Closes every connection with `code`, in batches spread over half of the grace period, so that they do not all come
  * back elsewhere in one moment. What was published before is delivered first.
  */
 export async function drainConnections(
   connections: ReadonlyMap<string, ShardConnection>,
   graceMs: number,
   bus: ThreadBus,
+  { code, reason }: { readonly code: number; readonly reason: string },
 ): Promise<void> {
   bus.settle(settleRounds);
   // The socket library hands out what was published when its loop turns.
@@ -42,13 +42,13 @@ export async function drainConnections(
     for (const connection of [...connections.values()]) {
       // A client that has not read everything yet gets the time that is left for it.
       if (connection.bufferedBytes > 0 && !last) continue;
-      connection.close(closeCode.goingAway, '');
+      connection.close(code, reason);
       closed += 1;
       if (closed === batch && !last) break;
     }
     if (connections.size > 0) await sleep(tickMs);
   } while (connections.size > 0 && performance.now() < deadline);
   // Whoever is left, after a batch that took longer than thought.
-  for (const connection of [...connections.values()]) connection.close(closeCode.goingAway, '');
+  for (const connection of [...connections.values()]) connection.close(code, reason);
   if (told) await sleep(Math.min(lingerMs, Math.max(0, deadline - performance.now())));
 }

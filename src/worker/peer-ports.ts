@@ -4,8 +4,6 @@ import { doorbell } from '../shared/ipc.ts';
 /** Ports to the other shards, which carry nothing but doorbells. */
 export class PeerPorts {
   readonly #ports = new Map<number, MessagePort>();
-  /** Threads that were to be rung before their port came. */
-  readonly #unrung = new Set<number>();
   readonly #onDoorbell: () => void;
 
   /** `onDoorbell` is called for every doorbell that another shard rings. */
@@ -14,16 +12,16 @@ export class PeerPorts {
   }
 
   add(thread: number, port: MessagePort): void {
+    this.#ports.get(thread)?.close();
     this.#ports.set(thread, port);
-    // It counts on being woken: its asleep word was turned when it could not be rung yet.
-    if (this.#unrung.delete(thread)) port.postMessage(doorbell);
+    // It counts on being woken: its asleep word may have been turned when it could not be rung yet, or when what was
+    // rung was the closed port of the thread whose place it took.
+    port.postMessage(doorbell);
     port.on('message', this.#onDoorbell);
   }
 
   ring(thread: number): void {
-    const port = this.#ports.get(thread);
-    if (port === undefined) this.#unrung.add(thread);
-    else port.postMessage(doorbell);
+    this.#ports.get(thread)?.postMessage(doorbell);
   }
 
   remove(thread: number): void {

@@ -37,8 +37,8 @@ const kindOf: Readonly<Record<PublishTarget, number>> = Object.freeze({
 
 /** Takes messages to whom they are for: members in this shard directly, all others through the ring. */
 export class Router implements ShardApi {
-  /** Shards that are gone. */
-  readonly #gone = new Set<number>();
+  /** Other shards that are there. */
+  readonly #known = new Set<number>();
   #closed = false;
   readonly shard: number;
   readonly #config: EngineConfig;
@@ -71,9 +71,14 @@ export class Router implements ShardApi {
     });
   }
 
+  /** Connections of that shard can be reached from here on. */
+  meetShard(shard: number): void {
+    this.#known.add(shard);
+  }
+
   /** No connection of that shard can be reached any more. */
   forgetShard(shard: number): void {
-    this.#gone.add(shard);
+    this.#known.delete(shard);
   }
 
   /** From here on everything is answered with `closed`. */
@@ -161,7 +166,7 @@ export class Router implements ShardApi {
   /** -1: no connection of that id can be there. */
   #shardOf(connectionId: string): number {
     const shard = typeof connectionId === 'string' ? shardOfConnection(connectionId) : -1;
-    return shard >= this.#config.shards || this.#gone.has(shard) ? -1 : shard;
+    return shard === this.shard || this.#known.has(shard) ? shard : -1;
   }
 
   #deliver(to: PublishTarget, name: string, envelope: Envelope): void {

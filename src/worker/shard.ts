@@ -10,6 +10,7 @@ import type { KeyRing } from '../shared/key-ring.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
+import { Ticks, tickMs } from '../shared/ticks.ts';
 import type { TlsMaterial } from '../shared/tls.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
@@ -32,6 +33,8 @@ import { idleTimeoutSeconds, Watch } from './watch.ts';
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
 const oversizeBytes = 1_048_576;
+type DrainOrder = Extract<ToShard, { kind: 'drain' }>;
+
 const leftoverMs = 500;
 /** How long a failed shard waits for main's word. */
 const failMs = 1_000;
@@ -63,6 +66,7 @@ export class Shard {
   readonly #peers = new PeerPorts(() => this.#bus.onDoorbell());
   /** How to end the thread after a failure; null: none has happened. */
   #leave: (() => void) | null = null;
+  #isDraining = false;
   #closed = false;
 
   /** `endThread` is the real `process.exit`, which handler modules do not get. */
@@ -190,10 +194,16 @@ export class Shard {
       tally: memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits),
       sealing: this.#sealing,
       connections: this.#connections,
-      isLeaving: () => this.#closed || this.#leave !== null,
+      isLeaving: () => this.#closed || this.#isDraining || this.#leave !== null,
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
     this.#bus.attend(mainThread);
+    const { watchdog } = config;
+    // A thread whose loop turns shows it. The timer alone does not keep the thread.
+    if (watchdog !== null) {
+      const ticks = new Ticks(memory);
+      setInterval(() => ticks.beat(shard), tickMs(watchdog.stalledMs)).unref();
+    }
   }
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
@@ -266,6 +276,7 @@ export class Shard {
     }
     switch (message.kind) {
       case 'peer':
+        this.#router.meetShard(shardOfThread(message.thread));
         this.#peers.add(message.thread, message.port);
         this.#bus.attend(message.thread);
         break;
@@ -300,7 +311,7 @@ export class Shard {
         this.#connections.get(message.connection)?.close(closeCode.nameReplaced, 'replaced');
         break;
       case 'drain':
-        void this.#drain(message.graceMs);
+        void this.#drain(message);
         break;
       case 'offloaded':
         this.#offload.settle(message.answer);
@@ -320,6 +331,12 @@ export class Shard {
         break;
       case 'abandon':
         this.release();
+        break;
+      case 'meet-app':
+        this.#transport.meet(message.app);
+        break;
+      case 'ping':
+        this.#post({ kind: 'pong' });
         break;
     }
   }
@@ -341,12 +358,14 @@ export class Shard {
     this.#post({ kind: 'settled' });
   }
 
-  async #drain(graceMs: number): Promise<void> {
+  async #drain(order: DrainOrder): Promise<void> {
+    const { graceMs } = order;
+    this.#isDraining = true;
     this.#transport.stopListening();
     this.#reception.refuseUndecided();
     const { out } = this.#sealing ?? {};
     if (out !== undefined && !(await whenIdle(() => out.isIdle, performance.now() + graceMs / 2))) out.finishNow();
-    await drainConnections(this.#connections, graceMs, this.#bus);
+    await drainConnections(this.#connections, graceMs, this.#bus, order);
     this.release();
   }
 

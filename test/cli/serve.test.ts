@@ -119,10 +119,20 @@ test('a second signal ends it at once, with 128 plus its number', limits, async 
   }
 });
 
-test('it ends with status 1 once every shard is lost', limits, async (t) => {
+test('it ends with status 1 once every shard is lost, and was replaced often enough', limits, async (t) => {
   const { command, authority } = await serve(t, '--shards', '1', '--handlers', fixture('failing'));
-  const client = await JsonClient.open(t, `ws://${authority}/ws`);
-  client.send({ type: 'fail' });
+  let isOver = false;
+  void command.ended.then(() => {
+    isOver = true;
+  });
+  let failures = 0;
+  while (!isOver) {
+    const client = await JsonClient.open(t, `ws://${authority}/ws`).catch(() => null);
+    client?.send({ type: 'fail' });
+    if (client !== null) failures += 1;
+    await (client?.closed ?? sleep(20));
+  }
+  assert.equal(failures, 6);
   assert.deepEqual(await command.ended, { code: 1, signal: null });
   assert.match(command.stderr, /^shardwire serve: every shard has ended/m);
 });

@@ -82,7 +82,7 @@ describe('a shard that is lost', () => {
     }));
 
   it('gets no more connections from the fallback acceptor either', () =>
-    withEngine({ shards: 3, acceptor: 'shard', handlers }, async (engine) => {
+    withEngine({ shards: 3, acceptor: 'shard', handlers, restart: false }, async (engine) => {
       const victims = [];
       for (let i = 0; i < 6; i++) victims.push(await connect(engine));
       for (const victim of victims) await victim.sync();
@@ -95,7 +95,7 @@ describe('a shard that is lost', () => {
     }));
 
   it('as the last one leaves an engine that says so, and still closes', () =>
-    withEngine({ shards: 1, handlers }, async (engine) => {
+    withEngine({ shards: 1, handlers, restart: false }, async (engine) => {
       const client = await connect(engine);
       const errors: string[] = [];
       engine.on('error', (error) => errors.push(error.code));

@@ -20,6 +20,8 @@ export interface ConnectOptions {
   /** Without the question mark. */
   readonly query?: string;
   readonly path?: string;
+  /** Address of this machine to connect from. */
+  readonly localAddress?: string;
   /** What to offer of permessage-deflate; nothing by default. */
   readonly deflate?: PerMessageDeflateOptions;
 }
@@ -163,10 +165,14 @@ export class Client {
 
 /** Connects to an engine on this machine, or to a URL. Rejects with the server's status if it refuses. */
 export function connect(to: { readonly port: number } | string, options: ConnectOptions = {}): Promise<Client> {
-  const { protocols = [], headers = {}, query, path = '/ws', deflate = false } = options;
+  const { protocols = [], headers = {}, query, path = '/ws', deflate = false, localAddress } = options;
   const base = typeof to === 'string' ? to : `ws://127.0.0.1:${to.port}${path}`;
   const url = query === undefined ? base : `${base}?${query}`;
-  const socket = new WebSocket(url, [...protocols], { headers: { ...headers }, perMessageDeflate: deflate });
+  const socket = new WebSocket(url, [...protocols], {
+    headers: { ...headers },
+    perMessageDeflate: deflate,
+    ...(localAddress === undefined ? {} : { localAddress }),
+  });
   // From the beginning: the first message may come in the packet of the handshake's answer.
   const client = new Client(socket);
   return within(

@@ -6,6 +6,7 @@ export type CloseCodeName =
   | 'messageTooBig'
   | 'internalError'
   | 'serviceRestart'
+  | 'restart'
   | 'slowConsumer'
   | 'noPong'
   | 'badMessage'
@@ -26,6 +27,7 @@ export const closeCode: Readonly<Record<CloseCodeName, number>> = Object.freeze(
   messageTooBig: 1009,
   internalError: 1011,
   serviceRestart: 1012,
+  restart: 3001,
   slowConsumer: 3008,
   noPong: 3012,
   badMessage: 3501,

@@ -60,7 +60,8 @@ export type ErrorCode =
   // Inside a shard.
   | 'ERR_RING_CORRUPT'
   | 'ERR_SHARD_FAILED'
-  | 'ERR_SHARD_STALLED';
+  | 'ERR_SHARD_STALLED'
+  | 'ERR_SHARD_RESTARTING';
 
 /** What an error can say beyond its code and text. */
 export interface EngineErrorDetail {

@@ -125,6 +125,8 @@ export interface Transport {
   listen(host: string, port: number, handles: readonly unknown[]): Promise<number>;
   /** Names this transport to `listen` of another thread. Structured-cloneable. */
   readonly handle: unknown;
+  /** After `listen`: hands connections to the transport behind `handle` too. */
+  meet(handle: unknown): void;
   /** Hands no more connections to the transport behind `handle`, which is about to close. */
   forget(handle: unknown): void;
   /** Stops accepting, if it listens. */

@@ -104,6 +104,10 @@ export class UwsTransport<A> implements Transport {
     });
   }
 
+  meet(handle: unknown): void {
+    this.#apps.current.addChildAppDescriptor(handle);
+  }
+
   forget(handle: unknown): void {
     this.#apps.current.removeChildAppDescriptor(handle);
   }

@@ -1,0 +1,90 @@
+import type { Session } from 'node:inspector';
+
+const patienceMs = 1_000;
+const mostFrames = 30;
+
+interface WorkerMessage {
+  readonly params: { readonly sessionId: string; readonly message: string };
+}
+interface WorkerAttached {
+  readonly params: { readonly sessionId: string; readonly workerInfo: { readonly title: string } };
+}
+interface CallFrame {
+  readonly functionName: string;
+  readonly url: string;
+  readonly location: { readonly lineNumber: number; readonly columnNumber: number };
+}
+interface Told {
+  readonly method?: string;
+  readonly params?: { readonly callFrames?: readonly CallFrame[] };
+}
+
+function stackOf(frames: readonly CallFrame[]): string {
+  const lines = frames.slice(0, mostFrames).map(({ functionName, url, location }) => {
+    const place = `${url}:${location.lineNumber + 1}:${location.columnNumber + 1}`;
+    return functionName === '' ? `    at ${place}` : `    at ${functionName} (${place})`;
+  });
+  return lines.join('\n');
+}
+
+async function openSession(): Promise<Session | null> {
+  try {
+    const inspector = await import('node:inspector');
+    const session = new inspector.Session();
+    session.connect();
+    return session;
+  } catch {
+    // Node can be built without the inspector.
+    return null;
+  }
+}
+
+/** What the types of Node 20 lack of a session: methods of the protocol that it passes to threads. */
+interface ThreadSession {
+  on(event: string, listener: (told: never) => void): void;
+  post(method: string, params?: object): void;
+  disconnect(): void;
+}
+
+/**
+ * Where a thread is, although its loop does not turn: its debugger interrupts it, shows the frames, and lets it go on.
+ * Undefined where that cannot be had: inside a native call, or without the inspector. Takes a second at most.
+ */
+export async function readStack(threadId: number): Promise<string | undefined> {
+  const opened = await openSession();
+  if (opened === null) return undefined;
+  const session = opened as unknown as ThreadSession;
+  const title = `[worker ${threadId}]`;
+  let target: string | undefined;
+  let nextId = 0;
+  const tell = (method: string): void => {
+    nextId += 1;
+    const message = JSON.stringify({ id: nextId, method });
+    session.post('NodeWorker.sendMessageToWorker', { sessionId: target, message });
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const stack = await new Promise<string | undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), patienceMs);
+    session.on('NodeWorker.attachedToWorker', ({ params }: WorkerAttached) => {
+      if (!params.workerInfo.title.startsWith(title)) return;
+      target = params.sessionId;
+      tell('Debugger.enable');
+      tell('Debugger.pause');
+    });
+    session.on('NodeWorker.receivedMessageFromWorker', ({ params }: WorkerMessage) => {
+      const told = JSON.parse(params.message) as Told;
+      if (params.sessionId === target && told.method === 'Debugger.paused')
+        resolve(stackOf(told.params?.callFrames ?? []));
+    });
+    session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
+  });
+  clearTimeout(timer);
+  if (target !== undefined) {
+    // Also where no pause has come yet: the thread gets these after the order to pause, and then does not.
+    tell('Debugger.resume');
+    tell('Debugger.disable');
+  }
+  session.post('NodeWorker.disable');
+  session.disconnect();
+  return stack;
+}

@@ -1,0 +1,29 @@
+import type { Engine, EngineEvents } from '#dist/main/index.js';
+import type { Client } from '../support/client.ts';
+import { within } from '../support/waiting.ts';
+
+export const handlers: URL = new URL('./fixtures/faulty.handlers.js', import.meta.url);
+
+/** The next event of that name; ask before what causes it. */
+export function coming<K extends keyof EngineEvents>(engine: Engine, name: K): Promise<EngineEvents[K]> {
+  // Not to be told of an error meanwhile: 'error' is an event like others here.
+  return within(
+    new Promise((resolve) => {
+      const listener = (...args: unknown[]): void => {
+        engine.off(name, listener as never);
+        resolve(args as EngineEvents[K]);
+      };
+      engine.on(name, listener as never);
+    }),
+    `the event ${name}`,
+  );
+}
+
+/** Makes the shard of a client fail; resolves once it has been replaced. */
+export async function failShard(engine: Engine, victim: Client): Promise<void> {
+  const lost = coming(engine, 'shard-lost');
+  const restarted = coming(engine, 'shard-restarted');
+  victim.send({ type: 'crash' });
+  await lost;
+  await restarted;
+}
