@@ -71,6 +71,8 @@ export interface EngineOptions {
   readonly ring?: { readonly bytes?: number; readonly spillBytes?: number };
   readonly health?: { readonly live?: string; readonly ready?: string } | false;
   readonly pages?: Readonly<Record<string, PageOptions>>;
+  /** Default false: whoever reaches the port could read them. */
+  readonly metrics?: { readonly path?: string } | false;
   readonly closeGraceMs?: number;
   readonly startTimeoutMs?: number;
   readonly logger?: EngineLogger;

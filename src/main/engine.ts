@@ -15,6 +15,7 @@ import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
 import type { ShardJob } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
+import { metricsContentType } from '../shared/metrics-type.ts';
 import { checkName } from '../shared/names.ts';
 import {
   type ConnectNotice,
@@ -29,9 +30,12 @@ import { targetAll } from '../shared/ring/index.ts';
 import { isThenable } from '../shared/thenable.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+import { Vitals } from '../shared/vitals.ts';
+import { VitalsReporter } from '../shared/vitals-reporter.ts';
 import type { EngineLogger, SecurityKeys } from './engine-options.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
 import { rotated } from './key-rotation.ts';
+import type { Metrics } from './metrics.ts';
 import { OffloadPool } from './offload-pool.ts';
 import type { CompiledOptions } from './options.ts';
 import { NewConnection, RemoteConnection } from './remote-connection.ts';
@@ -84,12 +88,16 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #memory: EngineMemory;
   readonly #board: StateBoard;
   readonly #counters: Counters[];
+  readonly #vitals: Vitals;
+  readonly #reporter: VitalsReporter;
   readonly #bus: ThreadBus;
   readonly #writer: RecordWriter;
   readonly #reader = new RecordReader();
   readonly #pool: ShardPool;
   readonly #guarded: GuardedEngine;
   readonly #offload: OffloadPool<ShardJob>;
+  /** Made with the first page: most engines never write one. */
+  #metrics: Promise<Metrics> | null = null;
   #keys: KeyRing;
   #port = 0;
   #closing: Promise<void> | null = null;
@@ -115,6 +123,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#memory = createEngineMemory(config.shards, config.ring.bytes);
     this.#board = new StateBoard(this.#memory);
     this.#counters = Array.from({ length: config.shards + 1 }, (_, thread) => new Counters(this.#memory, thread));
+    this.#vitals = new Vitals(this.#memory, mainThread);
+    this.#reporter = new VitalsReporter(this.#vitals);
     this.#bus = new ThreadBus({
       memory: this.#memory,
       self: mainThread,
@@ -135,6 +145,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       offload: (job) => this.#offload.run(job),
       doorbell: () => this.#bus.onDoorbell(),
       log: (level, fields, text) => this.#logger[level](fields, text),
+      metrics: () => this.metrics(),
       gone: (shard, error) => this.#onShardGone(shard, error),
     });
     this.#guarded = {
@@ -152,6 +163,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     try {
       this.#port = await this.#pool.start(this.#startTimeoutMs);
       this.#board.engine = 'ready';
+      this.#vitals.state = 'ready';
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
       throw error;
@@ -233,7 +245,20 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Counters of all threads, read from shared memory: no shard is stopped or asked. */
   stats(): EngineStats {
     this.#counters[mainThread]?.set(counter.ringSpilledBytes, this.#bus.producer.spilledBytes);
-    return gatherStats(this.#board.engine, this.#counters);
+    const offload = { depth: this.#board.offloadDepth, ...this.#offload.stats };
+    return gatherStats({ state: this.#board.engine, memory: this.#memory, offload });
+  }
+
+  /** The same as text for Prometheus, of the type `metricsContentType`. No shard is stopped or asked, not even a blocked one. */
+  async metrics(): Promise<string> {
+    this.#metrics ??= import('./metrics.ts').then((module) => new module.Metrics());
+    const metrics = await this.#metrics;
+    return metrics.write(this.stats());
+  }
+
+  /** What to send `metrics()` with as its `Content-Type`. */
+  get metricsContentType(): string {
+    return metricsContentType;
   }
 
   /**
@@ -338,6 +363,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #listenerFailed(event: string, error: unknown): void {
     this.#count(counter.handlerErrors);
+    this.#vitals.countHandlerError('listener');
     this.#logger.error({ event, err: error }, `a listener of "${event}" failed`);
   }
 
@@ -349,6 +375,8 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #onShardGone(shard: number, error: EngineError | null): void {
     this.#board.setShardOpen(shard, false);
+    // It may have had no time to say so.
+    new Vitals(this.#memory, threadOfShard(shard)).state = 'ended';
     this.#bus.retire(threadOfShard(shard));
     // It may have been the one that main's own spill queue waited for.
     this.#bus.onDoorbell();
@@ -374,11 +402,14 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   async #drain(graceMs: number): Promise<void> {
     this.#board.engine = 'draining';
+    this.#vitals.state = 'ending';
     const deadline = performance.now() + graceMs;
     const inTime = (await this.#pool.stopAccepting(graceMs + stallMs)) && (await this.#drainShards(deadline));
     // What shards said last, such as disconnects, is still in their rings.
     this.#bus.settle(settleRounds);
     this.#bus.close();
+    this.#reporter.stop();
+    this.#vitals.state = 'ended';
     if (!inTime) {
       await this.#offload.close();
       throw new EngineError(

@@ -18,7 +18,7 @@ export type {
   SecurityOptions,
 } from './engine-options.ts';
 export type { NewConnection, RemoteConnection } from './remote-connection.ts';
-export type { EngineStats } from './stats.ts';
+export type { EngineStats, OffloadStats, ShardStats, ThreadStats } from './stats.ts';
 
 /**
  * Starts an engine and resolves once its port answers. A number is the number of shards; everything else then has its

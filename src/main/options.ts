@@ -8,6 +8,7 @@ import type { OffloadConfig } from '../shared/offload.ts';
 import { maxConsumers, maxRingBytes, minRingBytes } from '../shared/ring/index.ts';
 import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
 import type { EngineLogger, EngineOptions } from './engine-options.ts';
+import { guardedLogger, wantsDebug } from './logger.ts';
 import { optionError } from './option-error.ts';
 
 /** The configuration of the shards, and what main keeps to itself. */
@@ -19,9 +20,6 @@ export interface CompiledOptions {
   readonly startTimeoutMs: number;
   readonly logger: EngineLogger;
 }
-
-const silent = (): void => undefined;
-const silentLogger: EngineLogger = { debug: silent, info: silent, warn: silent, error: silent } as EngineLogger;
 
 const codecNames = codecs.map((codec) => codec.name);
 
@@ -163,6 +161,7 @@ const optionSchema = z.strictObject({
   pages: z
     .record(urlPath, z.strictObject({ contentType: z.string().default('text/html; charset=utf-8'), body: z.string() }))
     .default({}),
+  metrics: z.union([z.literal(false), z.strictObject({ path: urlPath.default('/metrics') })]).default(false),
   closeGraceMs: whole(0, 600_000).default(1_000),
   startTimeoutMs: whole(100, 600_000).default(30_000),
   logger: loggerShape.optional(),
@@ -209,6 +208,17 @@ function compileCompression(
   return { level, thresholdBytes };
 }
 
+/** One path has one answer. */
+function checkMetricsPath({ metrics, health, pages }: Pick<ParsedOptions, 'metrics' | 'health' | 'pages'>): void {
+  if (metrics === false) return;
+  const given = metrics.path;
+  const taken = Object.hasOwn(pages, given) || (health !== false && [health.live, health.ready].includes(given));
+  if (!taken) return;
+  const allowed = 'a path that is neither one of health nor one of pages';
+  const text = `option "metrics.path" is "${given}"; allowed: ${allowed}`;
+  throw new EngineError('ERR_OPTION_INVALID', text, { path: 'metrics.path', given, allowed });
+}
+
 /**
  * Checks and completes what a user wrote, once. Throws `ERR_OPTION_INVALID` that names the option's path, the value
  * given and what is allowed.
@@ -229,18 +239,20 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
       { path: 'ring.spillBytes', given: rest.ring.spillBytes, allowed: `at least ${rest.maxMessageBytes * 4}` },
     );
   }
+  checkMetricsPath(rest);
   const config: EngineConfig = {
     ...rest,
     compression: compileCompression(compression, rest.maxMessageBytes),
     handlers: handlers ?? null,
     security: security === undefined ? null : securityPolicy(security),
     offload: offloadConfig(offload, rest.shards),
+    logsConnections: logger !== undefined && wantsDebug(logger),
   };
   return {
     config: deepFreeze(config),
     keys: security === undefined ? noKeys : keyRing(security),
     closeGraceMs,
     startTimeoutMs,
-    logger: logger ?? silentLogger,
+    logger: guardedLogger(logger),
   };
 }

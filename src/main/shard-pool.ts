@@ -4,7 +4,7 @@ import type { EngineConfig } from '../shared/config.ts';
 import { shardOfConnection } from '../shared/connection-id.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { type EngineMemory, shardOfThread } from '../shared/engine-memory.ts';
-import { EngineError } from '../shared/errors/index.ts';
+import { EngineError, errorText } from '../shared/errors/index.ts';
 import { doorbell, type FromShard, type LogFields, type LogLevel, type ShardJob } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import { type OffloadOutcome, type OffloadRequest, outcomeTransfer } from '../shared/offload.ts';
@@ -25,6 +25,8 @@ export interface ShardPoolOptions {
   /** Work for the pool. Never rejects; null: the shard has to do it. */
   offload(job: ShardJob): Promise<OffloadOutcome | null>;
   log(level: LogLevel, fields: LogFields, text: string): void;
+  /** The page for Prometheus. */
+  metrics(): Promise<string>;
   /** A shard's thread has ended, and nothing waits for it any more. `error`: it was not asked to. */
   gone(shard: number, error: EngineError | null): void;
 }
@@ -242,6 +244,9 @@ export class ShardPool {
       case 'app-forgotten':
         this.#threads[shardOfThread(message.thread)]?.post({ kind: 'abandon' });
         break;
+      case 'metrics':
+        void this.#metrics(thread, message.request);
+        break;
       case 'release-name':
         this.#names?.release(message.name, message.connection);
         break;
@@ -252,6 +257,16 @@ export class ShardPool {
     const outcome = await this.#options.offload(job);
     // To a thread that is gone this does nothing.
     thread.post({ kind: 'offloaded', answer: { id, outcome } }, outcomeTransfer(outcome));
+  }
+
+  async #metrics(thread: ShardThread, request: number): Promise<void> {
+    let text: string | null = null;
+    try {
+      text = await this.#options.metrics();
+    } catch (error) {
+      this.#options.log('error', { reason: errorText(error) }, 'the metrics could not be written');
+    }
+    thread.post({ kind: 'metrics', request, text });
   }
 
   #claimName(thread: ShardThread, claim: number, name: string, connection: string): void {

@@ -54,6 +54,10 @@ export interface EngineConfig {
   readonly ring: { readonly bytes: number; readonly spillBytes: number };
   readonly health: { readonly live: string; readonly ready: string } | false;
   readonly pages: Readonly<Record<string, PageConfig>>;
+  /** False: the shards serve no metrics. */
+  readonly metrics: { readonly path: string } | false;
+  /** Whether the logger wants to hear of every connection. Decided once, so that it costs nothing where it does not. */
+  readonly logsConnections: boolean;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

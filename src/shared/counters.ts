@@ -66,6 +66,9 @@ export const counterNames = [
   'rooms',
   /** Gauge: bytes in this thread's spill queue. */
   'ringSpilledBytes',
+  /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
+  'laneWaits',
+  'laneWaitMs',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -11,6 +11,8 @@ export interface EngineMemory {
   readonly states: SharedArrayBuffer;
   /** One block of counters per thread, see counters.ts. */
   readonly counters: SharedArrayBuffer;
+  /** One block per thread of what else it tells of itself, see vitals.ts. */
+  readonly vitals: SharedArrayBuffer;
 }
 
 export const mainThread = 0;
@@ -23,6 +25,7 @@ export function shardOfThread(thread: number): number {
 
 /** Bytes per block of counters: room for 128, a multiple of a cache line. */
 export const counterBlockBytes = 1_024;
+export const vitalsBlockBytes = 1_024;
 
 /** Places in `states`. */
 const engineWord = 0;
@@ -37,6 +40,7 @@ export function createEngineMemory(shards: number, ringBytes: number): EngineMem
     doorbells: createDoorbells(threads),
     states: new SharedArrayBuffer((firstShardWord + shards) * 4),
     counters: new SharedArrayBuffer(threads * counterBlockBytes),
+    vitals: new SharedArrayBuffer(threads * vitalsBlockBytes),
   };
 }
 

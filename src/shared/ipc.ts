@@ -52,7 +52,9 @@ export type ToShard =
   /** Close every connection with 1001 within the grace period, then the App; then end. */
   | { readonly kind: 'drain'; readonly graceMs: number }
   /** The process is leaving: close the App at once. */
-  | { readonly kind: 'abandon' };
+  | { readonly kind: 'abandon' }
+  /** Answer to `metrics`: the page; null: it could not be made. */
+  | { readonly kind: 'metrics'; readonly request: number; readonly text: string | null };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -72,4 +74,6 @@ export type FromShard =
   /** Work for the pool; counted in the pool's depth already. */
   | { readonly kind: 'offload'; readonly request: OffloadRequest<ShardJob> }
   | { readonly kind: 'claim-name'; readonly claim: number; readonly name: string; readonly connection: string }
-  | { readonly kind: 'release-name'; readonly name: string; readonly connection: string };
+  | { readonly kind: 'release-name'; readonly name: string; readonly connection: string }
+  /** Somebody asks this shard for the metrics of the engine. */
+  | { readonly kind: 'metrics'; readonly request: number };

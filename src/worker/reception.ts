@@ -4,22 +4,25 @@ import { type Counters, counter } from '../shared/counters.ts';
 import { interest, type StateBoard } from '../shared/engine-memory.ts';
 import { closeCode } from '../shared/errors/index.ts';
 import { type ConnectNotice, type DisconnectNotice, recordKind } from '../shared/record.ts';
+import type { Vitals } from '../shared/vitals.ts';
 import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import { checkHandshake, refusal } from './handshake.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
+import type { MetricsDesk } from './metrics-desk.ts';
 import type { NameClaims } from './name-claims.ts';
 import type { Router } from './router.ts';
 import { ShardConnection } from './shard-connection.ts';
 import type { ShardLog } from './shard-log.ts';
 import type { CloseCause, HttpAnswer, Socket, TransportRequest, UpgradeDecision } from './transport/transport.ts';
-import { answerRequest } from './web-pages.ts';
+import { answerRequest, isReading } from './web-pages.ts';
 
 export interface ReceptionOptions {
   readonly ids: ConnectionIds;
   readonly config: EngineConfig;
   readonly counters: Counters;
+  readonly vitals: Vitals;
   readonly board: StateBoard;
   readonly hub: Hub;
   readonly fanOut: FanOut;
@@ -28,6 +31,7 @@ export interface ReceptionOptions {
   readonly guard: HandlerGuard;
   readonly log: ShardLog;
   readonly names: NameClaims;
+  readonly metrics: MetricsDesk;
   /** Null: the engine has no `security` option. */
   readonly sealing: Sealing | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */
@@ -55,8 +59,12 @@ export class Reception {
   }
 
   /** A request that is no handshake. */
-  answer(request: TransportRequest): HttpAnswer {
+  answer(request: TransportRequest): HttpAnswer | Promise<HttpAnswer> {
     this.#counters.add(counter.httpRequests, 1);
+    const { metrics } = this.#config;
+    if (metrics !== false && request.path === metrics.path && isReading(request)) {
+      return this.#options.metrics.answer(request);
+    }
     const answer = answerRequest(request, this.#config, this.#board.engine);
     if (answer === null) {
       const verdict = checkHandshake(request, this.#config);
@@ -110,6 +118,10 @@ export class Reception {
   #admit(connection: ShardConnection): void {
     connection.isAdmitted = true;
     this.#counters.add(counter.connectionsOpened, 1);
+    if (this.#config.logsConnections) {
+      const { id, codec, remoteAddress } = connection;
+      this.#options.log.write('debug', 'a connection was opened', { connection: id, codec, address: remoteAddress });
+    }
     // With keys of its own to come, nothing meant for everyone goes out before they are there.
     if (this.#sealing === null) this.#hub.enter(connection);
     if ((this.#board.interest & interest.connect) !== 0) {
@@ -150,6 +162,7 @@ export class Reception {
   /** A connection has ended. */
   end(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
     connection.socket = null;
+    this.#options.vitals.countClose(code);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);
     if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
@@ -159,6 +172,10 @@ export class Reception {
     this.#hub.exit(connection);
     this.#options.names.release(connection);
     this.#counters.add(counter.connectionsClosed, 1);
+    if (this.#config.logsConnections) {
+      // Without the reason, which is the client's to choose.
+      this.#options.log.write('debug', 'a connection has ended', { connection: connection.id, code, cause });
+    }
     if ((this.#board.interest & interest.disconnect) !== 0) {
       this.#tell(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
     }

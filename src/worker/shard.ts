@@ -9,12 +9,15 @@ import type { KeyRing } from '../shared/key-ring.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
+import { Vitals } from '../shared/vitals.ts';
+import { VitalsReporter } from '../shared/vitals-reporter.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
 import { loadHandlers } from './handler-host.ts';
 import { Hub } from './hub.ts';
 import { Intake } from './intake.ts';
+import { MetricsDesk } from './metrics-desk.ts';
 import { NameClaims } from './name-claims.ts';
 import { OffloadPort } from './offload-port.ts';
 import { PeerPorts } from './peer-ports.ts';
@@ -41,6 +44,8 @@ export class Shard {
   readonly #port: MessagePort;
   readonly #board: StateBoard;
   readonly #counters: Counters;
+  readonly #vitals: Vitals;
+  readonly #reporter: VitalsReporter;
   readonly #log: ShardLog;
   readonly #guard: HandlerGuard;
   readonly #bus: ThreadBus;
@@ -53,6 +58,7 @@ export class Shard {
   readonly #intake: Intake;
   readonly #reception: Reception;
   readonly #names: NameClaims;
+  readonly #metrics = new MetricsDesk((message) => this.#post(message));
   readonly #transport: Transport;
   readonly #connections = new Map<string, ShardConnection>();
   readonly #peers = new PeerPorts(() => this.#bus.onDoorbell());
@@ -77,7 +83,9 @@ export class Shard {
     this.#board = new StateBoard(memory);
     this.#counters = new Counters(memory, threadOfShard(shard));
     this.#log = new ShardLog(shard, (message) => this.#post(message));
-    this.#guard = new HandlerGuard(this.#counters, this.#log);
+    this.#vitals = new Vitals(memory, threadOfShard(shard));
+    this.#reporter = new VitalsReporter(this.#vitals);
+    this.#guard = new HandlerGuard(this.#counters, this.#vitals, this.#log);
     this.#names = new NameClaims(config.duplicateName, (message) => this.#post(message));
     this.#bus = new ThreadBus({
       memory,
@@ -159,6 +167,7 @@ export class Shard {
       ids: new ConnectionIds(shard, start.incarnation),
       config,
       counters: this.#counters,
+      vitals: this.#vitals,
       board: this.#board,
       hub: this.#hub,
       fanOut: this.#fanOut,
@@ -167,6 +176,7 @@ export class Shard {
       guard: this.#guard,
       log: this.#log,
       names: this.#names,
+      metrics: this.#metrics,
       sealing: this.#sealing,
       connections: this.#connections,
       isLeaving: () => this.#closed || this.#leave !== null,
@@ -178,6 +188,7 @@ export class Shard {
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
   async start(): Promise<void> {
     this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router.api());
+    this.#vitals.state = 'ready';
     this.#post({ kind: 'ready', app: this.#transport.handle });
   }
 
@@ -188,6 +199,7 @@ export class Shard {
   fail(error: unknown, leave: () => void): void {
     if (this.#leave !== null) return;
     this.#leave = leave;
+    this.#vitals.state = 'ending';
     this.#post({
       kind: 'failed',
       code: errorCode(error) ?? 'ERR_SHARD_FAILED',
@@ -294,6 +306,9 @@ export class Shard {
       case 'abandon':
         this.release();
         break;
+      case 'metrics':
+        this.#metrics.settle(message.request, message.text);
+        break;
     }
   }
 
@@ -305,6 +320,7 @@ export class Shard {
   }
 
   async #drain(graceMs: number): Promise<void> {
+    this.#vitals.state = 'ending';
     this.#transport.stopListening();
     const { out } = this.#sealing ?? {};
     if (out !== undefined && !(await whenIdle(() => out.isIdle, performance.now() + graceMs / 2))) out.finishNow();
@@ -318,6 +334,9 @@ export class Shard {
     // Their end is told now: the transport tells nothing of what it cuts.
     for (const connection of [...this.#connections.values()]) this.#reception.end(connection, 1006, '', 'lost');
     this.#closed = true;
+    this.#metrics.close();
+    this.#reporter.stop();
+    this.#vitals.state = 'ended';
     this.#offload.close();
     this.#router.close();
     this.#transport.close();
