@@ -12,6 +12,7 @@ const logLevels = ['debug', 'info', 'warn', 'error', 'silent'];
 const defaultHost = '127.0.0.1';
 const defaultPort = 8080;
 const defaultPath = '/ws';
+const metricsPath = '/metrics';
 
 const help = `Usage: shardwire serve [options]
 
@@ -25,6 +26,7 @@ Options:
       --handlers <file>  JavaScript module with your handlers, in place of those of the demo
       --no-page          no demo page at /
       --grace-ms <n>     time for clients to leave after the first signal (default 1000)
+      --metrics          Prometheus metrics at ${metricsPath}, for whoever reaches the port
       --log-level <l>    ${logLevels.join(', ')} (default info); logs are JSON lines on stderr
   -h, --help             this text
 `;
@@ -37,6 +39,7 @@ const options = {
   handlers: { type: 'string' },
   'no-page': { type: 'boolean', default: false },
   'grace-ms': { type: 'string', default: '1000' },
+  metrics: { type: 'boolean', default: false },
   'log-level': { type: 'string', default: 'info' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -76,6 +79,7 @@ function engineOptions(values: ServeValues): EngineOptions {
     handlers:
       handlers === undefined ? new URL('./demo.handlers.js', import.meta.url) : pathToFileURL(resolve(handlers)),
     pages: values['no-page'] ? {} : { '/': { body: demoPage({ path }) } },
+    metrics: values.metrics ? { path: metricsPath } : false,
     logger: createLogger(values['log-level']),
   };
 }
@@ -95,6 +99,7 @@ function greeting(engine: Engine, values: ServeValues): string {
     `  health     http://${authority}/healthz and /readyz`,
   ];
   if (!values['no-page']) lines.splice(1, 0, `  demo page  http://${authority}/`);
+  if (values.metrics) lines.push(`  metrics    http://${authority}${metricsPath}`);
   lines.push(`Press Ctrl+C to stop, or send SIGTERM to process ${process.pid}.`);
   return `${lines.join('\n')}\n`;
 }

@@ -112,6 +112,8 @@ export interface EngineOptions {
   readonly health?: { readonly live?: string; readonly ready?: string } | false;
   readonly pages?: Readonly<Record<string, PageOptions>>;
   readonly tls?: TlsOptions;
+  /** Default false: whoever reaches the port could read them. */
+  readonly metrics?: { readonly path?: string } | false;
   readonly closeGraceMs?: number;
   readonly startTimeoutMs?: number;
   readonly restart?: false | RestartOptions;

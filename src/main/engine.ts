@@ -16,6 +16,7 @@ import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
 import type { ShardJob } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import { type OutgoingMessage, outgoingEnvelope, type ReceivedMessage, receivedMessage } from '../shared/message.ts';
+import { metricsContentType } from '../shared/metrics-type.ts';
 import { checkName } from '../shared/names.ts';
 import {
   type ConnectNotice,
@@ -30,9 +31,12 @@ import { targetAll } from '../shared/ring/index.ts';
 import { isThenable } from '../shared/thenable.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+import { Vitals } from '../shared/vitals.ts';
+import { VitalsReporter } from '../shared/vitals-reporter.ts';
 import type { EngineLogger, SecurityKeys, TlsOptions } from './engine-options.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
 import { rotated } from './key-rotation.ts';
+import type { Metrics } from './metrics.ts';
 import { OffloadPool } from './offload-pool.ts';
 import type { CompiledOptions } from './options.ts';
 import { NewConnection, RemoteConnection } from './remote-connection.ts';
@@ -109,6 +113,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #memory: EngineMemory;
   readonly #board: StateBoard;
   readonly #counters: Counters[];
+  readonly #vitals: Vitals;
+  readonly #reporter: VitalsReporter;
   readonly #bus: ThreadBus;
   readonly #writer: RecordWriter;
   readonly #reader = new RecordReader();
@@ -117,6 +123,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #offload: OffloadPool<ShardJob>;
   /** Null: the engine has no `tls` option. */
   readonly #tls: TlsKeeper | null;
+  /** Made with the first page: most engines never write one. */
+  #metrics: Promise<Metrics> | null = null;
   #keys: KeyRing;
   #watchdog: Watchdog | null = null;
   #port = 0;
@@ -151,6 +159,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     );
     this.#board = new StateBoard(this.#memory);
     this.#counters = Array.from({ length: config.shards + 1 }, (_, thread) => new Counters(this.#memory, thread));
+    this.#vitals = new Vitals(this.#memory, mainThread);
+    this.#reporter = new VitalsReporter(this.#vitals);
     this.#bus = new ThreadBus({
       memory: this.#memory,
       self: mainThread,
@@ -172,6 +182,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       offload: (job) => this.#offload.run(job),
       doorbell: () => this.#bus.onDoorbell(),
       log: (level, fields, text) => this.#logger[level](fields, text),
+      metrics: () => this.metrics(),
       startTimeoutMs: options.startTimeoutMs,
       gone: (shard, end) => this.#onShardGone(shard, end),
       restarted: (shard) => this.#onShardRestarted(shard),
@@ -194,6 +205,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#board.engine = 'ready';
       this.#pool.supervise();
       this.#watchdog = this.#createWatchdog();
+      this.#vitals.state = 'ready';
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
       throw error;
@@ -297,7 +309,20 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Counters of all threads, read from shared memory: no shard is stopped or asked. */
   stats(): EngineStats {
     this.#counters[mainThread]?.set(counter.ringSpilledBytes, this.#bus.producer.spilledBytes);
-    return gatherStats(this.#board.engine, this.#counters);
+    const offload = { depth: this.#board.offloadDepth, ...this.#offload.stats };
+    return gatherStats({ state: this.#board.engine, memory: this.#memory, offload });
+  }
+
+  /** The same as text for Prometheus, of the type `metricsContentType`. No shard is stopped or asked, not even a blocked one. */
+  async metrics(): Promise<string> {
+    this.#metrics ??= import('./metrics.ts').then((module) => new module.Metrics());
+    const metrics = await this.#metrics;
+    return metrics.write(this.stats());
+  }
+
+  /** What to send `metrics()` with as its `Content-Type`. */
+  get metricsContentType(): string {
+    return metricsContentType;
   }
 
   /**
@@ -421,6 +446,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #listenerFailed(event: string, error: unknown): void {
     this.#count(counter.handlerErrors);
+    this.#vitals.countHandlerError('listener');
     this.#logger.error({ event, err: error }, `a listener of "${event}" failed`);
   }
 
@@ -432,6 +458,8 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #onShardGone(shard: number, { how, error }: ShardEnd): void {
     this.#board.setShardOpen(shard, false);
+    // It may have had no time to say so.
+    new Vitals(this.#memory, threadOfShard(shard)).state = 'ended';
     this.#bus.retire(threadOfShard(shard));
     // It may have been the one that main's own spill queue waited for.
     this.#bus.onDoorbell();
@@ -508,11 +536,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#board.engine = 'draining';
     this.#pool.end();
     this.#watchdog?.close();
+    this.#vitals.state = 'ending';
     const deadline = performance.now() + graceMs;
     const inTime = (await this.#pool.stopAccepting(graceMs + stallMs)) && (await this.#drainShards(deadline));
     // What shards said last, such as disconnects, is still in their rings.
     this.#bus.settle(settleRounds);
     this.#bus.close();
+    this.#reporter.stop();
+    this.#vitals.state = 'ended';
     if (!inTime) {
       await this.#offload.close();
       throw new EngineError(

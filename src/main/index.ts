@@ -23,7 +23,7 @@ export type {
   TlsPemOptions,
 } from './engine-options.ts';
 export type { NewConnection, RemoteConnection } from './remote-connection.ts';
-export type { EngineStats } from './stats.ts';
+export type { EngineStats, OffloadStats, ShardStats, ThreadStats } from './stats.ts';
 export type { TlsReloadVerdict } from './tls-keeper.ts';
 
 /**

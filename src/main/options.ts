@@ -9,6 +9,7 @@ import type { OffloadConfig } from '../shared/offload.ts';
 import { maxConsumers, maxRingBytes, minRingBytes } from '../shared/ring/index.ts';
 import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
 import type { EngineLogger, EngineOptions, TlsOptions } from './engine-options.ts';
+import { guardedLogger, wantsDebug } from './logger.ts';
 import { optionError } from './option-error.ts';
 import { type TlsSource, tlsSchema } from './tls-options.ts';
 
@@ -23,9 +24,6 @@ export interface CompiledOptions {
   readonly startTimeoutMs: number;
   readonly logger: EngineLogger;
 }
-
-const silent = (): void => undefined;
-const silentLogger: EngineLogger = { debug: silent, info: silent, warn: silent, error: silent } as EngineLogger;
 
 const codecNames = codecs.map((codec) => codec.name);
 
@@ -194,6 +192,7 @@ const optionSchema = z.strictObject({
     .record(urlPath, z.strictObject({ contentType: z.string().default('text/html; charset=utf-8'), body: z.string() }))
     .default({}),
   tls: tlsSchema.optional(),
+  metrics: z.union([z.literal(false), z.strictObject({ path: urlPath.default('/metrics') })]).default(false),
   closeGraceMs: whole(0, 600_000).default(1_000),
   startTimeoutMs: whole(100, 600_000).default(30_000),
   restart: z
@@ -262,6 +261,17 @@ function compileHeartbeat(given: ParsedOptions['heartbeat']): EngineConfig['hear
   throw new EngineError('ERR_OPTION_INVALID', text, { path, given: pongWaitMs, allowed });
 }
 
+/** One path has one answer. */
+function checkMetricsPath({ metrics, health, pages }: Pick<ParsedOptions, 'metrics' | 'health' | 'pages'>): void {
+  if (metrics === false) return;
+  const given = metrics.path;
+  const taken = Object.hasOwn(pages, given) || (health !== false && [health.live, health.ready].includes(given));
+  if (!taken) return;
+  const allowed = 'a path that is neither one of health nor one of pages';
+  const text = `option "metrics.path" is "${given}"; allowed: ${allowed}`;
+  throw new EngineError('ERR_OPTION_INVALID', text, { path: 'metrics.path', given, allowed });
+}
+
 /**
  * Checks and completes what a user wrote, once. Throws `ERR_OPTION_INVALID` that names the option's path, the value
  * given and what is allowed.
@@ -284,6 +294,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
       { path: 'ring.spillBytes', given: rest.ring.spillBytes, allowed: `at least ${rest.maxMessageBytes * 4}` },
     );
   }
+  checkMetricsPath(rest);
   const config: EngineConfig = {
     ...rest,
     compression: compileCompression(compression, rest.maxMessageBytes),
@@ -294,6 +305,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     tls: tls === undefined ? null : { minVersion: tls.minVersion },
     restart: restart === false ? null : restart,
     watchdog: watchdog === false ? null : watchdog,
+    logsConnections: logger !== undefined && wantsDebug(logger),
   };
   return {
     config: deepFreeze(config),
@@ -301,7 +313,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     tls: tls ?? null,
     closeGraceMs,
     startTimeoutMs,
-    logger: logger ?? silentLogger,
+    logger: guardedLogger(logger),
   };
 }
 

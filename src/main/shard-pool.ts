@@ -5,7 +5,7 @@ import { shardOfConnection } from '../shared/connection-id.ts';
 import { ConnectionTally } from '../shared/connection-tally.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { type EngineMemory, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
-import { closeCode, EngineError } from '../shared/errors/index.ts';
+import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
 import { doorbell, type FromShard, type LogFields, type LogLevel, type ShardJob } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import { type OffloadOutcome, type OffloadRequest, outcomeTransfer } from '../shared/offload.ts';
@@ -33,6 +33,8 @@ export interface ShardPoolOptions {
   /** Work for the pool. Never rejects; null: the shard has to do it. */
   offload(job: ShardJob): Promise<OffloadOutcome | null>;
   log(level: LogLevel, fields: LogFields, text: string): void;
+  /** The page for Prometheus. */
+  metrics(): Promise<string>;
   /** How long a thread may take to be ready. */
   readonly startTimeoutMs: number;
   /** A shard's thread has ended, and nothing waits for it any more. */
@@ -416,6 +418,9 @@ export class ShardPool {
       case 'app-forgotten':
         this.#appForgotten(shardOfThread(message.thread));
         break;
+      case 'metrics':
+        void this.#metrics(thread, message.request);
+        break;
       case 'release-name':
         this.#names?.release(message.name, message.connection);
         break;
@@ -426,6 +431,16 @@ export class ShardPool {
     const outcome = await this.#options.offload(job);
     // To a thread that is gone this does nothing.
     thread.post({ kind: 'offloaded', answer: { id, outcome } }, outcomeTransfer(outcome));
+  }
+
+  async #metrics(thread: ShardThread, request: number): Promise<void> {
+    let text: string | null = null;
+    try {
+      text = await this.#options.metrics();
+    } catch (error) {
+      this.#options.log('error', { reason: errorText(error) }, 'the metrics could not be written');
+    }
+    thread.post({ kind: 'metrics', request, text });
   }
 
   #claimName(thread: ShardThread, claim: number, name: string, connection: string): void {

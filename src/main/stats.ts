@@ -1,24 +1,115 @@
-import { type CounterName, type Counters, type CounterValues, counterNames } from '../shared/counters.ts';
-import type { EngineState } from '../shared/engine-memory.ts';
+import { type CounterName, Counters, type CounterValues, counterNames } from '../shared/counters.ts';
+import { type EngineMemory, type EngineState, shardOfThread } from '../shared/engine-memory.ts';
+import { ringDepth } from '../shared/ring/index.ts';
+import { type ThreadState, Vitals, type VitalValues } from '../shared/vitals.ts';
 
-/** What `engine.stats()` gives. Counters count from the start of the engine; docs/operations.md explains each. */
+/** One thread of an engine: main or a shard. */
+export interface ThreadStats extends Readonly<CounterValues> {
+  /** What the thread says of itself. */
+  readonly state: ThreadState;
+  /** Open connections, now. */
+  readonly connections: number;
+  /** Since the thread's start; 0 once it has ended. */
+  readonly uptimeMs: number;
+  /**
+   * How old `loopDelay` and `heapUsedBytes` are: they are written about once a second. A thread whose loop is blocked writes
+   * nothing, so that more than a few seconds tell of a thread that hangs. 0 once it has ended.
+   */
+  readonly reportAgeMs: number;
+  /** How much later than asked for the thread's loop came to its timers, in the second before the report. */
+  readonly loopDelay: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
+  readonly heapUsedBytes: number;
+  /** Bytes in the thread's ring that the slowest of its readers has yet to read. */
+  readonly ringDepthBytes: number;
+  /**
+   * Ends of connections by close code, whoever closed. A client may send any code: those that RFC 6455, its registry and
+   * the engine do not know are counted as `1xxx`, `3xxx`, `4xxx` or `other`. Only what happened is there.
+   */
+  readonly closes: Readonly<Record<string, number>>;
+  /** What `handlerErrors` is made of: by handler, or by the part of the engine that failed. Only what happened is there. */
+  readonly handlerErrorsBy: Readonly<Record<string, number>>;
+}
+
+export interface ShardStats extends ThreadStats {
+  readonly shard: number;
+}
+
+/** The pool of threads for large work. */
+export interface OffloadStats {
+  /** Jobs that shards have given away and that are not done, wherever they are on their way. */
+  readonly depth: number;
+  /** Threads that exist now, of at most `offload.threads`. */
+  readonly threads: number;
+  /** Jobs that a thread is busy with, and those that wait for one. */
+  readonly running: number;
+  readonly queue: number;
+}
+
+/**
+ * What `engine.stats()` gives: sums over all threads, then each thread. Counters count from the start of the engine;
+ * docs/operations.md explains each.
+ */
 export interface EngineStats extends Readonly<CounterValues> {
   readonly state: EngineState;
   /** Open connections, now. */
   readonly connections: number;
-  /** The same per shard. */
-  readonly shards: readonly (Readonly<CounterValues> & { readonly shard: number; readonly connections: number })[];
+  readonly closes: Readonly<Record<string, number>>;
+  readonly handlerErrorsBy: Readonly<Record<string, number>>;
+  /** Resident memory of the whole process. */
+  readonly residentBytes: number;
+  readonly offload: OffloadStats;
+  readonly main: ThreadStats;
+  readonly shards: readonly ShardStats[];
 }
 
-function connectionsOf(values: CounterValues): number {
-  return values.connectionsOpened - values.connectionsClosed;
+export interface StatsSource {
+  readonly state: EngineState;
+  readonly memory: EngineMemory;
+  readonly offload: OffloadStats;
 }
 
-/** Reads the counters of all threads, main first, and sums them. */
-export function gatherStats(state: EngineState, threads: readonly Counters[]): EngineStats {
+function threadStats(counters: CounterValues, vitals: VitalValues, ringDepthBytes: number, now: number): ThreadStats {
+  const { state, startedAt, reportedAt, loopP50Ms, loopP99Ms, loopMaxMs, heapUsedBytes, ...counted } = vitals;
+  const lives = state !== 'ended' && startedAt > 0;
+  return {
+    ...counters,
+    ...counted,
+    state,
+    connections: counters.connectionsOpened - counters.connectionsClosed,
+    uptimeMs: lives ? Math.max(0, now - startedAt) : 0,
+    reportAgeMs: lives ? Math.max(0, now - reportedAt) : 0,
+    loopDelay: { p50Ms: loopP50Ms, p99Ms: loopP99Ms, maxMs: loopMaxMs },
+    heapUsedBytes,
+    ringDepthBytes,
+  };
+}
+
+function sumByName(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const one of all) for (const [name, value] of Object.entries(one)) sums[name] = (sums[name] ?? 0) + value;
+  return sums;
+}
+
+/** Reads the memory of all threads, main first, and sums it. */
+export function gatherStats({ state, memory, offload }: StatsSource): EngineStats {
+  const now = Date.now();
+  const each = memory.rings.map((ring, thread) => {
+    const counters = new Counters(memory, thread).read();
+    return threadStats(counters, new Vitals(memory, thread).read(), ringDepth(ring), now);
+  });
+  const [main, ...others] = each;
+  if (main === undefined) throw new RangeError('an engine has at least a main thread');
   const sums = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
-  const each = threads.map((counters) => counters.read());
   for (const values of each) for (const name of counterNames) sums[name] += values[name];
-  const shards = each.slice(1).map((values, shard) => ({ shard, connections: connectionsOf(values), ...values }));
-  return { state, connections: connectionsOf(sums), ...sums, shards };
+  return {
+    ...sums,
+    state,
+    connections: sums.connectionsOpened - sums.connectionsClosed,
+    closes: sumByName(each.map((thread) => thread.closes)),
+    handlerErrorsBy: sumByName(each.map((thread) => thread.handlerErrorsBy)),
+    residentBytes: process.memoryUsage.rss(),
+    offload,
+    main,
+    shards: others.map((thread, index) => ({ shard: shardOfThread(index + 1), ...thread })),
+  };
 }

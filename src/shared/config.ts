@@ -82,6 +82,10 @@ export interface EngineConfig {
   readonly restart: RestartConfig | null;
   /** Null: nobody looks whether shards are blocked. */
   readonly watchdog: { readonly stalledMs: number } | null;
+  /** False: the shards serve no metrics. */
+  readonly metrics: { readonly path: string } | false;
+  /** Whether the logger wants to hear of every connection. Decided once, so that it costs nothing where it does not. */
+  readonly logsConnections: boolean;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

@@ -81,6 +81,9 @@ export const counterNames = [
   'ringSpilledBytes',
   /** Written by main: threads that were started in place of one of this shard that had ended. */
   'restarts',
+  /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
+  'laneWaits',
+  'laneWaitMs',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

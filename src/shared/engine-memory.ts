@@ -16,6 +16,8 @@ export interface EngineMemory {
   readonly tally: TallyMemory | null;
   /** One word per thread, see ticks.ts. */
   readonly ticks: SharedArrayBuffer;
+  /** One block per thread of what else it tells of itself, see vitals.ts. */
+  readonly vitals: SharedArrayBuffer;
 }
 
 export const mainThread = 0;
@@ -28,6 +30,7 @@ export function shardOfThread(thread: number): number {
 
 /** Bytes per block of counters: room for 128, a multiple of a cache line. */
 export const counterBlockBytes = 1_024;
+export const vitalsBlockBytes = 1_024;
 
 /** Places in `states`. */
 const engineWord = 0;
@@ -44,6 +47,7 @@ export function createEngineMemory(shards: number, ringBytes: number, tally: Tal
     counters: new SharedArrayBuffer(threads * counterBlockBytes),
     tally,
     ticks: new SharedArrayBuffer(threads * 4),
+    vitals: new SharedArrayBuffer(threads * vitalsBlockBytes),
   };
 }
 

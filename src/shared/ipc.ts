@@ -61,7 +61,9 @@ export type ToShard =
   /** A new shard's App is behind `app`: hand connections to it too (the fallback acceptor). */
   | { readonly kind: 'meet-app'; readonly app: unknown }
   /** Say `pong`, to show that you answer. */
-  | { readonly kind: 'ping' };
+  | { readonly kind: 'ping' }
+  /** Answer to `metrics`: the page; null: it could not be made. */
+  | { readonly kind: 'metrics'; readonly request: number; readonly text: string | null };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -84,4 +86,6 @@ export type FromShard =
   | { readonly kind: 'offload'; readonly request: OffloadRequest<ShardJob> }
   | { readonly kind: 'claim-name'; readonly claim: number; readonly name: string; readonly connection: string }
   | { readonly kind: 'release-name'; readonly name: string; readonly connection: string }
-  | { readonly kind: 'pong' };
+  | { readonly kind: 'pong' }
+  /** Somebody asks this shard for the metrics of the engine. */
+  | { readonly kind: 'metrics'; readonly request: number };

@@ -34,7 +34,12 @@ export class MessageData extends Uint8Array {
 
   /** The bytes parsed as JSON. Throws a `SyntaxError` if they are not JSON. */
   json(): unknown {
-    return JSON.parse(this.text());
+    try {
+      return JSON.parse(this.text());
+    } catch {
+      // The error of the parser quotes what it read, and what a handler throws is logged.
+      throw new SyntaxError('the data of the message is not JSON');
+    }
   }
 }
 

@@ -1,16 +1,19 @@
 import { type Counters, counter } from '../shared/counters.ts';
 import { errorStack, errorText } from '../shared/errors/index.ts';
 import { isThenable } from '../shared/thenable.ts';
+import type { Vitals } from '../shared/vitals.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import type { ShardLog } from './shard-log.ts';
 
 /** Runs handlers so that nothing they throw, now or later, reaches the shard: it is counted and logged instead. */
 export class HandlerGuard {
   readonly #counters: Counters;
+  readonly #vitals: Vitals;
   readonly #log: ShardLog;
 
-  constructor(counters: Counters, log: ShardLog) {
+  constructor(counters: Counters, vitals: Vitals, log: ShardLog) {
     this.#counters = counters;
+    this.#vitals = vitals;
     this.#log = log;
   }
 
@@ -28,6 +31,7 @@ export class HandlerGuard {
 
   report(what: string, connection: ShardConnection | null, error: unknown): void {
     this.#counters.add(counter.handlerErrors, 1);
+    this.#vitals.countHandlerError(what);
     this.#log.write('error', `${what} handler failed: ${errorText(error)}`, {
       handler: what,
       connection: connection?.id,

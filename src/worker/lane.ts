@@ -11,8 +11,18 @@ export interface Slot {
   skip(): void;
 }
 
+class ReadyFrame {
+  readonly frame: Uint8Array;
+  readonly since: number = performance.now();
+
+  constructor(frame: Uint8Array) {
+    this.frame = frame;
+  }
+}
+
 class PendingSlot implements Slot {
   ticket: Ticket | null = null;
+  readonly since: number = performance.now();
   /** Undefined: still being made. Null: there is none. */
   frame: Uint8Array | null | undefined = undefined;
   readonly #bytes: number;
@@ -62,16 +72,21 @@ class End {
 export class Lane {
   readonly #deliver: (frame: Uint8Array) => void;
   readonly #emptied: () => void;
-  readonly #waiting = new Fifo<Uint8Array | PendingSlot | End>();
+  readonly #waited: ((ms: number) => void) | undefined;
+  readonly #waiting = new Fifo<ReadyFrame | PendingSlot | End>();
   readonly #onCompleted = (slot: PendingSlot, growth: number): void => this.#completed(slot, growth);
   #bytes = 0;
   #delivering = false;
   #discarded = false;
 
-  /** `emptied` is called each time that nothing waits any more, but not by `discard`. */
-  constructor(deliver: (frame: Uint8Array) => void, emptied: () => void) {
+  /**
+   * `emptied` is called each time that nothing waits any more, but not by `discard`. `waited` hears of each frame how long
+   * it was here, before it is delivered.
+   */
+  constructor(deliver: (frame: Uint8Array) => void, emptied: () => void, waited?: (ms: number) => void) {
     this.#deliver = deliver;
     this.#emptied = emptied;
+    this.#waited = waited;
   }
 
   /** Of all that waits; a frame that is being made counts as announced. */
@@ -86,7 +101,7 @@ export class Lane {
   /** The lane keeps `frame`: it must not be a view of something that changes. */
   pushReady(frame: Uint8Array): void {
     if (this.#discarded) return;
-    this.#waiting.push(frame);
+    this.#waiting.push(new ReadyFrame(frame));
     this.#bytes += frame.length;
     this.#drain();
   }
@@ -152,21 +167,22 @@ export class Lane {
   }
 
   /** Takes the first out, if it need not wait any longer. */
-  #next(): Uint8Array | PendingSlot | End | undefined {
+  #next(): ReadyFrame | PendingSlot | End | undefined {
     const first = this.#waiting.first();
     if (first instanceof PendingSlot && first.frame === undefined) return undefined;
     return this.#waiting.shift();
   }
 
-  #pass(next: Uint8Array | PendingSlot | End): void {
+  #pass(next: ReadyFrame | PendingSlot | End): void {
     try {
       if (next instanceof End) {
         next.reached();
         return;
       }
-      const frame = next instanceof PendingSlot ? next.frame : next;
+      const { frame, since } = next;
       if (frame === null || frame === undefined) return;
       this.#bytes -= frame.length;
+      this.#waited?.(performance.now() - since);
       this.#deliver(frame);
     } finally {
       if (this.#waiting.length === 0 && !this.#discarded) this.#emptied();

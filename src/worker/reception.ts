@@ -5,12 +5,14 @@ import { type Counters, counter } from '../shared/counters.ts';
 import { interest, type StateBoard } from '../shared/engine-memory.ts';
 import { closeCode, type ErrorCode } from '../shared/errors/index.ts';
 import { type ConnectNotice, type DisconnectNotice, recordKind } from '../shared/record.ts';
+import type { Vitals } from '../shared/vitals.ts';
 import { createFindClient, type FindClient } from './client-address.ts';
 import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import { certificateRefusal, checkHandshake, type Handshake, refusal } from './handshake.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
+import type { MetricsDesk } from './metrics-desk.ts';
 import type { NameClaims } from './name-claims.ts';
 import type { Router } from './router.ts';
 import { type ConnectionHost, ShardConnection } from './shard-connection.ts';
@@ -25,13 +27,14 @@ import type {
 } from './transport/transport.ts';
 import type { UpgradeHook, UpgradeVerdict } from './upgrade-hook.ts';
 import type { Watch } from './watch.ts';
-import { answerRequest } from './web-pages.ts';
+import { answerRequest, isReading } from './web-pages.ts';
 
 export interface ReceptionOptions {
   readonly shard: number;
   readonly ids: ConnectionIds;
   readonly config: EngineConfig;
   readonly counters: Counters;
+  readonly vitals: Vitals;
   readonly board: StateBoard;
   readonly hub: Hub;
   readonly fanOut: FanOut;
@@ -44,6 +47,7 @@ export interface ReceptionOptions {
   readonly hook: UpgradeHook;
   /** Null: connections are not limited. */
   readonly tally: ConnectionTally | null;
+  readonly metrics: MetricsDesk;
   /** Null: the engine has no `security` option. */
   readonly sealing: Sealing | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */
@@ -96,10 +100,14 @@ export class Reception {
   }
 
   /** A request that is no handshake. */
-  answer(request: TransportRequest): HttpAnswer {
+  answer(request: TransportRequest): HttpAnswer | Promise<HttpAnswer> {
     this.#counters.add(counter.httpRequests, 1);
     const uncertified = certificateRefusal(request);
     if (uncertified !== null) return this.#refused(uncertified).answer;
+    const { metrics } = this.#config;
+    if (metrics !== false && request.path === metrics.path && isReading(request)) {
+      return this.#options.metrics.answer(request);
+    }
     const answer = answerRequest(request, this.#config, this.#board.engine);
     if (answer === null) {
       const verdict = checkHandshake(request, this.#config, this.#findClient(request).forwarded);
@@ -192,6 +200,10 @@ export class Reception {
   #admit(connection: ShardConnection): void {
     connection.isAdmitted = true;
     this.#counters.add(counter.connectionsOpened, 1);
+    if (this.#config.logsConnections) {
+      const { id, codec, remoteAddress } = connection;
+      this.#options.log.write('debug', 'a connection was opened', { connection: id, codec, address: remoteAddress });
+    }
     // With keys of its own to come, nothing meant for everyone goes out before they are there.
     if (this.#sealing === null) this.#hub.enter(connection);
     else connection.deferred = [];
@@ -230,6 +242,7 @@ export class Reception {
     const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };
     connection.socket = null;
     this.#options.watch.ended(connection);
+    this.#options.vitals.countClose(code);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);
     this.#options.tally?.leave(this.#options.shard, connection.remoteAddress);
@@ -240,6 +253,10 @@ export class Reception {
     this.#hub.exit(connection);
     this.#options.names.release(connection);
     this.#counters.add(counter.connectionsClosed, 1);
+    if (this.#config.logsConnections) {
+      // Without the reason, which is the client's to choose.
+      this.#options.log.write('debug', 'a connection has ended', { connection: connection.id, code, cause });
+    }
     if ((this.#board.interest & interest.disconnect) !== 0) {
       this.#tell(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
     }

@@ -166,10 +166,17 @@ export class SealedOut {
   }
 
   #open(deliver: (frame: Uint8Array) => void, emptied: () => void): Lane {
-    const lane = new Lane(deliver, () => {
-      this.#lanes.delete(lane);
-      emptied();
-    });
+    const lane = new Lane(
+      deliver,
+      () => {
+        this.#lanes.delete(lane);
+        emptied();
+      },
+      (ms) => {
+        this.#counters.add(counter.laneWaits, 1);
+        this.#counters.add(counter.laneWaitMs, ms);
+      },
+    );
     this.#lanes.add(lane);
     return lane;
   }

@@ -9,13 +9,14 @@ function shortened<T>(value: T): T | string {
 
 /**
  * Sends log lines to main's logger, at most 50 a second and none of them long: a flood of errors must not become a flood
- * of messages.
+ * of messages. Debug lines are counted for themselves, so that they never take the place of others.
  */
 export class ShardLog {
   readonly #post: (message: FromShard) => void;
   readonly #shard: number;
   #second = 0;
   #lines = 0;
+  #debugLines = 0;
   #suppressed = 0;
 
   constructor(shard: number, post: (message: FromShard) => void) {
@@ -29,14 +30,16 @@ export class ShardLog {
       const suppressed = this.#suppressed;
       this.#second = second;
       this.#lines = 0;
+      this.#debugLines = 0;
       this.#suppressed = 0;
       if (suppressed > 0) this.write('warn', 'log lines suppressed', { lines: suppressed });
     }
-    if (this.#lines >= linesPerSecond) {
+    if ((level === 'debug' ? this.#debugLines : this.#lines) >= linesPerSecond) {
       this.#suppressed += 1;
       return;
     }
-    this.#lines += 1;
+    if (level === 'debug') this.#debugLines += 1;
+    else this.#lines += 1;
     const cut: Record<string, string | number | boolean | undefined> = { shard: this.#shard };
     for (const [name, value] of Object.entries(fields)) cut[name] = shortened(value);
     this.#post({ kind: 'log', level, text: shortened(text), fields: cut });

@@ -12,12 +12,15 @@ import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
 import { Ticks, tickMs } from '../shared/ticks.ts';
 import type { TlsMaterial } from '../shared/tls.ts';
+import { Vitals } from '../shared/vitals.ts';
+import { VitalsReporter } from '../shared/vitals-reporter.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
 import { loadHandlers } from './handler-host.ts';
 import { Hub } from './hub.ts';
 import { Intake } from './intake.ts';
+import { MetricsDesk } from './metrics-desk.ts';
 import { NameClaims } from './name-claims.ts';
 import { OffloadPort } from './offload-port.ts';
 import { PeerPorts } from './peer-ports.ts';
@@ -47,6 +50,8 @@ export class Shard {
   readonly #port: MessagePort;
   readonly #board: StateBoard;
   readonly #counters: Counters;
+  readonly #vitals: Vitals;
+  readonly #reporter: VitalsReporter;
   readonly #log: ShardLog;
   readonly #guard: HandlerGuard;
   readonly #bus: ThreadBus;
@@ -60,6 +65,7 @@ export class Shard {
   readonly #reception: Reception;
   readonly #hook: UpgradeHook;
   readonly #names: NameClaims;
+  readonly #metrics = new MetricsDesk((message) => this.#post(message));
   readonly #transport: Transport;
   readonly #watch: Watch;
   readonly #connections = new Map<string, ShardConnection>();
@@ -86,7 +92,9 @@ export class Shard {
     this.#board = new StateBoard(memory);
     this.#counters = new Counters(memory, threadOfShard(shard));
     this.#log = new ShardLog(shard, (message) => this.#post(message));
-    this.#guard = new HandlerGuard(this.#counters, this.#log);
+    this.#vitals = new Vitals(memory, threadOfShard(shard));
+    this.#reporter = new VitalsReporter(this.#vitals);
+    this.#guard = new HandlerGuard(this.#counters, this.#vitals, this.#log);
     this.#names = new NameClaims(config.duplicateName, (message) => this.#post(message));
     this.#bus = new ThreadBus({
       memory,
@@ -181,6 +189,7 @@ export class Shard {
       ids: new ConnectionIds(shard, start.incarnation),
       config,
       counters: this.#counters,
+      vitals: this.#vitals,
       board: this.#board,
       hub: this.#hub,
       fanOut: this.#fanOut,
@@ -192,6 +201,7 @@ export class Shard {
       watch: this.#watch,
       hook: this.#hook,
       tally: memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits),
+      metrics: this.#metrics,
       sealing: this.#sealing,
       connections: this.#connections,
       isLeaving: () => this.#closed || this.#isDraining || this.#leave !== null,
@@ -210,6 +220,7 @@ export class Shard {
   async start(): Promise<void> {
     this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router.api());
     this.#hook.handlers = this.#intake.handlers;
+    this.#vitals.state = 'ready';
     this.#post({ kind: 'ready', app: this.#transport.handle });
   }
 
@@ -221,6 +232,7 @@ export class Shard {
     if (this.#leave !== null) return;
     this.#leave = leave;
     this.#reception.refuseUndecided();
+    this.#vitals.state = 'ending';
     this.#post({
       kind: 'failed',
       code: errorCode(error) ?? 'ERR_SHARD_FAILED',
@@ -338,6 +350,9 @@ export class Shard {
       case 'ping':
         this.#post({ kind: 'pong' });
         break;
+      case 'metrics':
+        this.#metrics.settle(message.request, message.text);
+        break;
     }
   }
 
@@ -361,6 +376,7 @@ export class Shard {
   async #drain(order: DrainOrder): Promise<void> {
     const { graceMs } = order;
     this.#isDraining = true;
+    this.#vitals.state = 'ending';
     this.#transport.stopListening();
     this.#reception.refuseUndecided();
     const { out } = this.#sealing ?? {};
@@ -377,6 +393,9 @@ export class Shard {
     this.#closed = true;
     this.#watch.stop();
     this.#reception.refuseUndecided();
+    this.#metrics.close();
+    this.#reporter.stop();
+    this.#vitals.state = 'ended';
     this.#offload.close();
     this.#router.close();
     this.#transport.close();

@@ -11,17 +11,23 @@ function text(status: number, body: string): HttpAnswer {
   return { status, headers, body: `${body}\n` };
 }
 
-/** Answers requests for health and the configured pages; null: the request is for neither. */
+/** Whether the request asks for nothing more than to be shown something. */
+export function isReading({ method }: TransportRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** Answers requests for health, pages and, if they do not just read, metrics; null: the request is for none of them. */
 export function answerRequest(request: TransportRequest, config: EngineConfig, state: EngineState): HttpAnswer | null {
-  const { path, method } = request;
+  const { path } = request;
   const page = Object.hasOwn(config.pages, path) ? config.pages[path] : undefined;
   const isHealth = config.health !== false && (path === config.health.live || path === config.health.ready);
-  if (page === undefined && !isHealth) return null;
-  if (method !== 'GET' && method !== 'HEAD') {
+  const isMetrics = config.metrics !== false && path === config.metrics.path;
+  if (page === undefined && !isHealth && !isMetrics) return null;
+  if (!isReading(request)) {
     return refusal(405, 'ERR_HANDSHAKE_METHOD', `${path} answers GET only`, [['Allow', 'GET, HEAD']]);
   }
   const answer = page === undefined ? health(path, config, state) : pageAnswer(page.contentType, page.body);
-  return method === 'HEAD' ? { ...answer, body: '' } : answer;
+  return request.method === 'HEAD' ? { ...answer, body: '' } : answer;
 }
 
 function health(path: string, config: EngineConfig, state: EngineState): HttpAnswer {

@@ -82,14 +82,15 @@ export class EngineError extends Error {
   override readonly name: string = 'EngineError';
   readonly code: ErrorCode;
   readonly path: string | undefined;
-  readonly given: unknown;
+  /** Not enumerable: it may be a message's data, and loggers write what they can enumerate. */
+  declare readonly given: unknown;
   readonly allowed: string | undefined;
 
   constructor(code: ErrorCode, message: string, detail: EngineErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.path = detail.path;
-    this.given = detail.given;
+    Object.defineProperty(this, 'given', { value: detail.given });
     this.allowed = detail.allowed;
   }
 }

@@ -5,6 +5,7 @@ export {
   maxRingBytes,
   minRingBytes,
   type RingMemory,
+  ringDepth,
   targetAll,
   targetAllBut,
 } from './layout.ts';

@@ -112,3 +112,17 @@ export function viewRing(memory: RingMemory): RingView {
     consumers: memory.consumers,
   };
 }
+
+/** Bytes in a ring that its slowest attending consumer has yet to read. Any thread may ask. */
+export function ringDepth(memory: RingMemory): number {
+  const { words, consumers, capacity } = viewRing(memory);
+  const cursors: number[] = [];
+  for (let consumer = 0; consumer < consumers; consumer++) {
+    if (Atomics.load(words, attendsWord(consumer)) === 1) cursors.push(Atomics.load(words, cursorWord(consumer)));
+  }
+  // The tail last: it may have moved on, but no cursor is in front of it.
+  const tail = Atomics.load(words, tailWord);
+  let depth = 0;
+  for (const cursor of cursors) depth = Math.max(depth, (tail - cursor) >>> 0);
+  return Math.min(depth, capacity);
+}

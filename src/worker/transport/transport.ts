@@ -71,8 +71,8 @@ export type CloseCause = 'closed' | 'tooBig' | 'protocolError' | 'lost';
 export interface TransportEvents<A> {
   /** A request with WebSocket headers for `path`. */
   upgrade(request: TransportRequest, exchange: Exchange): UpgradeDecision<A> | Promise<UpgradeDecision<A>>;
-  /** Any other request. */
-  request(request: TransportRequest): HttpAnswer;
+  /** Any other request. Its client may have left before a promise settles. */
+  request(request: TransportRequest): HttpAnswer | Promise<HttpAnswer>;
   open(attachment: A, socket: Socket): void;
   /** `payload` is valid only during the call. */
   message(attachment: A, payload: Uint8Array, binary: boolean): void;

@@ -273,11 +273,13 @@ export class UwsTransport<A> implements Transport {
 
   #request(response: HttpResponse, request: TransportRequest): void {
     const exchange = this.#begin(response);
+    const settle = (what: HttpAnswer): void => {
+      if (!exchange.over && !this.#closed) this.#answer(response, what);
+    };
     try {
       const what = this.#events.request(request);
-      setImmediate(() => {
-        if (!exchange.over && !this.#closed) this.#answer(response, what);
-      });
+      if (what instanceof Promise) what.then(settle, (error: unknown) => this.#fail(response, exchange, error));
+      else setImmediate(settle, what);
     } catch (error) {
       this.#fail(response, exchange, error);
     }
