@@ -4,9 +4,10 @@ import { Piscina } from 'piscina';
 import { errorText } from '../shared/errors/index.ts';
 import { Fifo } from '../shared/fifo.ts';
 import type { LogFields, LogLevel } from '../shared/ipc.ts';
-import type { OffloadOutcome } from '../shared/offload.ts';
+import { isOutcome, type OffloadOutcome } from '../shared/offload.ts';
 import { Rest } from '../shared/rest.ts';
 import { taskName } from './offload-task.ts';
+import { OffloadWork } from './offload-work.ts';
 
 export interface OffloadPoolOptions {
   /** The module of the pool's threads. It exports what `offloadTask` made, as `task`. */
@@ -37,42 +38,6 @@ const patience = 3;
 /** How long `close` waits for jobs that run, and then for threads to end. */
 const closeMs = 1_000;
 
-/** A job between `run` and its outcome. */
-class Work<J> {
-  readonly job: J;
-  readonly answerBy: number;
-  /** Set when it is given to a thread: ends that thread. */
-  abort: AbortController | null = null;
-  /** Where it runs. */
-  pool: Piscina | null = null;
-  /** When its thread counts as hung. */
-  endBy = 0;
-  readonly #resolve: (outcome: OffloadOutcome | null) => void;
-  #isAnswered = false;
-
-  constructor(job: J, answerBy: number, resolve: (outcome: OffloadOutcome | null) => void) {
-    this.job = job;
-    this.answerBy = answerBy;
-    this.#resolve = resolve;
-  }
-
-  /** The next time at which something is due. */
-  get dueAt(): number {
-    return this.#isAnswered ? this.endBy : this.answerBy;
-  }
-
-  answer(outcome: OffloadOutcome | null): void {
-    this.#isAnswered = true;
-    this.#resolve(outcome);
-  }
-}
-
-function isOutcome(value: unknown): value is OffloadOutcome {
-  if (typeof value !== 'object' || value === null || !('ok' in value)) return false;
-  if (value.ok === true) return 'bytes' in value && value.bytes instanceof Uint8Array;
-  return value.ok === false && 'code' in value && typeof value.code === 'string';
-}
-
 /**
  * Threads for work that would hold a shard up. Whatever goes wrong here, `run` answers, and null means that the job was
  * not done.
@@ -82,8 +47,8 @@ function isOutcome(value: unknown): value is OffloadOutcome {
  */
 export class OffloadPool<J> {
   readonly #options: OffloadPoolOptions;
-  readonly #waiting = new Fifo<Work<J>>();
-  readonly #running = new Set<Work<J>>();
+  readonly #waiting = new Fifo<OffloadWork<J>>();
+  readonly #running = new Set<OffloadWork<J>>();
   /** Threads that have not ended yet, and their ends. */
   readonly #threads = new Map<Worker, Promise<void>>();
   readonly #rest = new Rest();
@@ -111,7 +76,7 @@ export class OffloadPool<J> {
     const isFull = this.#running.size >= threads && this.#waiting.length >= maxQueue;
     if (this.#closing !== null || threads === 0 || isFull || !this.#rest.isOver(now)) return Promise.resolve(null);
     return new Promise((resolve) => {
-      this.#waiting.push(new Work(job, now + timeoutMs, resolve));
+      this.#waiting.push(new OffloadWork(job, now + timeoutMs, resolve));
       this.#pump();
     });
   }
@@ -151,7 +116,7 @@ export class OffloadPool<J> {
     this.#watch();
   }
 
-  #start(work: Work<J>): void {
+  #start(work: OffloadWork<J>): void {
     this.#pool ??= this.#createPool();
     const pool = this.#pool;
     work.pool = pool;
@@ -166,7 +131,7 @@ export class OffloadPool<J> {
   }
 
   /** Async, so that a thread that the system does not grant rejects like one that crashes. */
-  async #runIn(pool: Piscina, work: Work<J>): Promise<unknown> {
+  async #runIn(pool: Piscina, work: OffloadWork<J>): Promise<unknown> {
     return await pool.run(work.job, { signal: work.abort?.signal ?? null });
   }
 
@@ -221,7 +186,7 @@ export class OffloadPool<J> {
     if (!threw) this.#fault('a thread ended before it was ready');
   }
 
-  #onResult(work: Work<J>, result: unknown): void {
+  #onResult(work: OffloadWork<J>, result: unknown): void {
     if (!isOutcome(result)) {
       this.#onLost(work, 'the task answered something else than an outcome');
       return;
@@ -232,14 +197,14 @@ export class OffloadPool<J> {
     this.#finished(work);
   }
 
-  #onLost(work: Work<J>, reason: string): void {
+  #onLost(work: OffloadWork<J>, reason: string): void {
     work.answer(null);
     // The failure that a pool was discarded for is counted once, not for all that ran in it.
     if (work.pool === this.#pool) this.#fault(reason);
     this.#finished(work);
   }
 
-  #finished(work: Work<J>): void {
+  #finished(work: OffloadWork<J>): void {
     this.#running.delete(work);
     this.#pump();
     if (this.#running.size === 0) this.#allDone?.();

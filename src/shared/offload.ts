@@ -28,6 +28,13 @@ export type OffloadOutcome =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly code: ErrorCode; readonly text: string };
 
+/** Whether this, which came from another thread, is an outcome. */
+export function isOutcome(value: unknown): value is OffloadOutcome {
+  if (typeof value !== 'object' || value === null || !('ok' in value)) return false;
+  if (value.ok === true) return 'bytes' in value && value.bytes instanceof Uint8Array;
+  return value.ok === false && 'code' in value && typeof value.code === 'string';
+}
+
 /** Main to shard. `outcome` null: the pool could not do it, for whatever reason; the shard must. */
 export interface OffloadAnswer {
   readonly id: number;

@@ -90,6 +90,16 @@ describe('a failure in the offload pool', () => {
     assert.equal(bench.failures(), 5);
   });
 
+  it('what is lost because the pool rests is no failure of its own', async (t) => {
+    const bench = createPool(t, { threads: 4 });
+    await Promise.all([1, 2, 3, 4].map(() => assertWorks(bench)));
+    const bystanders = [1, 2, 3].map((seed) => bench.pool.run(jobOf('hold', seed, 64, newGate())));
+    for (let i = 0; i < 3; i++) assert.equal(await bench.pool.run(jobOf('exit')), null);
+    assert.deepEqual(await Promise.all(bystanders), [null, null, null]);
+    await until(() => bench.pool.stats.running === 0, 'all to be given up');
+    assert.equal(bench.failures(), 3);
+  });
+
   for (const [task, reason] of [
     ['throwing-task', /this module does not load/],
     ['leaving-task', /ended before it was ready/],
