@@ -211,6 +211,11 @@ describe('options', () => {
   }
 
   test('what is written is what is used', () => {
+    const lines: unknown[][] = [];
+    const write = (...line: unknown[]): void => {
+      lines.push(line);
+    };
+    const logger = { debug: write, info: write, warn: write, error: write } as EngineLogger;
     const written: EngineOptions = {
       shards: 3,
       host: '::1',
@@ -226,7 +231,8 @@ describe('options', () => {
       logger,
     };
     const { config, logger: used } = compileOptions(written);
-    assert.equal(used, logger);
+    used.warn({ shard: 1 }, 'heard');
+    assert.deepEqual(lines, [[{ shard: 1 }, 'heard']]);
     assert.deepEqual(
       [config.shards, config.host, config.port, config.path, config.placement.by],
       [3, '::1', 0, '/chat', 'address'],
