@@ -1,10 +1,15 @@
 import type { EngineConfig } from '../shared/config.ts';
-import type { ShardConnection } from './shard-connection.ts';
 
 /** What a bucket holds: one second's worth. */
 const burstMs = 1_000;
 /** Sums of fractions miss their mark by less than this, and one message counts for more. */
 const toleranceMs = 0.000_1;
+
+/** The buckets of one connection: the moments at which they will be full again. */
+export interface RateState {
+  messagesFullAt: number;
+  bytesFullAt: number;
+}
 
 export type RateVerdict = 'within' | 'too many messages' | 'too many bytes';
 
@@ -17,7 +22,10 @@ export class Rates {
   readonly #msPerByte: number;
 
   /** Null: nothing is limited. */
-  static of({ messagesPerSecond, bytesPerSecond }: EngineConfig['limits']): Rates | null {
+  static of({
+    messagesPerSecond,
+    bytesPerSecond,
+  }: Pick<EngineConfig['limits'], 'messagesPerSecond' | 'bytesPerSecond'>): Rates | null {
     return messagesPerSecond === null && bytesPerSecond === null
       ? null
       : new Rates(messagesPerSecond ?? Infinity, bytesPerSecond ?? Infinity);
@@ -29,16 +37,16 @@ export class Rates {
   }
 
   /**
-   * Counts a message that came at `now`, in milliseconds. One that finds something in the bucket passes, whatever its
-   * size; what it took too much is missing afterwards.
+   * Counts a message that came at `now`, in milliseconds. One that finds any bytes left passes, whatever its size, so that
+   * a message may be larger than the bucket; what it took too much is missing afterwards. A refused one takes nothing.
    */
-  take(connection: ShardConnection, bytes: number, now: number): RateVerdict {
-    const messages = Math.max(connection.messagesFullAt, now);
-    if (messages - now > burstMs - toleranceMs) return 'too many messages';
-    const volume = Math.max(connection.bytesFullAt, now);
+  take(state: RateState, bytes: number, now: number): RateVerdict {
+    const messages = Math.max(state.messagesFullAt, now) + this.#msPerMessage;
+    if (messages - now > burstMs + toleranceMs) return 'too many messages';
+    const volume = Math.max(state.bytesFullAt, now);
     if (volume - now > burstMs - toleranceMs) return 'too many bytes';
-    connection.messagesFullAt = messages + this.#msPerMessage;
-    connection.bytesFullAt = volume + bytes * this.#msPerByte;
+    state.messagesFullAt = messages;
+    state.bytesFullAt = volume + bytes * this.#msPerByte;
     return 'within';
   }
 }

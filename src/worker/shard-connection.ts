@@ -11,6 +11,7 @@ import type { Connection } from './handlers.ts';
 import type { Hub } from './hub.ts';
 import type { Lane } from './lane.ts';
 import type { Ticket } from './offload-port.ts';
+import type { RateState } from './rates.ts';
 import type { Sealing } from './sealer.ts';
 import type { Timed } from './time-wheel.ts';
 import type { SendVerdict, Socket } from './transport/transport.ts';
@@ -41,7 +42,7 @@ export interface ConnectionFacts {
 export const nothing: Uint8Array[] = [];
 
 /** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
-export class ShardConnection implements Connection, Timed {
+export class ShardConnection implements Connection, Timed, RateState {
   readonly id: string;
   readonly name: string;
   readonly remoteAddress: string;

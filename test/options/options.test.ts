@@ -25,6 +25,11 @@ function number(path: string, standard: number, least: number, most: number): Op
   };
 }
 
+/** Null, the default, is as good as any number. */
+function orNull({ good, bad, ...option }: OptionCase): OptionCase {
+  return { ...option, default: null, good: [...good, null], bad: bad.filter(([value]) => value !== null) };
+}
+
 function choice(path: string, standard: string, ...others: readonly string[]): OptionCase {
   return {
     path,
@@ -104,6 +109,23 @@ const cases: readonly OptionCase[] = [
   number('maxMessageBytes', 524_288, 128, 67_108_864),
   number('maxBackpressureBytes', 1_048_576, 1_024, 1_073_741_824),
   choice('slowConsumer', 'disconnect', 'drop'),
+  { ...number('heartbeat.pingPeriodMs', 54_000, 10, 600_000), good: [10, 59_999] },
+  { ...number('heartbeat.pongWaitMs', 60_000, 20, 900_000), good: [54_001, 900_000] },
+  {
+    path: 'heartbeat',
+    default: undefined,
+    good: [false, {}, { pingPeriodMs: 600_000, pongWaitMs: 600_001 }, { pingPeriodMs: 10, pongWaitMs: 20 }],
+    bad: [
+      [true],
+      [null],
+      [60_000],
+      [{ pingPeriodMs: 60_000 }, 'heartbeat.pongWaitMs'],
+      [{ pongWaitMs: 54_000 }, 'heartbeat.pongWaitMs'],
+      [{ pingPeriodMs: 100, pongWaitMs: 100 }, 'heartbeat.pongWaitMs'],
+      [{ pongWait: 1 }, 'heartbeat.pongWait'],
+    ],
+  },
+  number('writeWaitMs', 10_000, 1, 600_000),
   {
     path: 'compression',
     default: null,
@@ -134,6 +156,8 @@ const cases: readonly OptionCase[] = [
   number('limits.channelNameBytes', 255, 1, 4_096),
   number('limits.malformedMessages', 16, 1, 1_000_000),
   number('limits.pendingMessages', 1_024, 1, 1_000_000),
+  orNull(number('limits.messagesPerSecond', 0, 1, 1_000_000)),
+  orNull(number('limits.bytesPerSecond', 0, 1, 1_073_741_824)),
   { ...number('ring.bytes', 4_194_304, 65_536, 1_073_741_824), good: [65_536, 131_072, 1_073_741_824] },
   { path: 'ring.bytes', default: 4_194_304, good: [], bad: [[65_537], [100_000], [1_073_741_823]] },
   number('ring.spillBytes', 67_108_864, 1_048_576, 1_073_741_824),
@@ -285,6 +309,20 @@ describe('options', () => {
       path: 'compression.thresholdBytes',
       given: 129,
       allowed: 'at most 128 (maxMessageBytes)',
+    });
+  });
+
+  test('a heartbeat waits longer for a pong than to send a ping, or is off', () => {
+    const compiled = (heartbeat: EngineOptions['heartbeat']): unknown =>
+      compileOptions(heartbeat === undefined ? {} : { heartbeat }).config.heartbeat;
+    assert.deepEqual(compiled(undefined), { pingPeriodMs: 54_000, pongWaitMs: 60_000 });
+    assert.deepEqual(compiled({ pingPeriodMs: 25_000 }), { pingPeriodMs: 25_000, pongWaitMs: 60_000 });
+    assert.equal(compiled(false), null);
+    assert.throws(() => compileOptions({ heartbeat: { pingPeriodMs: 60_000 } }), {
+      code: 'ERR_OPTION_INVALID',
+      path: 'heartbeat.pongWaitMs',
+      given: 60_000,
+      allowed: 'more than 60000 (heartbeat.pingPeriodMs)',
     });
   });
 
