@@ -46,6 +46,9 @@ function invalid(what: string, path?: string): EngineError {
 
 /** An acceptance that is one. Throws `ERR_UPGRADE_RESULT_INVALID`, or what a getter of it throws. */
 function checkAcceptance(result: object): UpgradeAcceptance {
+  const prototype: unknown = Object.getPrototypeOf(result);
+  // A list, a Map or an Error was not meant to be a yes.
+  if (prototype !== Object.prototype && prototype !== null) throw invalid('it is no plain object');
   for (const key of Object.keys(result)) {
     if (!resultKeys.includes(key)) throw invalid(`it has nothing called "${key.slice(0, 80)}"`, key.slice(0, 80));
   }

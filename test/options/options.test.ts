@@ -25,9 +25,14 @@ function number(path: string, standard: number, least: number, most: number): Op
   };
 }
 
-/** Null, the default, is as good as any number. */
-function orNull({ good, bad, ...option }: OptionCase): OptionCase {
-  return { ...option, default: null, good: [...good, null], bad: bad.filter(([value]) => value !== null) };
+/** Null is fine, and the default. */
+function nullable(option: OptionCase): OptionCase {
+  return {
+    ...option,
+    default: null,
+    good: [...option.good, null],
+    bad: option.bad.filter(([value]) => value !== null),
+  };
 }
 
 function choice(path: string, standard: string, ...others: readonly string[]): OptionCase {
@@ -99,6 +104,30 @@ const cases: readonly OptionCase[] = [
       [[1], 'origins.0'],
     ],
   },
+  {
+    path: 'trustProxy',
+    default: false,
+    good: [true, 0, 32, [], ['10.0.0.1', '10.0.0.0/8', '0.0.0.0/0', '::1', '2001:db8::/32', '::/0']],
+    bad: [
+      [-1],
+      [33],
+      [1.5],
+      [Number.NaN],
+      ['10.0.0.0/8'],
+      [null],
+      [{}],
+      [['localhost'], 'trustProxy.0'],
+      [['10.0.0.1', '10.0.0.0/33'], 'trustProxy.1'],
+      [['10.0.0.0/-1'], 'trustProxy.0'],
+      [['10.0.0.0/'], 'trustProxy.0'],
+      [['10.0.0.0/8/8'], 'trustProxy.0'],
+      [['10.0.0/8'], 'trustProxy.0'],
+      [['::/129'], 'trustProxy.0'],
+      [['fe80::1%eth0'], 'trustProxy.0'],
+      [[''], 'trustProxy.0'],
+      [[1], 'trustProxy.0'],
+    ],
+  },
   choice('replies', 'errors', 'off', 'all'),
   {
     path: 'handlers',
@@ -156,8 +185,12 @@ const cases: readonly OptionCase[] = [
   number('limits.channelNameBytes', 255, 1, 4_096),
   number('limits.malformedMessages', 16, 1, 1_000_000),
   number('limits.pendingMessages', 1_024, 1, 1_000_000),
-  orNull(number('limits.messagesPerSecond', 0, 1, 1_000_000)),
-  orNull(number('limits.bytesPerSecond', 0, 1, 1_073_741_824)),
+  nullable(number('limits.messagesPerSecond', 0, 1, 1_000_000)),
+  nullable(number('limits.bytesPerSecond', 0, 1, 1_073_741_824)),
+  nullable(number('limits.connections', 1, 1, 10_000_000)),
+  nullable(number('limits.connectionsPerAddress', 1, 1, 10_000_000)),
+  number('limits.handshakeMs', 10_000, 10, 600_000),
+  number('limits.pendingHandshakes', 1_024, 1, 1_000_000),
   { ...number('ring.bytes', 4_194_304, 65_536, 1_073_741_824), good: [65_536, 131_072, 1_073_741_824] },
   { path: 'ring.bytes', default: 4_194_304, good: [], bad: [[65_537], [100_000], [1_073_741_823]] },
   number('ring.spillBytes', 67_108_864, 1_048_576, 1_073_741_824),

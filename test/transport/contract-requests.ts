@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CreateTransport } from '#dist/worker/transport/transport.js';
+import type { CreateTransport, Exchange, TransportRequest } from '#dist/worker/transport/transport.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { acceptOf, handshakeText, openRaw, request, requestText, sampleKey } from '../support/raw-socket.ts';
 import { pause, until } from '../support/waiting.ts';
@@ -210,6 +210,85 @@ export function describeRequests(create: CreateTransport, limits: TransportLimit
         assert.equal(fixture.peers[0]?.opens, 0);
         assert.equal(fixture.peers[0]?.closes.length, 0);
         assert.equal(fixture.abandoned, 1);
+      });
+    });
+
+    test('whoever decides later is told once when the client leaves, and not once it has decided', async () => {
+      const gone: string[] = [];
+      const waiting = new Map<string, () => void>();
+      const hooks = {
+        upgrade: (request: TransportRequest, peer: Peer, exchange: Exchange) =>
+          new Promise<ReturnType<typeof accept>>((resolve) => {
+            exchange.onGone = () => {
+              gone.push(request.query);
+              throw new Error('on purpose');
+            };
+            waiting.set(request.query, () => resolve(accept(peer)));
+          }),
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const [leaving, staying] = [await openRaw(fixture.port), await openRaw(fixture.port)];
+        leaving.write(handshakeText({ target: '/ws?leaving' }));
+        staying.write(handshakeText({ target: '/ws?staying' }));
+        await until(() => waiting.size === 2, 'both upgrades');
+        waiting.get('staying')?.();
+        assert.equal((await staying.reply()).status, 101);
+        leaving.destroy();
+        staying.destroy();
+        await until(() => gone.length === 1 && fixture.abandoned === 1, 'the client to be gone');
+        await until(() => fixture.peers.some((peer) => peer.closes.length === 1), 'the other one to be closed');
+        assert.deepEqual(gone, ['leaving']);
+        assert.deepEqual(fixture.errors.map(String), ['Error: on purpose']);
+      });
+    });
+
+    test('what becomes of the request while it is decided does not change the answer', async () => {
+      const hooks = {
+        upgrade: async (request: TransportRequest, peer: Peer) => {
+          await pause(5);
+          (request.headers as Map<string, string>).clear();
+          return accept(peer);
+        },
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        assert.equal((await raw.handshake()).headers.get('sec-websocket-accept'), acceptOf(sampleKey));
+      });
+    });
+
+    test('500 upgrades that are decided later, 50 at a time, are all opened, and each can be talked to', async () => {
+      const hooks = {
+        upgrade: async (_request: unknown, peer: Peer) => {
+          await pause(1);
+          return accept(peer);
+        },
+        open: (peer: Peer) => void peer.open.send(Buffer.from('welcome'), false, false),
+        message: (peer: Peer, payload: Uint8Array) => void peer.open.send(payload, false, false),
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        for (let round = 0; round < 10; round++) {
+          await Promise.all(
+            Array.from({ length: 50 }, async (_, at) => {
+              const raw = await openRaw(fixture.port);
+              assert.equal((await raw.handshake()).status, 101);
+              assert.equal((await raw.nextFrame()).payload.toString(), 'welcome');
+              raw.sendText(`message ${at}`);
+              assert.equal((await raw.nextFrame()).payload.toString(), `message ${at}`);
+              raw.destroy();
+            }),
+          );
+        }
+        await until(() => fixture.peers.every((peer) => peer.closes.length === 1), 'all to be closed');
+        assert.equal(fixture.peers.length, 500);
+        assert.equal(fixture.abandoned, 0);
+      });
+    });
+
+    test('cookies of several lines are joined as cookies are', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        await fixture.connect({ headers: { Cookie: ['a=1', 'b=2'] } });
+        assert.equal(fixture.requests[0]?.headers.get('cookie'), 'a=1; b=2');
+        assert.equal(fixture.requests[0]?.proxiedAddress, '');
       });
     });
 

@@ -3,6 +3,7 @@ import { findDuplicate } from '#dist/main/acceptor.js';
 import type {
   CloseCause,
   CreateTransport,
+  Exchange,
   HttpAnswer,
   Socket,
   Transport,
@@ -61,7 +62,11 @@ export class Peer {
 
 /** What a test wants to happen inside the events; the default upgrade accepts. */
 export interface Hooks {
-  upgrade?(request: TransportRequest, peer: Peer): UpgradeDecision<Peer> | Promise<UpgradeDecision<Peer>>;
+  upgrade?(
+    request: TransportRequest,
+    peer: Peer,
+    exchange: Exchange,
+  ): UpgradeDecision<Peer> | Promise<UpgradeDecision<Peer>>;
   request?(request: TransportRequest): HttpAnswer;
   open?(peer: Peer): void;
   message?(peer: Peer, payload: Uint8Array, binary: boolean): void;
@@ -160,12 +165,12 @@ export class TransportFixture {
   #events(): TransportEvents<Peer> {
     const { hooks } = this;
     return {
-      upgrade: (request) => {
+      upgrade: (request, exchange) => {
         this.events += 1;
         this.requests.push(request);
         const peer = new Peer(request.query);
         this.peers.push(peer);
-        return hooks.upgrade === undefined ? accept(peer) : hooks.upgrade(request, peer);
+        return hooks.upgrade === undefined ? accept(peer) : hooks.upgrade(request, peer, exchange);
       },
       request: (request) => {
         this.events += 1;
