@@ -28,7 +28,15 @@ function requestWith(headers: Headers = {}, rest: Partial<TransportRequest> = {}
   };
   const all = new Map<string, string>();
   for (const [name, value] of Object.entries({ ...good, ...headers })) if (value !== undefined) all.set(name, value);
-  return { method: 'GET', path: '/ws', query: '', headers: all, remoteAddress: '127.0.0.1', clientCertificate: null, ...rest };
+  return {
+    method: 'GET',
+    path: '/ws',
+    query: '',
+    headers: all,
+    remoteAddress: '127.0.0.1',
+    clientCertificate: null,
+    ...rest,
+  };
 }
 
 /** Status and error code of the answer; 101 if there is nothing to complain about. */
