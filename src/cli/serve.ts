@@ -7,6 +7,7 @@ import { demoPage } from './demo-page.ts';
 import { usageErrorOf } from './failure.ts';
 import { packageVersion } from './package-version.ts';
 import { stopSignal } from './stop-signal.ts';
+import { isTls, reloadOnHangUp, tlsFlags, tlsHelp, tlsOptions } from './tls-flags.ts';
 
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'];
 const defaultHost = '127.0.0.1';
@@ -27,7 +28,7 @@ Options:
       --no-page          no demo page at /
       --grace-ms <n>     time for clients to leave after the first signal (default 1000)
       --metrics          Prometheus metrics at ${metricsPath}, for whoever reaches the port
-      --log-level <l>    ${logLevels.join(', ')} (default info); logs are JSON lines on stderr
+${tlsHelp}      --log-level <l>    ${logLevels.join(', ')} (default info); logs are JSON lines on stderr
   -h, --help             this text
 `;
 
@@ -40,6 +41,7 @@ const options = {
   'no-page': { type: 'boolean', default: false },
   'grace-ms': { type: 'string', default: '1000' },
   metrics: { type: 'boolean', default: false },
+  ...tlsFlags,
   'log-level': { type: 'string', default: 'info' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -67,7 +69,7 @@ function createLogger(level: string): EngineLogger {
   return pino({ level }, pino.destination({ fd: 2, sync: true }));
 }
 
-function engineOptions(values: ServeValues): EngineOptions {
+function engineOptions(values: ServeValues, logger: EngineLogger): EngineOptions {
   const { host, path, handlers } = values;
   const shards = values.shards === undefined ? {} : { shards: whole('shards', values.shards) };
   return {
@@ -80,7 +82,8 @@ function engineOptions(values: ServeValues): EngineOptions {
       handlers === undefined ? new URL('./demo.handlers.js', import.meta.url) : pathToFileURL(resolve(handlers)),
     pages: values['no-page'] ? {} : { '/': { body: demoPage({ path }) } },
     metrics: values.metrics ? { path: metricsPath } : false,
-    logger: createLogger(values['log-level']),
+    ...(isTls(values) ? { tls: tlsOptions(values) } : {}),
+    logger,
   };
 }
 
@@ -92,15 +95,17 @@ function urlHost(host: string): string {
 }
 
 function greeting(engine: Engine, values: ServeValues): string {
+  const s = isTls(values) ? 's' : '';
   const authority = `${urlHost(values.host)}:${engine.port}`;
   const lines = [
     `shardwire ${packageVersion()} with ${engine.shards} ${engine.shards === 1 ? 'shard' : 'shards'}`,
-    `  WebSocket  ws://${authority}${values.path}`,
-    `  health     http://${authority}/healthz and /readyz`,
+    `  WebSocket  ws${s}://${authority}${values.path}`,
+    `  health     http${s}://${authority}/healthz and /readyz`,
   ];
-  if (!values['no-page']) lines.splice(1, 0, `  demo page  http://${authority}/`);
-  if (values.metrics) lines.push(`  metrics    http://${authority}${metricsPath}`);
+  if (!values['no-page']) lines.splice(1, 0, `  demo page  http${s}://${authority}/`);
+  if (values.metrics) lines.push(`  metrics    http${s}://${authority}${metricsPath}`);
   lines.push(`Press Ctrl+C to stop, or send SIGTERM to process ${process.pid}.`);
+  if (isTls(values)) lines.push('SIGHUP reads the certificate again.');
   return `${lines.join('\n')}\n`;
 }
 
@@ -120,11 +125,13 @@ export async function serve(args: readonly string[]): Promise<void> {
     process.stdout.write(help);
     return;
   }
-  const settings = engineOptions(values);
+  const logger = createLogger(values['log-level']);
+  const settings = engineOptions(values, logger);
   // From here on, so that a signal during the start ends in good order too.
   const stop = stopSignal();
   const engine = await startEngine(settings);
   const lost = allShardsLost(engine);
+  if (isTls(values)) reloadOnHangUp(engine, values, logger);
   process.stdout.write(greeting(engine, values));
   const reason = await Promise.race([stop, lost]);
   await engine.close();

@@ -1,4 +1,4 @@
-import { EngineError } from '../shared/errors/index.ts';
+import { EngineError, errorCode } from '../shared/errors/index.ts';
 import type { TlsMaterial } from '../shared/tls.ts';
 import type { EngineLogger, TlsOptions } from './engine-options.ts';
 import { compileTls } from './options.ts';
@@ -50,13 +50,26 @@ export class TlsKeeper {
     }
     const loaded = await loadTls(source);
     const isSame = loaded.material.fingerprint === this.material.fingerprint;
-    if (!isSame) await apply(loaded.material);
+    if (isSame) {
+      this.#source = source;
+      return 'unchanged';
+    }
+    try {
+      await apply(loaded.material);
+    } catch (error) {
+      // The shard takes it once it goes on.
+      if (errorCode(error) === 'ERR_SHARD_STALLED') this.#take(source, loaded);
+      throw error;
+    }
+    this.#take(source, loaded);
+    return 'reloaded';
+  }
+
+  #take(source: TlsSource, loaded: LoadedTls): void {
     this.#source = source;
-    if (isSame) return 'unchanged';
     this.#loaded = loaded;
     this.#logger.info({ validTo: loaded.validTo }, 'new connections get a new certificate');
     this.#warn();
-    return 'reloaded';
   }
 
   #warn(): void {

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import { type PerMessageDeflateOptions, WebSocket } from 'ws';
 import { Signal, within } from './waiting.ts';
 
@@ -24,6 +25,8 @@ export interface ConnectOptions {
   readonly localAddress?: string;
   /** What to offer of permessage-deflate; nothing by default. */
   readonly deflate?: PerMessageDeflateOptions;
+  /** Connect with TLS, and with these settings of it. */
+  readonly tls?: ConnectionOptions;
 }
 
 export interface CloseEvent {
@@ -165,10 +168,11 @@ export class Client {
 
 /** Connects to an engine on this machine, or to a URL. Rejects with the server's status if it refuses. */
 export function connect(to: { readonly port: number } | string, options: ConnectOptions = {}): Promise<Client> {
-  const { protocols = [], headers = {}, query, path = '/ws', deflate = false, localAddress } = options;
-  const base = typeof to === 'string' ? to : `ws://127.0.0.1:${to.port}${path}`;
+  const { protocols = [], headers = {}, query, path = '/ws', deflate = false, localAddress, tls } = options;
+  const base = typeof to === 'string' ? to : `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${to.port}${path}`;
   const url = query === undefined ? base : `${base}?${query}`;
   const socket = new WebSocket(url, [...protocols], {
+    ...tls,
     headers: { ...headers },
     perMessageDeflate: deflate,
     ...(localAddress === undefined ? {} : { localAddress }),

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { closeOf, closePayload, type FrameToSend, frameBytes, opcode, type RawFrame, takeFrame } from './raw-frames.ts';
 import { Signal } from './waiting.ts';
 
@@ -34,6 +35,13 @@ export interface RawSocketOptions {
 export const sampleKey = 'dGhlIHNhbXBsZSBub25jZQ==';
 
 const openSockets = new Set<Socket>();
+
+let tlsOptions: ConnectionOptions | null = null;
+
+/** From here on every raw socket of this process does a handshake of TLS first. */
+export function secureRawSockets(options: ConnectionOptions): void {
+  tlsOptions = options;
+}
 
 /** Ends whatever sockets a test has left open. */
 export function destroyRawSockets(): void {
@@ -85,9 +93,12 @@ export class RawSocket {
   #framing = false;
   #nextFrame = 0;
   readonly #signal = new Signal();
+  readonly #tcp: Socket;
 
-  constructor(socket: Socket) {
+  /** `tcp`: what is below, where `socket` speaks TLS. */
+  constructor(socket: Socket, tcp: Socket = socket) {
     this.socket = socket;
+    this.#tcp = tcp;
     openSockets.add(socket);
     socket.on('data', (bytes: Buffer) => {
       this.unread = this.unread.length === 0 ? bytes : Buffer.concat([this.unread, bytes]);
@@ -197,7 +208,7 @@ export class RawSocket {
 
   /** Ends with a TCP reset instead of a FIN. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    this.#tcp.resetAndDestroy();
   }
 
   #takeFrames(): void {
@@ -252,10 +263,11 @@ export function openRaw(port: number, options: RawSocketOptions = {}): Promise<R
       allowHalfOpen,
       ...(localAddress === undefined ? {} : { localAddress }),
     });
-    const raw = new RawSocket(socket);
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.removeListener('error', reject);
+    const isTls = tlsOptions !== null;
+    const raw = isTls ? new RawSocket(connectTls({ ...tlsOptions, socket }), socket) : new RawSocket(socket);
+    raw.socket.once('error', reject);
+    raw.socket.once(isTls ? 'secureConnect' : 'connect', () => {
+      raw.socket.removeListener('error', reject);
       resolve(raw);
     });
   });

@@ -17,6 +17,7 @@ function found(trustProxy: boolean | number | readonly string[], { peer, proxied
     headers: new Map(Object.entries(headers)),
     remoteAddress: peer ?? '10.0.0.1',
     proxiedAddress: proxied ?? '',
+    clientCertificate: null,
   });
 }
 

@@ -104,13 +104,7 @@ export class UwsApps {
     const app = (tls === null ? App() : createSslApp(tls)) as AdoptingApp;
     const asksForCertificates = tls !== null && tls.ca !== null;
     const generation: Generation = { app, asksForCertificates, sockets: 0, closed: false };
-    app.filter((_response, change) => {
-      // +1 for a new socket, -1 for one that ends while it speaks HTTP. An upgraded one is not reported again.
-      generation.sockets += change;
-      if (change > 0) return;
-      if (!this.#closed) this.#httpEnded();
-      this.#closeIfEmpty(generation);
-    });
+    app.filter((_response, change) => this.#counted(generation, change));
     this.#route({
       app,
       asksForCertificates,
@@ -120,6 +114,14 @@ export class UwsApps {
       },
     });
     return generation;
+  }
+
+  /** +1 for a new socket, -1 for one that ends while it speaks HTTP. An upgraded one is not reported again. */
+  #counted(generation: Generation, change: number): void {
+    generation.sockets += change;
+    if (change > 0) return;
+    if (!this.#closed) this.#httpEnded();
+    this.#closeIfEmpty(generation);
   }
 
   #closeIfEmpty(generation: Generation): void {
