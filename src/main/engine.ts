@@ -31,6 +31,7 @@ import { ThreadBus } from '../shared/thread-bus.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 import type { EngineLogger, SecurityKeys } from './engine-options.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
+import { HeapGuard } from './heap-guard.ts';
 import { rotated } from './key-rotation.ts';
 import { OffloadPool } from './offload-pool.ts';
 import type { CompiledOptions } from './options.ts';
@@ -115,6 +116,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #offload: OffloadPool<ShardJob>;
   #keys: KeyRing;
   #watchdog: Watchdog | null = null;
+  #heapGuard: HeapGuard | null = null;
   #port = 0;
   #closing: Promise<void> | null = null;
 
@@ -180,6 +182,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#board.engine = 'ready';
       this.#pool.supervise();
       this.#watchdog = this.#createWatchdog();
+      this.#heapGuard = this.#createHeapGuard();
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
       throw error;
@@ -426,7 +429,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#isClosed || (isAnyLeft && !isDeaf)) return;
     this.#pool.end();
     void this.#pool.stopAccepting(stallMs);
-    this.#watchdog?.close();
+    this.#stopWatching();
     // A probe takes the process for dead or not ready, and whoever watches it starts another one.
     this.#board.engine = 'closed';
     this.#fault('ERR_SHARD_FAILED', isDeaf ? 'the shard that accepts connections is lost' : 'no shard is left', cause);
@@ -454,6 +457,27 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
   }
 
+  #createHeapGuard(): HeapGuard | null {
+    const { maxShardHeapBytes: limitBytes, shards } = this.#config;
+    if (limitBytes === null) return null;
+    return new HeapGuard({
+      shards,
+      limitBytes,
+      counters: this.#counters,
+      tooLarge: async (shard, heapUsedBytes) => {
+        this.#logger.warn({ shard, heapUsedBytes, limitBytes }, 'the heap of a shard is too large: it is restarted');
+        await this.restartShard(shard).catch((error: unknown) => {
+          this.#logger.error({ shard, err: error }, 'a shard with too large a heap could not be restarted');
+        });
+      },
+    });
+  }
+
+  #stopWatching(): void {
+    this.#watchdog?.close();
+    this.#heapGuard?.close();
+  }
+
   async #tellStall(shard: number, blockedMs: number): Promise<void> {
     const stack = await readStack(this.#pool.threadId(shard));
     this.#logger.error({ shard, blockedMs, stack }, 'the loop of a shard is blocked');
@@ -471,7 +495,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #drain(graceMs: number): Promise<void> {
     this.#board.engine = 'draining';
     this.#pool.end();
-    this.#watchdog?.close();
+    this.#stopWatching();
     const deadline = performance.now() + graceMs;
     const inTime = (await this.#pool.stopAccepting(graceMs + stallMs)) && (await this.#drainShards(deadline));
     // What shards said last, such as disconnects, is still in their rings.

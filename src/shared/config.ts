@@ -66,6 +66,8 @@ export interface EngineConfig {
   readonly restart: RestartConfig | null;
   /** Null: nobody looks whether shards are blocked. */
   readonly watchdog: { readonly stalledMs: number } | null;
+  /** A shard with a larger heap is restarted; null: none is. */
+  readonly maxShardHeapBytes: number | null;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

@@ -68,6 +68,8 @@ export const counterNames = [
   'ringSpilledBytes',
   /** Written by main: threads that were started in place of one of this shard that had ended. */
   'restarts',
+  /** Gauge: bytes of this shard's JavaScript heap, a second ago at most. */
+  'heapUsedBytes',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];
@@ -107,7 +109,8 @@ export class Counters {
 
   /** The thread is gone. Called by main, for a while the only one who writes here: what its thread did not settle. */
   settleAfterEnd(): void {
-    for (const gauge of [counter.channels, counter.rooms, counter.ringSpilledBytes]) this.set(gauge, 0);
+    const gauges = [counter.channels, counter.rooms, counter.ringSpilledBytes, counter.heapUsedBytes];
+    for (const gauge of gauges) this.set(gauge, 0);
     this.set(counter.connectionsClosed, this.get(counter.connectionsOpened));
   }
 

@@ -9,7 +9,6 @@ import type { KeyRing } from '../shared/key-ring.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
-import { Ticks, tickMs } from '../shared/ticks.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
@@ -26,6 +25,7 @@ import { Sealer } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import { ShardLog } from './shard-log.ts';
 import type { CreateTransport, Transport } from './transport/transport.ts';
+import { showVitals } from './vitals.ts';
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
 const oversizeBytes = 1_048_576;
@@ -177,12 +177,7 @@ export class Shard {
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
     this.#bus.attend(mainThread);
-    const { watchdog } = config;
-    // A thread whose loop turns shows it. The timer alone does not keep the thread.
-    if (watchdog !== null) {
-      const ticks = new Ticks(memory);
-      setInterval(() => ticks.beat(shard), tickMs(watchdog.stalledMs)).unref();
-    }
+    showVitals({ shard, memory, counters: this.#counters, watchdog: config.watchdog });
   }
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
