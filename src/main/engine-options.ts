@@ -118,5 +118,6 @@ export interface EngineOptions {
   readonly startTimeoutMs?: number;
   readonly restart?: false | RestartOptions;
   readonly watchdog?: false | { readonly stalledMs?: number };
+  readonly maxShardHeapBytes?: number;
   readonly logger?: EngineLogger;
 }

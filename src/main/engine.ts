@@ -35,6 +35,7 @@ import { Vitals } from '../shared/vitals.ts';
 import { VitalsReporter } from '../shared/vitals-reporter.ts';
 import type { EngineLogger, SecurityKeys, TlsOptions } from './engine-options.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
+import { HeapGuard } from './heap-guard.ts';
 import { rotated } from './key-rotation.ts';
 import type { Metrics } from './metrics.ts';
 import { OffloadPool } from './offload-pool.ts';
@@ -127,6 +128,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #metrics: Promise<Metrics> | null = null;
   #keys: KeyRing;
   #watchdog: Watchdog | null = null;
+  #heapGuard: HeapGuard | null = null;
   #port = 0;
   #closing: Promise<void> | null = null;
 
@@ -206,6 +208,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#pool.supervise();
       this.#watchdog = this.#createWatchdog();
       this.#vitals.state = 'ready';
+      this.#heapGuard = this.#createHeapGuard();
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
       throw error;
@@ -490,7 +493,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#isClosed || (isAnyLeft && !isDeaf)) return;
     this.#pool.end();
     void this.#pool.stopAccepting(stallMs);
-    this.#watchdog?.close();
+    this.#stopWatching();
     // A probe takes the process for dead or not ready, and whoever watches it starts another one.
     this.#board.engine = 'closed';
     this.#fault('ERR_SHARD_FAILED', isDeaf ? 'the shard that accepts connections is lost' : 'no shard is left', cause);
@@ -518,6 +521,27 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
   }
 
+  #createHeapGuard(): HeapGuard | null {
+    const { maxShardHeapBytes: limitBytes, shards } = this.#config;
+    if (limitBytes === null) return null;
+    return new HeapGuard({
+      shards,
+      limitBytes,
+      memory: this.#memory,
+      tooLarge: async (shard, heapUsedBytes) => {
+        this.#logger.warn({ shard, heapUsedBytes, limitBytes }, 'the heap of a shard is too large: it is restarted');
+        await this.restartShard(shard).catch((error: unknown) => {
+          this.#logger.error({ shard, err: error }, 'a shard with too large a heap could not be restarted');
+        });
+      },
+    });
+  }
+
+  #stopWatching(): void {
+    this.#watchdog?.close();
+    this.#heapGuard?.close();
+  }
+
   async #tellStall(shard: number, blockedMs: number): Promise<void> {
     const stack = await readStack(this.#pool.threadId(shard));
     this.#logger.error({ shard, blockedMs, stack }, 'the loop of a shard is blocked');
@@ -535,7 +559,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #drain(graceMs: number): Promise<void> {
     this.#board.engine = 'draining';
     this.#pool.end();
-    this.#watchdog?.close();
+    this.#stopWatching();
     this.#vitals.state = 'ending';
     const deadline = performance.now() + graceMs;
     const inTime = (await this.#pool.stopAccepting(graceMs + stallMs)) && (await this.#drainShards(deadline));

@@ -207,6 +207,7 @@ const optionSchema = z.strictObject({
     ])
     .prefault({}),
   watchdog: z.union([z.literal(false), z.strictObject({ stalledMs: whole(50, 600_000).default(5_000) })]).prefault({}),
+  maxShardHeapBytes: whole(16_777_216, 1_099_511_627_776).optional(),
   logger: loggerShape.optional(),
 });
 
@@ -306,6 +307,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     restart: restart === false ? null : restart,
     watchdog: watchdog === false ? null : watchdog,
     logsConnections: logger !== undefined && wantsDebug(logger),
+    maxShardHeapBytes: rest.maxShardHeapBytes ?? null,
   };
   return {
     config: deepFreeze(config),

@@ -170,7 +170,13 @@ export class ShardPool {
     }
     this.#checkRunning();
     this.#supervisor.takeOver(shard);
-    await this.#replace(shard);
+    try {
+      await this.#replace(shard);
+    } catch (error) {
+      // If the engine is ending, that is why.
+      this.#checkRunning();
+      throw error;
+    }
     this.#options.restarted(shard);
   }
 

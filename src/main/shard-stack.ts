@@ -11,16 +11,21 @@ interface WorkerAttached {
 }
 interface CallFrame {
   readonly functionName: string;
-  readonly url: string;
-  readonly location: { readonly lineNumber: number; readonly columnNumber: number };
+  readonly location: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber: number };
 }
 interface Told {
   readonly method?: string;
-  readonly params?: { readonly callFrames?: readonly CallFrame[] };
+  readonly params?: {
+    readonly callFrames?: readonly CallFrame[];
+    readonly scriptId?: string;
+    readonly url?: string;
+  };
 }
 
-function stackOf(frames: readonly CallFrame[]): string {
-  const lines = frames.slice(0, mostFrames).map(({ functionName, url, location }) => {
+/** `urls` by script: the frames themselves have none. */
+function stackOf(frames: readonly CallFrame[], urls: ReadonlyMap<string, string>): string {
+  const lines = frames.slice(0, mostFrames).map(({ functionName, location }) => {
+    const url = urls.get(location.scriptId) ?? '<anonymous>';
     const place = `${url}:${location.lineNumber + 1}:${location.columnNumber + 1}`;
     return functionName === '' ? `    at ${place}` : `    at ${functionName} (${place})`;
   });
@@ -56,6 +61,7 @@ export async function readStack(threadId: number): Promise<string | undefined> {
   const session = opened as unknown as ThreadSession;
   const title = `[worker ${threadId}]`;
   let target: string | undefined;
+  const urls = new Map<string, string>();
   let nextId = 0;
   const tell = (method: string): void => {
     nextId += 1;
@@ -72,9 +78,11 @@ export async function readStack(threadId: number): Promise<string | undefined> {
       tell('Debugger.pause');
     });
     session.on('NodeWorker.receivedMessageFromWorker', ({ params }: WorkerMessage) => {
-      const told = JSON.parse(params.message) as Told;
-      if (params.sessionId === target && told.method === 'Debugger.paused')
-        resolve(stackOf(told.params?.callFrames ?? []));
+      if (params.sessionId !== target) return;
+      const { method, params: what = {} } = JSON.parse(params.message) as Told;
+      // Enabling the debugger tells of all scripts that are loaded, before anything else.
+      if (method === 'Debugger.scriptParsed') urls.set(what.scriptId ?? '', what.url ?? '');
+      else if (method === 'Debugger.paused') resolve(stackOf(what.callFrames ?? [], urls));
     });
     session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
   });

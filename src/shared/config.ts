@@ -86,6 +86,8 @@ export interface EngineConfig {
   readonly metrics: { readonly path: string } | false;
   /** Whether the logger wants to hear of every connection. Decided once, so that it costs nothing where it does not. */
   readonly logsConnections: boolean;
+  /** A shard with a larger heap is restarted; null: none is. */
+  readonly maxShardHeapBytes: number | null;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

@@ -123,7 +123,8 @@ export class Counters {
 
   /** The thread is gone. Called by main, for a while the only one who writes here: what its thread did not settle. */
   settleAfterEnd(): void {
-    for (const gauge of [counter.channels, counter.rooms, counter.ringSpilledBytes]) this.set(gauge, 0);
+    const gauges = [counter.channels, counter.rooms, counter.ringSpilledBytes];
+    for (const gauge of gauges) this.set(gauge, 0);
     this.set(counter.connectionsClosed, this.get(counter.connectionsOpened));
   }
 

@@ -21,3 +21,9 @@ export class Ticks {
 export function tickMs(stalledMs: number): number {
   return Math.min(1_000, Math.max(10, Math.floor(stalledMs / 5)));
 }
+
+/** Lets a shard beat for as long as it lives. Keeps no thread alive. */
+export function showTicks(memory: EngineMemory, shard: number, stalledMs: number): void {
+  const ticks = new Ticks(memory);
+  setInterval(() => ticks.beat(shard), tickMs(stalledMs)).unref();
+}

@@ -101,6 +101,11 @@ export class Vitals {
     this.#block[place.reportedAt] = now;
   }
 
+  /** As the thread reported it last. */
+  get heapUsedBytes(): number {
+    return this.#get(place.heapUsed);
+  }
+
   /** A connection has ended with this code, whoever closed it. */
   countClose(code: number): void {
     this.#add(closesPlace + closePlace(code));

@@ -10,7 +10,7 @@ import type { KeyRing } from '../shared/key-ring.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
-import { Ticks, tickMs } from '../shared/ticks.ts';
+import { showTicks } from '../shared/ticks.ts';
 import type { TlsMaterial } from '../shared/tls.ts';
 import { Vitals } from '../shared/vitals.ts';
 import { VitalsReporter } from '../shared/vitals-reporter.ts';
@@ -208,12 +208,7 @@ export class Shard {
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
     this.#bus.attend(mainThread);
-    const { watchdog } = config;
-    // A thread whose loop turns shows it. The timer alone does not keep the thread.
-    if (watchdog !== null) {
-      const ticks = new Ticks(memory);
-      setInterval(() => ticks.beat(shard), tickMs(watchdog.stalledMs)).unref();
-    }
+    if (config.watchdog !== null) showTicks(memory, shard, config.watchdog.stalledMs);
   }
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */

@@ -119,6 +119,26 @@ test('a second signal ends it at once, with 128 plus its number', limits, async 
   }
 });
 
+test('--grace-ms is the time that a client with unread data has after SIGTERM', limits, async (t) => {
+  const { command, authority } = await serve(
+    t,
+    ...['--shards', '1', '--grace-ms', '20000', '--handlers', fixture('filling')],
+  );
+  const client = await JsonClient.open(t, `ws://${authority}/ws`);
+  client.socket.pause();
+  client.send({ type: 'fill' });
+  await sleep(500);
+  command.signal('SIGTERM');
+  // Longer than the default.
+  await sleep(1_500);
+  client.socket.resume();
+  assert.equal(await client.closed, 1001);
+  assert.deepEqual(await command.ended, { code: 0, signal: null });
+  const wrong = await runCommand(t, 'serve', '--grace-ms', '700000');
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /ERR_OPTION_INVALID: option "closeGraceMs" is 700000/);
+});
+
 test('it ends with status 1 once every shard is lost, and was replaced often enough', limits, async (t) => {
   const { command, authority } = await serve(t, '--shards', '1', '--handlers', fixture('failing'));
   let isOver = false;

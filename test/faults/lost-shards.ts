@@ -1,8 +1,19 @@
 import type { Engine, EngineEvents } from '#dist/main/index.js';
-import type { Client } from '../support/client.ts';
+import { shardOf } from '../engine/shard-pairs.ts';
+import { type Client, connect } from '../support/client.ts';
 import { within } from '../support/waiting.ts';
 
 export const handlers: URL = new URL('./fixtures/faulty.handlers.js', import.meta.url);
+
+/** A client on a given shard. */
+export async function clientOn(engine: Engine, shard: number): Promise<Client> {
+  for (let tries = 0; tries < 500; tries++) {
+    const client = await connect(engine);
+    if (shardOf(await client.sync()) === shard) return client;
+    client.terminate();
+  }
+  throw new Error(`no connection came to shard ${shard}`);
+}
 
 /** The next event of that name; ask before what causes it. */
 export function coming<K extends keyof EngineEvents>(engine: Engine, name: K): Promise<EngineEvents[K]> {

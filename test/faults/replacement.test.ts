@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Engine } from '#dist/main/index.js';
 import { clientPerShard, clientsApart, shardOf } from '../engine/shard-pairs.ts';
 import { type Client, connect } from '../support/client.ts';
 import { socketDescriptors, withEngine } from '../support/leaks.ts';
 import { until, within } from '../support/waiting.ts';
-import { coming, failShard, handlers } from './lost-shards.ts';
-
-/** A client on a given shard. */
-async function clientOn(engine: Engine, shard: number): Promise<Client> {
-  for (let tries = 0; tries < 500; tries++) {
-    const client = await connect(engine);
-    if (shardOf(await client.sync()) === shard) return client;
-    client.terminate();
-  }
-  throw new Error(`no connection came to shard ${shard}`);
-}
+import { clientOn, coming, failShard, handlers } from './lost-shards.ts';
 
 function numbersOf(client: Client, publisher: string): unknown[] {
   return client.all

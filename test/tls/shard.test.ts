@@ -51,6 +51,7 @@ describe('a certificate that passes every check and that the socket library refu
       close: nothing,
       abandoned: nothing,
       discarded: nothing,
+      alive: nothing,
       error: nothing,
     };
     const transport = new UwsTransport<null>(
