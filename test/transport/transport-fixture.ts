@@ -60,7 +60,7 @@ export class Peer {
 /** What a test wants to happen inside the events; the default upgrade accepts. */
 export interface Hooks {
   upgrade?(request: TransportRequest, peer: Peer): UpgradeDecision<Peer> | Promise<UpgradeDecision<Peer>>;
-  request?(request: TransportRequest): HttpAnswer;
+  request?(request: TransportRequest): HttpAnswer | Promise<HttpAnswer>;
   open?(peer: Peer): void;
   message?(peer: Peer, payload: Uint8Array, binary: boolean): void;
   dropped?(peer: Peer): void;
