@@ -26,13 +26,10 @@ function mark(): string {
 function assertClean(log: CapturedLog, keys: readonly Uint8Array[] = []): void {
   const text = log.text();
   assert.ok(used.length > 0);
+  // Parsers quote no more than the beginning of what they read.
+  const quoted = log.lines().find((line) => JSON.stringify(line).includes('marked-'));
+  assert.equal(quoted, undefined);
   for (const one of used) {
-    assert.ok(
-      !text.includes(one),
-      `${one} was logged: ${log.lines().find((line) => JSON.stringify(line).includes(one))?.msg}`,
-    );
-    // Parsers quote the beginning of what they read.
-    assert.ok(!text.includes(one.slice(0, 12)), `the beginning of ${one} was logged`);
     assert.ok(!text.includes(Buffer.from(one).toString('base64').slice(0, 12)));
     assert.ok(!text.includes(Buffer.from(one).toString('hex')));
   }
