@@ -216,6 +216,12 @@ const cases: readonly OptionCase[] = [
       [{ '/x': { body: '', contentType: 1 } }, 'pages./x.contentType'],
     ],
   },
+  {
+    path: 'metrics',
+    default: false,
+    good: [false, {}],
+    bad: [[true], [null], ['/metrics'], [{ path: '' }, 'metrics.path']],
+  },
   number('closeGraceMs', 1_000, 0, 600_000),
   {
     path: 'logger',
@@ -290,6 +296,7 @@ describe('options', () => {
     const { config, logger: used } = compileOptions(written);
     used.warn({ shard: 1 }, 'heard');
     assert.deepEqual(lines, [[{ shard: 1 }, 'heard']]);
+    assert.doesNotThrow(() => used.error('nobody hears it'));
     assert.deepEqual(
       [config.shards, config.host, config.port, config.path, config.placement.by],
       [3, '::1', 0, '/chat', 'address'],
@@ -367,6 +374,19 @@ describe('options', () => {
       allowed: 'at least 4194304',
     });
     assert.doesNotThrow(() => compileOptions({ maxMessageBytes: 1_048_576, ring: { spillBytes: 4_194_304 } }));
+  });
+
+  test('the path of metrics has its default, and is not one that something else is at', () => {
+    assert.deepEqual(compileOptions({ metrics: {} }).config.metrics, { path: '/metrics' });
+    for (const options of [
+      { metrics: { path: '/healthz' } },
+      { metrics: { path: '/up' }, health: { ready: '/up' } },
+      { metrics: {}, pages: { '/metrics': { body: '' } } },
+    ]) {
+      const given = { path: '/metrics', ...options.metrics }.path;
+      assert.throws(() => compileOptions(options), { code: 'ERR_OPTION_INVALID', path: 'metrics.path', given });
+    }
+    assert.doesNotThrow(() => compileOptions({ metrics: { path: '/healthz' }, health: false }));
   });
 
   test('a number is the number of shards', () => {

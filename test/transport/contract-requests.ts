@@ -54,6 +54,43 @@ export function describeRequests(create: CreateTransport, limits: TransportLimit
       });
     });
 
+    test('a request may be answered later; a rejection is answered with 500, and told', async () => {
+      const hooks = {
+        request: async ({ path }: { readonly path: string }) => {
+          await pause(20);
+          if (path === '/fails') throw new Error('no answer');
+          return { status: 200, headers: new Map(), body: 'later' };
+        },
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const reply = await request(fixture.port, requestText('GET', '/later'));
+        assert.deepEqual([reply.status, reply.body], [200, 'later']);
+        assert.equal((await request(fixture.port, requestText('GET', '/fails'))).status, 500);
+        assert.equal(fixture.errors.length, 1);
+        assert.equal(fixture.abandoned, 0);
+      });
+    });
+
+    test('a client that leaves before a late answer is counted as abandoned, and the answer goes nowhere', async () => {
+      let answer: () => void = () => undefined;
+      const hooks = {
+        request: () =>
+          new Promise<{ status: number; headers: Map<string, string>; body: string }>((resolve) => {
+            answer = () => resolve({ status: 200, headers: new Map(), body: 'late' });
+          }),
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const raw = await openRaw(fixture.port);
+        raw.write(requestText('GET', '/late'));
+        await until(() => fixture.requests.length === 1, 'the request');
+        raw.socket.destroy();
+        await until(() => fixture.abandoned === 1, 'the end of the client');
+        answer();
+        await pause(20);
+        assert.deepEqual([fixture.errors.length, fixture.abandoned], [0, 1]);
+      });
+    });
+
     test('an answered connection is closed by the server, and nothing more is read from it', async () => {
       await withTransport(create, {}, async (fixture) => {
         const raw = await openRaw(fixture.port);

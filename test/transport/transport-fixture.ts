@@ -67,7 +67,7 @@ export interface Hooks {
     peer: Peer,
     exchange: Exchange,
   ): UpgradeDecision<Peer> | Promise<UpgradeDecision<Peer>>;
-  request?(request: TransportRequest): HttpAnswer;
+  request?(request: TransportRequest): HttpAnswer | Promise<HttpAnswer>;
   open?(peer: Peer): void;
   message?(peer: Peer, payload: Uint8Array, binary: boolean): void;
   dropped?(peer: Peer): void;
