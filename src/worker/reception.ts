@@ -151,6 +151,13 @@ export class Reception {
     connection.close(closeCode.slowConsumer, 'too slow');
   }
 
+  /** A client has gone. What it sent before that is handled first, also what the pool still has. */
+  leave(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
+    // Handling the one may begin the next, each time with less that waits.
+    while (connection.opening !== null && connection.isOpen) connection.opening.finishNow();
+    this.end(connection, code, reason, cause);
+  }
+
   /** A connection has ended. */
   end(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
     connection.socket = null;

@@ -105,7 +105,7 @@ export class Shard {
         message: (connection, payload) => this.#intake.accept(connection, payload),
         drain: () => undefined,
         dropped: (connection, messages) => this.#reception.dropped(connection, messages),
-        close: (connection, code, reason, cause) => this.#reception.end(connection, code, reason, cause),
+        close: (connection, code, reason, cause) => this.#reception.leave(connection, code, reason, cause),
         abandoned: () => this.#counters.add(counter.handshakesAbandoned, 1),
         // Upgrades are decided at once here.
         discarded: () => undefined,
