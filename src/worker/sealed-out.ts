@@ -94,11 +94,14 @@ export class SealedOut {
     const { socket } = connection;
     if (socket === null) return 'closed';
     if (!this.greet(connection)) return 'closed';
-    const { lane } = connection;
     const { length } = payload.bytes;
-    if (lane !== null && connection.bufferedBytes + length > this.#options.config.maxBackpressureBytes) {
-      this.#options.dropped(connection);
-      return 'dropped';
+    if (connection.lane !== null && this.#isOver(connection, length)) {
+      // It may be the pool that is slow, and not the one who reads.
+      connection.lane.finishNow();
+      if (this.#isOver(connection, length)) {
+        this.#options.dropped(connection);
+        return 'dropped';
+      }
     }
     const level = this.#sealer.deflateLevel(connection.sealing, length);
     const large = this.#isLarge(length, level);
@@ -118,6 +121,10 @@ export class SealedOut {
     connection.isGreeted = true;
     connection.socket?.send(this.#seal(job), true, false);
     return true;
+  }
+
+  #isOver(connection: ShardConnection, bytes: number): boolean {
+    return connection.bufferedBytes + bytes > this.#options.config.maxBackpressureBytes;
   }
 
   #isLarge(bytes: number, deflateLevel: number): boolean {
