@@ -184,8 +184,16 @@ export class ShardConnection implements Connection {
     this.#closing = true;
     const end = (): void => this.socket?.end(code, cutReason(reason));
     // What was sent before goes out before, also if the pool still has it.
-    if (this.lane === null) end();
-    else this.lane.pushEnd(end);
+    const lanes = this.#host.takesKeys ? this.#host.hub.lanesOf(this) : [];
+    if (this.lane !== null) lanes.push(this.lane);
+    let waiting = lanes.length;
+    if (waiting === 0) end();
+    for (const lane of lanes) {
+      lane.pushEnd(() => {
+        waiting -= 1;
+        if (waiting === 0) end();
+      });
+    }
   }
 
   #requireSecurity(): void {
