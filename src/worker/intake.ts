@@ -62,7 +62,8 @@ export class Intake {
     this.#fanOut = options.fanOut;
     this.#router = options.router;
     this.#guard = options.guard;
-    this.#inbox = new Inbox(options.config, (connection, bytes) => this.#receive(connection, bytes));
+    this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
+    this.#inbox = new Inbox(options.config, this.#maxBytes, (connection, bytes) => this.#receive(connection, bytes));
     this.#sealer = options.sealer;
     this.#sealedIn =
       options.sealer === null
@@ -76,7 +77,6 @@ export class Intake {
             log: options.log,
             opened: (connection, bytes, frameBytes) => this.#opened(connection, bytes, frameBytes),
           });
-    this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
   }
 
   /** Runs the `connect` handler, then `after`; messages wait until both are done (checklist H-32). */
