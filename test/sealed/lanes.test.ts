@@ -69,6 +69,7 @@ describe('while the pool has a message', () => {
       client.send({ type: 'large-then-key' });
       assert.equal(await lengthOf(client), largeBytes);
       client.keys = { ...engineKeys, aesKey: keysOf('changed').aesKey };
+      engine.publish('news', { data: 'keyed' });
       assert.equal(textOf((await client.next()).data), '"keyed"');
     }));
 });
