@@ -51,6 +51,11 @@ export class Sealer {
     return connection.sealing !== 'classic' || connection.hasOwnKeys || this.hasKeys;
   }
 
+  /** Whether there is a key to seal and open this connection's frames with. */
+  hasKeyFor(connection: ShardConnection): boolean {
+    return connection.hasOwnKeys || this.hasKeys;
+  }
+
   /** Level at which a payload is deflated before it is sealed; 0: it is not. */
   deflateLevel(sealing: Sealing, payloadBytes: number): number {
     const { compress } = this.#policy;
@@ -69,10 +74,10 @@ export class Sealer {
     return this.#seal(source, connection.sealing, keys, prefix, aad);
   }
 
-  /** The first frame of a session; null: there is no key to seal it with. */
+  /** The first frame of a session; null: it has none. */
   hello(connection: ShardConnection): SealJob | null {
+    if (connection.session === null) return null;
     const keys = this.#keysOf(connection, this.#ring.current);
-    if (connection.session === null || !hasKey(keys)) return null;
     const { prefix, aad } = connection.session.hello(keys.id);
     return this.#seal(nothing, connection.sealing, keys, prefix, aad);
   }
