@@ -29,11 +29,14 @@ export interface OpenPlan {
 export class Sealer {
   readonly #policy: SecurityPolicy;
   readonly #maxMessageBytes: number;
+  /** The key id that the engine began with. Keys that no rotation changes go by it. */
+  readonly #firstId: number;
   #ring: KeyRing;
 
   constructor(policy: SecurityPolicy, ring: KeyRing, maxMessageBytes: number) {
     this.#policy = policy;
     this.#ring = ring;
+    this.#firstId = ring.current.id;
     this.#maxMessageBytes = maxMessageBytes;
   }
 
@@ -92,8 +95,9 @@ export class Sealer {
       return { job: this.#open(connection, frame, this.#ring.current, null), counter: 0, retry };
     }
     const { keyId, counter, body, aad } = connection.session.read(frame);
-    const keys = keyId === this.#ring.current.id ? this.#ring.current : this.#previous;
-    if (keys === null || keys.id !== keyId) {
+    const { current } = this.#ring;
+    const keys = keyId === this.#keysOf(connection, current).id ? current : this.#previous;
+    if (keys === null || this.#keysOf(connection, keys).id !== keyId) {
       throw new EngineError('ERR_SEAL_KEY_UNKNOWN', `no key has the id ${keyId}, or no longer`);
     }
     return { job: this.#open(connection, body, keys, aad), counter, retry: null };
@@ -107,7 +111,11 @@ export class Sealer {
   /** Keys of its own stand in for the engine's (checklist H-93). */
   #keysOf(connection: ShardConnection, keys: KeySet): KeySet {
     if (!connection.hasOwnKeys) return keys;
-    return { id: keys.id, aesKey: connection.aesKey ?? keys.aesKey, hmacKey: connection.hmacKey ?? keys.hmacKey };
+    const aesKey = connection.aesKey ?? keys.aesKey;
+    const hmacKey = connection.hmacKey ?? keys.hmacKey;
+    // None of them is the engine's: a rotation changes nothing for this connection, nor the id that its client knows.
+    const isAllOwn = aesKey === connection.aesKey && hmacKey === connection.hmacKey;
+    return { id: isAllOwn ? this.#firstId : keys.id, aesKey, hmacKey };
   }
 
   #seal(
