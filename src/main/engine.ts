@@ -228,6 +228,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     checkGrace(graceMs);
     this.#keys = rotated(this.#keys, keys, graceMs);
     this.#pool.rotateKeys(this.#keys);
+    this.#board.countRotation();
   }
 
   /** Counters of all threads, read from shared memory: no shard is stopped or asked. */

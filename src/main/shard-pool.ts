@@ -96,9 +96,9 @@ export class ShardPool {
     this.#threads[shardOfThread(thread)]?.post(doorbell);
   }
 
-  /** Lets every shard seal with new keys. */
+  /** Gives every shard new keys, which it takes as soon as the rotation is counted. */
   rotateKeys(keys: KeyRing): void {
-    for (const thread of this.#threads) if (thread.isReady) thread.post({ kind: 'rotate-keys', keys });
+    for (const thread of this.#threads) thread.rotateKeys(keys);
   }
 
   /** Asks a shard to close its App at once: the process is leaving. */

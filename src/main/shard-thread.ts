@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { EngineConfig } from '../shared/config.ts';
 import { type EngineMemory, threadOfShard } from '../shared/engine-memory.ts';
 import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
@@ -36,6 +36,7 @@ export class ShardThread {
   /** Whether connections may be given to it. */
   isReady = false;
   readonly #worker: Worker;
+  readonly #keyPort: MessagePort;
   #listening = later<number>();
   readonly #settled = later<void>();
   readonly #stopped = later<void>();
@@ -48,7 +49,10 @@ export class ShardThread {
   constructor(shard: number, config: EngineConfig, memory: EngineMemory, keys: KeyRing, events: ShardThreadEvents) {
     this.shard = shard;
     this.thread = threadOfShard(shard);
-    const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory, keys };
+    const { port1, port2 } = new MessageChannel();
+    this.#keyPort = port1;
+    const incarnation = randomBytes(4).toString('hex');
+    const start: ShardStart = { shard, incarnation, config, memory, keys, keyPort: port2 };
     const ready = later<unknown>();
     const exited = later<void>();
     this.ready = ready.promise;
@@ -58,6 +62,7 @@ export class ShardThread {
     this.#listening.promise.catch(() => undefined);
     this.#worker = new Worker(new URL('../worker/entry.js', import.meta.url), {
       workerData: start,
+      transferList: [port2],
       name: `shardwire-shard-${shard}`,
     });
     this.#worker.on('message', (message: FromShard) => {
@@ -104,6 +109,7 @@ export class ShardThread {
         this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
       }
       this.isReady = false;
+      this.#keyPort.close();
       const unready =
         this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
       ready.reject(unready);
@@ -117,6 +123,11 @@ export class ShardThread {
 
   post(message: ToShard, transfer: readonly (MessagePort | ArrayBuffer)[] = []): void {
     this.#worker.postMessage(message, transfer);
+  }
+
+  rotateKeys(keys: KeyRing): void {
+    this.#keyPort.postMessage(keys);
+    this.post({ kind: 'take-keys' });
   }
 
   /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `Date.now()`), or is gone. */

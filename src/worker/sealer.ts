@@ -1,7 +1,7 @@
 import type { SecurityPolicy } from '../shared/config.ts';
 import { EngineError } from '../shared/errors/index.ts';
-import type { KeyRing } from '../shared/key-ring.ts';
 import type { KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
+import type { LiveKeys } from './live-keys.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
 /**
@@ -31,22 +31,18 @@ export class Sealer {
   readonly #maxMessageBytes: number;
   /** The key id that the engine began with. Keys that no rotation changes go by it. */
   readonly #firstId: number;
-  #ring: KeyRing;
+  readonly #keys: LiveKeys;
 
-  constructor(policy: SecurityPolicy, ring: KeyRing, maxMessageBytes: number) {
+  constructor(policy: SecurityPolicy, keys: LiveKeys, maxMessageBytes: number) {
     this.#policy = policy;
-    this.#ring = ring;
-    this.#firstId = ring.current.id;
+    this.#keys = keys;
+    this.#firstId = keys.ring.current.id;
     this.#maxMessageBytes = maxMessageBytes;
-  }
-
-  rotate(ring: KeyRing): void {
-    this.#ring = ring;
   }
 
   /** Whether the engine has keys. Without, only connections with keys of their own are sealed for. */
   get hasKeys(): boolean {
-    return hasKey(this.#ring.current);
+    return hasKey(this.#keys.ring.current);
   }
 
   /** Whether this connection's messages are sealed, or flagged, and so go out in binary frames (checklist H-96). */
@@ -67,12 +63,12 @@ export class Sealer {
 
   /** For everyone without keys or a session of their own. */
   sealForAll(source: Uint8Array, sealing: 'classic' | 'deflate'): SealJob {
-    return this.#seal(source, sealing, this.#ring.current, null, null);
+    return this.#seal(source, sealing, this.#keys.ring.current, null, null);
   }
 
   /** For one connection with keys or a session of its own. Counts: frames must be sent in the order of these calls. */
   sealFor(connection: ShardConnection, source: Uint8Array): SealJob {
-    const keys = this.#keysOf(connection, this.#ring.current);
+    const keys = this.#keysOf(connection, this.#keys.ring.current);
     const { prefix, aad } = connection.session?.next(keys.id) ?? { prefix: null, aad: null };
     return this.#seal(source, connection.sealing, keys, prefix, aad);
   }
@@ -80,7 +76,7 @@ export class Sealer {
   /** The first frame of a session; null: it has none. */
   hello(connection: ShardConnection): SealJob | null {
     if (connection.session === null) return null;
-    const keys = this.#keysOf(connection, this.#ring.current);
+    const keys = this.#keysOf(connection, this.#keys.ring.current);
     const { prefix, aad } = connection.session.hello(keys.id);
     return this.#seal(nothing, connection.sealing, keys, prefix, aad);
   }
@@ -92,10 +88,10 @@ export class Sealer {
   openFrom(connection: ShardConnection, frame: Uint8Array): OpenPlan {
     if (connection.session === null) {
       const retry = this.#previous === null ? null : this.#keysOf(connection, this.#previous);
-      return { job: this.#open(connection, frame, this.#ring.current, null), counter: 0, retry };
+      return { job: this.#open(connection, frame, this.#keys.ring.current, null), counter: 0, retry };
     }
     const { keyId, counter, body, aad } = connection.session.read(frame);
-    const { current } = this.#ring;
+    const { current } = this.#keys.ring;
     const keys = keyId === this.#keysOf(connection, current).id ? current : this.#previous;
     if (keys === null || this.#keysOf(connection, keys).id !== keyId) {
       throw new EngineError('ERR_SEAL_KEY_UNKNOWN', `no key has the id ${keyId}, or no longer`);
@@ -104,7 +100,7 @@ export class Sealer {
   }
 
   get #previous(): KeySet | null {
-    const { previous, previousUntil } = this.#ring;
+    const { previous, previousUntil } = this.#keys.ring;
     return previous !== null && Date.now() < previousUntil ? previous : null;
   }
 

@@ -94,7 +94,7 @@ describe('rotation of the engine’s keys', () => {
     withEngine({ security: engineKeys, shards: 1, ring: { bytes: 65_536 } }, async (engine) => {
       const client = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
       await client.subscribe('news');
-      for (let round = 1; round <= 20; round++) {
+      for (let round = 1; round <= 100; round++) {
         const keys = keysOf(`round ${round}`);
         client.otherKeys.set(round, keys);
         // Keeps the shard busy.
