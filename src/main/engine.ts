@@ -285,6 +285,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     checkGrace(graceMs);
     this.#keys = rotated(this.#keys, keys, graceMs);
     this.#pool.rotateKeys(this.#keys);
+    this.#board.countRotation();
   }
 
   /**

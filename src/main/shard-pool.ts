@@ -247,10 +247,10 @@ export class ShardPool {
     this.#threads[shardOfThread(thread)]?.post(doorbell);
   }
 
-  /** Lets every shard seal with new keys. */
+  /** Gives every shard new keys, which it takes as soon as the rotation is counted. */
   rotateKeys(keys: KeyRing): void {
     this.#keys = keys;
-    for (const thread of this.#threads) thread.post({ kind: 'rotate-keys', keys });
+    for (const thread of this.#threads) thread.rotateKeys(keys);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { EngineConfig } from '../shared/config.ts';
 import { type EngineMemory, threadOfShard } from '../shared/engine-memory.ts';
 import { EngineError, type ErrorCode, errorCode, errorText } from '../shared/errors/index.ts';
@@ -49,6 +49,7 @@ export class ShardThread {
   isOverdue = false;
   isGone = false;
   readonly #worker: Worker;
+  readonly #keyPort: MessagePort;
   #listening = later<number>();
   readonly #settled = later<void>();
   readonly #stopped = later<void>();
@@ -75,7 +76,10 @@ export class ShardThread {
     this.shard = shard;
     this.#forgotten = adopted;
     this.thread = threadOfShard(shard);
-    const start: ShardStart = { shard, incarnation: randomBytes(4).toString('hex'), config, memory, keys, tls };
+    const { port1, port2 } = new MessageChannel();
+    this.#keyPort = port1;
+    const incarnation = randomBytes(4).toString('hex');
+    const start: ShardStart = { shard, incarnation, config, memory, keys, keyPort: port2, tls };
     const ready = later<unknown>();
     const exited = later<void>();
     this.ready = ready.promise;
@@ -85,6 +89,7 @@ export class ShardThread {
     this.#listening.promise.catch(() => undefined);
     this.#worker = new Worker(new URL('../worker/entry.js', import.meta.url), {
       workerData: start,
+      transferList: [port2],
       name: `shardwire-shard-${shard}`,
     });
     this.#worker.on('message', (message: FromShard) => {
@@ -142,6 +147,7 @@ export class ShardThread {
       this.isReady = false;
       this.isGone = true;
       for (const id of [...this.#reloads.keys()]) this.#endReload(id, null);
+      this.#keyPort.close();
       const unready =
         this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
       ready.reject(unready);
@@ -183,6 +189,11 @@ export class ShardThread {
   /** Says why the thread will end. What it said of itself counts more. */
   blame(error: EngineError): void {
     this.#failure ??= error;
+  }
+
+  rotateKeys(keys: KeyRing): void {
+    this.#keyPort.postMessage(keys);
+    this.post({ kind: 'take-keys' });
   }
 
   /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `Date.now()`), or is gone. */

@@ -8,7 +8,7 @@ import { createDoorbells, createRing, type DoorbellMemory, type RingMemory } fro
 export interface EngineMemory {
   readonly rings: readonly RingMemory[];
   readonly doorbells: DoorbellMemory;
-  /** Words: the engine's state, main's interest, the pool's depth, then one state per shard. */
+  /** Words: the engine's state, main's interest, the pool's depth, rotations of keys, then one state per shard. */
   readonly states: SharedArrayBuffer;
   /** One block of counters per thread, see counters.ts. */
   readonly counters: SharedArrayBuffer;
@@ -36,7 +36,8 @@ export const vitalsBlockBytes = 1_024;
 const engineWord = 0;
 const interestWord = 1;
 const offloadWord = 2;
-const firstShardWord = 3;
+const rotationsWord = 3;
+const firstShardWord = 4;
 
 export function createEngineMemory(shards: number, ringBytes: number, tally: TallyMemory | null = null): EngineMemory {
   const threads = shards + 1;
@@ -83,6 +84,15 @@ export class StateBoard {
 
   set interest(bits: number) {
     Atomics.store(this.#words, interestWord, bits);
+  }
+
+  /** How often the keys were changed. Counted when the new ones are in every shard's port: who sees it finds them. */
+  get rotations(): number {
+    return Atomics.load(this.#words, rotationsWord);
+  }
+
+  countRotation(): void {
+    Atomics.add(this.#words, rotationsWord, 1);
   }
 
   /** Jobs of all shards that the pool was given and that are not done. */

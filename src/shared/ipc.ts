@@ -15,6 +15,8 @@ export interface ShardStart {
   readonly keys: KeyRing;
   /** Null: plain TCP. */
   readonly tls: TlsMaterial | null;
+  /** Brings other keys later. */
+  readonly keyPort: MessagePort;
 }
 
 /** Work that a shard may hand to the pool. */
@@ -46,8 +48,8 @@ export type ToShard =
   | { readonly kind: 'name-replaced'; readonly connection: string }
   /** What the pool made of an `offload`. */
   | { readonly kind: 'offloaded'; readonly answer: OffloadAnswer }
-  /** Seal with new keys from here on. */
-  | { readonly kind: 'rotate-keys'; readonly keys: KeyRing }
+  /** Take the keys out of your port for them, also if you need none now. */
+  | { readonly kind: 'take-keys' }
   /** Empty your spill queue by `deadline` (as `Date.now()`), then say `settled`. */
   | { readonly kind: 'settle'; readonly deadline: number }
   /** The App behind `app` is about to close: hand no more connections to it, then say `app-forgotten`. */

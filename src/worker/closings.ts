@@ -31,18 +31,25 @@ export class Closings {
 
   /** Call it once per connection, which must be open. */
   begin(connection: ShardConnection, code: number, reason: string): void {
-    const { lane } = connection;
-    const closing: Closing = { code, reason, isFlushed: lane === null, unreadBytes: 0 };
+    // What was sent or published before goes out before, also if the pool still has it.
+    const lanes = this.#hub.lanesOf(connection);
+    if (connection.lane !== null) lanes.push(connection.lane);
+    const closing: Closing = { code, reason, isFlushed: lanes.length === 0, unreadBytes: 0 };
     connection.closing = closing;
     this.resume(connection);
-    // What was sent before goes out before, also if the pool still has it.
-    lane?.pushEnd(() => {
-      closing.isFlushed = true;
-      this.resume(connection);
-    });
+    let waiting = lanes.length;
+    for (const lane of lanes) {
+      lane.pushEnd(() => {
+        waiting -= 1;
+        if (waiting > 0) return;
+        closing.isFlushed = true;
+        this.#hub.exit(connection);
+        this.resume(connection);
+      });
+    }
     if (connection.socket === null) return;
     // Nothing that is published from here on is put into its buffer.
-    this.#hub.exit(connection);
+    if (lanes.length === 0) this.#hub.exit(connection);
     closing.unreadBytes = connection.bufferedBytes;
     this.#wheel.schedule(connection, this.#waitTicks);
   }

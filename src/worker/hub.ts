@@ -3,6 +3,7 @@ import { type Counters, counter } from '../shared/counters.ts';
 import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
 import { checkName, type NamedKind } from '../shared/names.ts';
 import { Audience } from './audience.ts';
+import type { Lane } from './lane.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
 interface Rules {
@@ -92,6 +93,24 @@ export class Hub {
    * it is in, and put back.
    */
   individualize(connection: ShardConnection, become: () => void): void {
+    const audiences = this.#audiencesOf(connection);
+    for (const audience of audiences) {
+      // What the pool still has was published for it, too.
+      audience.lanes[connection.variant]?.finishNow();
+      audience.remove(connection);
+    }
+    become();
+    for (const audience of audiences) audience.add(connection);
+  }
+
+  /** What waits for the pool on its way to audiences that the connection is in, and so to it. */
+  lanesOf(connection: ShardConnection): Lane[] {
+    if (connection.isIndividual) return [];
+    const lanes = this.#audiencesOf(connection).map((audience) => audience.lanes[connection.variant]);
+    return lanes.filter((lane) => lane !== undefined);
+  }
+
+  #audiencesOf(connection: ShardConnection): Audience[] {
     const audiences: Audience[] = [];
     if (connection.isEntered) audiences.push(this.everyone);
     for (const kind of ['channel', 'room'] as const) {
@@ -100,9 +119,7 @@ export class Hub {
         if (audience !== undefined) audiences.push(audience);
       }
     }
-    for (const audience of audiences) audience.remove(connection);
-    become();
-    for (const audience of audiences) audience.add(connection);
+    return audiences;
   }
 
   /** Forgets a connection that has ended. Its native topics went with its socket. */

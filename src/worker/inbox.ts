@@ -10,9 +10,14 @@ export class Inbox {
   readonly #maxBytes: number;
   readonly #handle: (connection: ShardConnection, bytes: Uint8Array) => void;
 
-  constructor(config: EngineConfig, handle: (connection: ShardConnection, bytes: Uint8Array) => void) {
+  /** A message may have `longestBytes` as it arrives: one such can always wait. */
+  constructor(
+    config: EngineConfig,
+    longestBytes: number,
+    handle: (connection: ShardConnection, bytes: Uint8Array) => void,
+  ) {
     this.#maxMessages = config.limits.pendingMessages;
-    this.#maxBytes = Math.max(config.maxBackpressureBytes, config.maxMessageBytes);
+    this.#maxBytes = Math.max(config.maxBackpressureBytes, longestBytes);
     this.#handle = handle;
   }
 

@@ -64,7 +64,8 @@ export class Intake {
     this.#fanOut = options.fanOut;
     this.#router = options.router;
     this.#guard = options.guard;
-    this.#inbox = new Inbox(options.config, (connection, bytes) => this.#receive(connection, bytes));
+    this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
+    this.#inbox = new Inbox(options.config, this.#maxBytes, (connection, bytes) => this.#receive(connection, bytes));
     this.#sealer = options.sealer;
     this.#rates = Rates.of(options.config.limits);
     this.#sealedIn =
@@ -79,7 +80,6 @@ export class Intake {
             log: options.log,
             opened: (connection, bytes, frameBytes) => this.#opened(connection, bytes, frameBytes),
           });
-    this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
   }
 
   /** Runs the `connect` handler, then `after`; messages wait until both are done (checklist H-32). */

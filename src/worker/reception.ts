@@ -237,6 +237,13 @@ export class Reception {
     }
   }
 
+  /** A client has gone. What it sent before that is handled first, also what the pool still has. */
+  leave(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
+    // Handling the one may begin the next, each time with less that waits.
+    while (connection.opening !== null && connection.isOpen) connection.opening.finishNow();
+    this.end(connection, code, reason, cause);
+  }
+
   /** A connection has ended. `code` and `reason` are the transport's; what was decided here goes before. */
   end(connection: ShardConnection, endCode: number, endReason: string, cause: CloseCause): void {
     const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };

@@ -42,6 +42,10 @@ export class SealedIn {
 
   /** `frame` is valid only during the call. */
   open(connection: ShardConnection, frame: Uint8Array): void {
+    if (connection.session !== null && !this.#options.sealer.hasKeyFor(connection)) {
+      connection.close(closeCode.internalError, 'no key');
+      return;
+    }
     let plan: OpenPlan;
     try {
       plan = this.#options.sealer.openFrom(connection, frame);

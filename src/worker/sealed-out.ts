@@ -1,5 +1,6 @@
 import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
+import { closeCode } from '../shared/errors/index.ts';
 import type { ShardJob } from '../shared/ipc.ts';
 import type { OffloadOutcome } from '../shared/offload.ts';
 import { runJob, type SealJob } from '../shared/security/index.ts';
@@ -95,12 +96,19 @@ export class SealedOut {
   send(connection: ShardConnection, payload: Payload): SendVerdict {
     const { socket } = connection;
     if (socket === null) return 'closed';
-    if (!this.greet(connection)) return 'closed';
-    const { lane } = connection;
+    if (!this.greet(connection)) {
+      // It had a key and lost it. Not at once: whoever sends may be in the middle of an audience.
+      if (connection.isGreeted) setImmediate(() => connection.close(closeCode.internalError, 'no key'));
+      return 'closed';
+    }
     const { length } = payload.bytes;
-    if (lane !== null && connection.bufferedBytes + length > this.#options.config.maxBackpressureBytes) {
-      this.#options.dropped(connection);
-      return 'dropped';
+    if (connection.lane !== null && this.#isOver(connection, length)) {
+      // It may be the pool that is slow, and not the one who reads.
+      connection.lane.finishNow();
+      if (this.#isOver(connection, length)) {
+        this.#options.dropped(connection);
+        return 'dropped';
+      }
     }
     const level = this.#sealer.deflateLevel(connection.sealing, length);
     const large = this.#isLarge(length, level);
@@ -112,14 +120,20 @@ export class SealedOut {
     return 'buffered';
   }
 
-  /** Sends the first frame of a session, if that was not done yet. False: there is no key to do it with. */
+  /** Sends the first frame of a session, if that was not done yet. False: there is no key to seal with. */
   greet(connection: ShardConnection): boolean {
-    if (connection.session === null || connection.isGreeted) return true;
+    if (connection.session === null) return true;
+    if (!this.#sealer.hasKeyFor(connection)) return false;
+    if (connection.isGreeted) return true;
     const job = this.#sealer.hello(connection);
     if (job === null) return false;
     connection.isGreeted = true;
     connection.socket?.send(this.#seal(job), true, false);
     return true;
+  }
+
+  #isOver(connection: ShardConnection, bytes: number): boolean {
+    return connection.bufferedBytes + bytes > this.#options.config.maxBackpressureBytes;
   }
 
   #isLarge(bytes: number, deflateLevel: number): boolean {

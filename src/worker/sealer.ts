@@ -1,7 +1,7 @@
 import type { SecurityPolicy } from '../shared/config.ts';
 import { EngineError } from '../shared/errors/index.ts';
-import type { KeyRing } from '../shared/key-ring.ts';
 import type { KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
+import type { LiveKeys } from './live-keys.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
 /**
@@ -29,26 +29,30 @@ export interface OpenPlan {
 export class Sealer {
   readonly #policy: SecurityPolicy;
   readonly #maxMessageBytes: number;
-  #ring: KeyRing;
+  /** The key id that the engine began with. Keys that no rotation changes go by it. */
+  readonly #firstId: number;
+  readonly #keys: LiveKeys;
 
-  constructor(policy: SecurityPolicy, ring: KeyRing, maxMessageBytes: number) {
+  constructor(policy: SecurityPolicy, keys: LiveKeys, maxMessageBytes: number) {
     this.#policy = policy;
-    this.#ring = ring;
+    this.#keys = keys;
+    this.#firstId = keys.ring.current.id;
     this.#maxMessageBytes = maxMessageBytes;
-  }
-
-  rotate(ring: KeyRing): void {
-    this.#ring = ring;
   }
 
   /** Whether the engine has keys. Without, only connections with keys of their own are sealed for. */
   get hasKeys(): boolean {
-    return hasKey(this.#ring.current);
+    return hasKey(this.#keys.ring.current);
   }
 
   /** Whether this connection's messages are sealed, or flagged, and so go out in binary frames (checklist H-96). */
   isPiped(connection: ShardConnection): boolean {
     return connection.sealing !== 'classic' || connection.hasOwnKeys || this.hasKeys;
+  }
+
+  /** Whether there is a key to seal and open this connection's frames with. */
+  hasKeyFor(connection: ShardConnection): boolean {
+    return connection.hasOwnKeys || this.hasKeys;
   }
 
   /** Level at which a payload is deflated before it is sealed; 0: it is not. */
@@ -59,20 +63,20 @@ export class Sealer {
 
   /** For everyone without keys or a session of their own. */
   sealForAll(source: Uint8Array, sealing: 'classic' | 'deflate'): SealJob {
-    return this.#seal(source, sealing, this.#ring.current, null, null);
+    return this.#seal(source, sealing, this.#keys.ring.current, null, null);
   }
 
   /** For one connection with keys or a session of its own. Counts: frames must be sent in the order of these calls. */
   sealFor(connection: ShardConnection, source: Uint8Array): SealJob {
-    const keys = this.#keysOf(connection, this.#ring.current);
+    const keys = this.#keysOf(connection, this.#keys.ring.current);
     const { prefix, aad } = connection.session?.next(keys.id) ?? { prefix: null, aad: null };
     return this.#seal(source, connection.sealing, keys, prefix, aad);
   }
 
-  /** The first frame of a session; null: there is no key to seal it with. */
+  /** The first frame of a session; null: it has none. */
   hello(connection: ShardConnection): SealJob | null {
-    const keys = this.#keysOf(connection, this.#ring.current);
-    if (connection.session === null || !hasKey(keys)) return null;
+    if (connection.session === null) return null;
+    const keys = this.#keysOf(connection, this.#keys.ring.current);
     const { prefix, aad } = connection.session.hello(keys.id);
     return this.#seal(nothing, connection.sealing, keys, prefix, aad);
   }
@@ -84,25 +88,30 @@ export class Sealer {
   openFrom(connection: ShardConnection, frame: Uint8Array): OpenPlan {
     if (connection.session === null) {
       const retry = this.#previous === null ? null : this.#keysOf(connection, this.#previous);
-      return { job: this.#open(connection, frame, this.#ring.current, null), counter: 0, retry };
+      return { job: this.#open(connection, frame, this.#keys.ring.current, null), counter: 0, retry };
     }
     const { keyId, counter, body, aad } = connection.session.read(frame);
-    const keys = keyId === this.#ring.current.id ? this.#ring.current : this.#previous;
-    if (keys === null || keys.id !== keyId) {
+    const { current } = this.#keys.ring;
+    const keys = keyId === this.#keysOf(connection, current).id ? current : this.#previous;
+    if (keys === null || this.#keysOf(connection, keys).id !== keyId) {
       throw new EngineError('ERR_SEAL_KEY_UNKNOWN', `no key has the id ${keyId}, or no longer`);
     }
     return { job: this.#open(connection, body, keys, aad), counter, retry: null };
   }
 
   get #previous(): KeySet | null {
-    const { previous, previousUntil } = this.#ring;
+    const { previous, previousUntil } = this.#keys.ring;
     return previous !== null && Date.now() < previousUntil ? previous : null;
   }
 
   /** Keys of its own stand in for the engine's (checklist H-93). */
   #keysOf(connection: ShardConnection, keys: KeySet): KeySet {
     if (!connection.hasOwnKeys) return keys;
-    return { id: keys.id, aesKey: connection.aesKey ?? keys.aesKey, hmacKey: connection.hmacKey ?? keys.hmacKey };
+    const aesKey = connection.aesKey ?? keys.aesKey;
+    const hmacKey = connection.hmacKey ?? keys.hmacKey;
+    // None of them is the engine's: a rotation changes nothing for this connection, nor the id that its client knows.
+    const isAllOwn = aesKey === connection.aesKey && hmacKey === connection.hmacKey;
+    return { id: isAllOwn ? this.#firstId : keys.id, aesKey, hmacKey };
   }
 
   #seal(

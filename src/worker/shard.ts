@@ -6,7 +6,6 @@ import { Counters, counter } from '../shared/counters.ts';
 import { mainThread, StateBoard, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../shared/errors/index.ts';
 import { doorbell, type FromShard, type ShardJob, type ShardStart, type ToShard } from '../shared/ipc.ts';
-import type { KeyRing } from '../shared/key-ring.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
 import { ThreadBus } from '../shared/thread-bus.ts';
@@ -20,6 +19,7 @@ import { HandlerGuard } from './handler-guard.ts';
 import { loadHandlers } from './handler-host.ts';
 import { Hub } from './hub.ts';
 import { Intake } from './intake.ts';
+import { LiveKeys } from './live-keys.ts';
 import { MetricsDesk } from './metrics-desk.ts';
 import { NameClaims } from './name-claims.ts';
 import { OffloadPort } from './offload-port.ts';
@@ -58,6 +58,7 @@ export class Shard {
   readonly #hub: Hub;
   readonly #fanOut: FanOut;
   readonly #offload: OffloadPort<ShardJob>;
+  readonly #keys: LiveKeys;
   /** Null: the engine has no `security` option. */
   readonly #sealing: Sealing | null;
   readonly #router: Router;
@@ -82,7 +83,7 @@ export class Shard {
     createTransport: CreateTransport,
     endThread: (code: number) => void,
   ) {
-    const { shard, memory, keys } = start;
+    const { shard, memory, keys, keyPort } = start;
     const hasKeys = keys.current.aesKey !== null || keys.current.hmacKey !== null;
     const config = deepFreeze(start.config);
     this.#start = start;
@@ -127,7 +128,7 @@ export class Shard {
         alive: (connection) => this.#watch.heard(connection),
         drain: (connection) => this.#watch.drained(connection),
         dropped: (connection, messages) => this.#watch.dropped(connection, messages),
-        close: (connection, code, reason, cause) => this.#reception.end(connection, code, reason, cause),
+        close: (connection, code, reason, cause) => this.#reception.leave(connection, code, reason, cause),
         abandoned: () => this.#counters.add(counter.handshakesAbandoned, 1),
         discarded: (connection) => this.#reception.discarded(connection),
         error: (error) => this.#guard.report('transport', null, error),
@@ -155,7 +156,8 @@ export class Shard {
       post: (request) => this.#post({ kind: 'offload', request }),
       perform: runJob,
     });
-    this.#sealing = this.#createSealing(keys);
+    this.#keys = new LiveKeys(keys, keyPort, this.#board);
+    this.#sealing = this.#createSealing();
     this.#fanOut = new FanOut(
       this.#transport,
       this.#counters,
@@ -245,10 +247,10 @@ export class Shard {
     this.#guard.report('stray', null, error);
   }
 
-  #createSealing(keys: KeyRing): Sealing | null {
+  #createSealing(): Sealing | null {
     const { security, maxMessageBytes } = this.#config;
     if (security === null) return null;
-    const sealer = new Sealer(security, keys, maxMessageBytes);
+    const sealer = new Sealer(security, this.#keys, maxMessageBytes);
     const out = new SealedOut({
       config: this.#config,
       counters: this.#counters,
@@ -323,8 +325,8 @@ export class Shard {
       case 'offloaded':
         this.#offload.settle(message.answer);
         break;
-      case 'rotate-keys':
-        this.#sealing?.sealer.rotate(message.keys);
+      case 'take-keys':
+        this.#keys.take();
         break;
       case 'reload-tls':
         this.#post({ kind: 'tls-reloaded', id: message.id, problem: this.#reloadTls(message.tls) });
@@ -397,6 +399,7 @@ export class Shard {
     this.#board.setShardOpen(this.#start.shard, false);
     this.#bus.close();
     this.#peers.close();
+    this.#keys.close();
     this.#port.close();
     // What a handler module left open, such as an interval, does not hold the engine's close up for longer than this.
     if (this.#leave === null) setTimeout(() => this.#endThread(0), leftoverMs).unref();

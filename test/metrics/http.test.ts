@@ -12,7 +12,15 @@ import { destroyRawSockets, openRaw, request, requestText } from '../support/raw
 import { within } from '../support/waiting.ts';
 import { readPage, sumOf } from './page.ts';
 
-const get: TransportRequest = { method: 'GET', path: '/metrics', query: '', headers: new Map(), remoteAddress: '' };
+const get: TransportRequest = {
+  method: 'GET',
+  path: '/metrics',
+  query: '',
+  headers: new Map(),
+  remoteAddress: '',
+  proxiedAddress: '',
+  clientCertificate: null,
+};
 
 describe('metrics over HTTP', () => {
   it('are served by every shard, to GET and HEAD only, and with the type of the format', () =>

@@ -4,6 +4,7 @@ import type { Engine } from '#dist/main/index.js';
 import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
 import { connectSealed, type Keys, openWith, type SealedClient } from '../support/sealed-client.ts';
+import { within } from '../support/waiting.ts';
 import { engineKeys, keysOf } from './own-keys.ts';
 
 const handlers = new URL('./fixtures/own-keys.handlers.js', import.meta.url);
@@ -114,6 +115,18 @@ describe('H-93: keys of a connection', () => {
       const client = await connect(engine, { headers: { 'X-Client-ID': 'late-ada' } });
       client.send({ type: 'bad-key' });
       assert.deepEqual((await client.next()).data, { code: 'ERR_SECURITY_OFF' });
+    }));
+
+  it('a seal2 connection that loses its last key is closed: nothing goes either way in clear', () =>
+    withEngine({ handlers, security: {} }, async (engine) => {
+      const client = await connectAs(engine, 'own-ada', keysOf('own-ada'), 'seal2');
+      await client.subscribe('news');
+      client.frames.length = 0;
+      client.send({ type: 'key-off' });
+      client.keys = {};
+      client.send({ type: 'publish', channel: 'news', data: Buffer.from('"in clear"') });
+      assert.equal((await within(client.closed, 'the end')).code, 1011);
+      assert.deepEqual(client.frames, []);
     }));
 
   it('a seal2 connection that has no key at all is closed', () =>

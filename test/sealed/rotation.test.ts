@@ -70,6 +70,43 @@ describe('rotation of the engine’s keys', () => {
       },
     ));
 
+  it('a seal2 connection with keys of its own notices nothing', () =>
+    withEngine(
+      { security: engineKeys, handlers: new URL('./fixtures/own-keys.handlers.js', import.meta.url) },
+      async (engine) => {
+        const keys = keysOf('own-ada');
+        const headers = { 'X-Client-ID': 'own-ada' };
+        const client = await connectSealed(engine, { keys, form: 'seal2', headers });
+        await client.subscribe('news');
+        engine.rotateKeys(newKeys, { graceMs: 0 });
+        engine.publish('news', { data: 1 });
+        assert.equal(await heard(client), '1');
+        await client.sync();
+        // The id that its client knows stays that of its keys, for those that come later too.
+        const next = await connectSealed(engine, { keys, form: 'seal2', headers });
+        await next.sync();
+        assert.deepEqual(client.faults, []);
+        assert.equal(engine.stats().openFailedDecrypt, 0);
+      },
+    ));
+
+  it('what is published after it is sealed with the new key', () =>
+    withEngine({ security: engineKeys, shards: 1, ring: { bytes: 65_536 } }, async (engine) => {
+      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      await client.subscribe('news');
+      for (let round = 1; round <= 100; round++) {
+        const keys = keysOf(`round ${round}`);
+        client.otherKeys.set(round, keys);
+        // Keeps the shard busy.
+        for (let i = 0; i < 200; i++) engine.publish('news', { data: -1 });
+        await new Promise((resolve) => setImmediate(resolve));
+        engine.rotateKeys(keys);
+        engine.publish('news', { data: round });
+        while ((await heard(client)) !== String(round));
+        assert.equal(client.frames.at(-1)?.readUInt8(2), round);
+      }
+    }));
+
   it('a rotation that would be a mistake is refused, and changes nothing', () =>
     withEngine({ security: { aesKey: engineKeys.aesKey } }, async (engine) => {
       const refused = (call: () => void, path: string, code = 'ERR_KEY_INVALID'): void => {
