@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../support/client.ts';
 import { socketDescriptors, withEngine } from '../support/leaks.ts';
+import { until } from '../support/waiting.ts';
 import { deciding } from './upgrade-client.ts';
 
 function run(path: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -34,17 +35,19 @@ describe('upgrades that are decided later', () => {
   test('what they need besides is made once per shard, and is no connection, request or port of the engine', async () => {
     await withEngine({ shards: 1, handlers: deciding }, async (engine) => {
       await (await connect(engine, { query: 'late=1' })).close();
+      await until(() => engine.stats().connections === 0, 'the first one to be gone');
       const before = socketDescriptors();
       for (let round = 0; round < 20; round++) await (await connect(engine, { query: 'late=1' })).close();
-      assert.ok(socketDescriptors() <= before, 'sockets are left');
+      await until(() => socketDescriptors() <= before, 'the sockets of ended connections to be closed');
       const { connectionsOpened, httpRequests, handshakesRefused, handshakesAbandoned } = engine.stats();
       assert.deepEqual([connectionsOpened, httpRequests, handshakesRefused, handshakesAbandoned], [21, 0, 0, 0]);
     });
   });
 
   test('an engine that is closed while the first of them is decided leaves nothing behind', async () => {
-    for (const late of [0, 1, 5, 20]) {
-      await withEngine({ shards: 2, handlers: deciding, closeGraceMs: 50 }, async (engine) => {
+    for (const late of [0, 1, 5, 20, 21]) {
+      const acceptor = late % 2 === 0 ? 'handover' : 'shard';
+      await withEngine({ shards: 2, handlers: deciding, closeGraceMs: 50, acceptor }, async (engine) => {
         const connecting = Array.from({ length: 20 }, () =>
           connect(engine, { query: `late=${late}` }).then(
             () => undefined,

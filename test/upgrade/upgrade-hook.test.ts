@@ -4,7 +4,7 @@ import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
 import { handshakeText, openRaw } from '../support/raw-socket.ts';
 import { pause, until } from '../support/waiting.ts';
-import { aboutMe, deciding, seenAs, shake } from './upgrade-client.ts';
+import { aboutMe, begun, deciding, seenAs, shake } from './upgrade-client.ts';
 
 const one = { shards: 1, handlers: deciding };
 
@@ -210,14 +210,14 @@ describe('an upgrade handler that takes its time', () => {
 
   test('hears when its client leaves; the handshake is abandoned, and a late yes harms nobody', async () => {
     await withEngine(one, async (engine) => {
-      for (const query of ['do=hang', 'do=deaf']) {
+      const client = await connect(engine);
+      for (const [round, query] of ['do=hang', 'do=deaf'].entries()) {
         const leaving = await Promise.all(Array.from({ length: 20 }, () => openRaw(engine.port)));
         for (const raw of leaving) raw.write(handshakeText({ target: `/ws?${query}` }));
-        await pause(50);
+        await begun(client, 20 * (round + 1));
         for (const [at, raw] of leaving.entries()) at % 2 === 0 ? raw.destroy() : raw.reset();
       }
       await until(() => engine.stats().handshakesAbandoned === 40, 'all to be counted');
-      const client = await connect(engine);
       client.send({ type: 'let-go' });
       const { aborted } = await aboutMe(client);
       assert.deepEqual([aborted.length, new Set(aborted)], [20, new Set(['the client has left'])]);
@@ -229,9 +229,10 @@ describe('an upgrade handler that takes its time', () => {
 
   test('has at most limits.pendingHandshakes at a time; more get 503, and room comes back', async () => {
     await withEngine({ ...one, limits: { pendingHandshakes: 3 } }, async (engine) => {
+      const first = await connect(engine);
       const waiting = await Promise.all(Array.from({ length: 3 }, () => openRaw(engine.port)));
       for (const raw of waiting) raw.write(handshakeText({ target: '/ws?do=deaf' }));
-      await pause(50);
+      await begun(first, 3);
       const reply = await shake(engine, 'do=true');
       assert.equal(reply.status, 503);
       assert.match(reply.body, /^ERR_LIMIT_HANDSHAKES: /);
@@ -248,7 +249,7 @@ describe('an upgrade handler that takes its time', () => {
       );
       client.send({ type: 'let-go' });
       for (const raw of waiting.slice(1)) assert.equal((await raw.reply()).status, 101);
-      await until(() => engine.stats().connections === 3, 'the two that waited and the one that let them go');
+      await until(() => engine.stats().connections === 4, 'the two that waited, and two more');
     });
   });
 
@@ -256,7 +257,7 @@ describe('an upgrade handler that takes its time', () => {
     await withEngine(one, async (engine) => {
       const raws = await Promise.all(Array.from({ length: 5 }, () => openRaw(engine.port)));
       for (const raw of raws) raw.write(handshakeText({ target: '/ws?do=hang' }));
-      await pause(50);
+      await begun(await connect(engine), 5);
       await engine.drain({ graceMs: 2_000 });
       for (const raw of raws) {
         const reply = await raw.reply();
