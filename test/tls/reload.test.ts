@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { startEngine } from '#dist/main/index.js';
 import { createCertificate, PemFolder } from '../support/certificates.ts';
 import { socketDescriptors, withEngine } from '../support/leaks.ts';
-import { until } from '../support/waiting.ts';
-import { connectSecurely, first, getSecurely, second, shownCertificate, trust } from './tls-fixture.ts';
+import { until, within } from '../support/waiting.ts';
+import { connectSecurely, first, getSecurely, openTls, second, shownCertificate, trust } from './tls-fixture.ts';
 
 const tls = { cert: first.cert, key: first.key };
 const other = { cert: second.cert, key: second.key };
@@ -106,6 +106,27 @@ describe('reloadTls', () => {
       assert.equal(await shownCertificate(engine.port), 'second');
     });
   });
+
+  it('ends the resumption of sessions: whoever comes back sees the new certificate', () =>
+    withEngine({ tls, shards: 1 }, async (engine) => {
+      const begin = await openTls(engine.port);
+      // The library gives a ticket with what it writes first.
+      begin.resume();
+      begin.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      const session = await within(
+        new Promise<Buffer>((resolve) => begin.once('session', resolve)),
+        'a ticket of the session',
+      );
+      begin.destroy();
+      const again = await openTls(engine.port, { session });
+      assert.equal(again.isSessionReused(), true);
+      again.destroy();
+      await engine.reloadTls(other);
+      const afterwards = await openTls(engine.port, { session });
+      assert.equal(afterwards.isSessionReused(), false);
+      assert.equal(afterwards.getPeerCertificate().subject.CN, 'second');
+      afterwards.destroy();
+    }));
 
   it('asked for many times at once, ends with the last', () =>
     withEngine({ tls }, async (engine) => {
