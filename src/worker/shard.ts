@@ -176,13 +176,14 @@ export class Shard {
       isLeaving: () => this.#closed || this.#isDraining || this.#leave !== null,
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
-    this.#bus.attend(mainThread);
     showVitals({ shard, memory, counters: this.#counters, watchdog: config.watchdog });
   }
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
   async start(): Promise<void> {
     this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router.api());
+    // Not before: a module that takes its time would hold back what main publishes for the others.
+    this.#bus.attend(mainThread);
     this.#post({ kind: 'ready', app: this.#transport.handle });
   }
 
