@@ -8,7 +8,7 @@ export type { EngineState } from '../shared/engine-memory.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
 export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-export type { Engine, EngineEvents, ShardStall } from './engine.ts';
+export type { Engine, EngineEvents } from './engine.ts';
 export type {
   EngineLogger,
   EngineOptions,
@@ -19,6 +19,7 @@ export type {
   SecurityOptions,
 } from './engine-options.ts';
 export type { NewConnection, RemoteConnection } from './remote-connection.ts';
+export type { ShardStall } from './shard-watch.ts';
 export type { EngineStats } from './stats.ts';
 
 /**
