@@ -35,17 +35,15 @@ import { Vitals } from '../shared/vitals.ts';
 import { VitalsReporter } from '../shared/vitals-reporter.ts';
 import type { EngineLogger, SecurityKeys, TlsOptions } from './engine-options.ts';
 import { type GuardedEngine, guardExit, unguardExit } from './exit-guard.ts';
-import { HeapGuard } from './heap-guard.ts';
 import { rotated } from './key-rotation.ts';
 import type { Metrics } from './metrics.ts';
 import { OffloadPool } from './offload-pool.ts';
 import type { CompiledOptions } from './options.ts';
 import { NewConnection, RemoteConnection } from './remote-connection.ts';
 import { type ShardEnd, ShardPool } from './shard-pool.ts';
-import { readStack } from './shard-stack.ts';
+import { type ShardStall, ShardWatch } from './shard-watch.ts';
 import { type EngineStats, gatherStats } from './stats.ts';
 import type { TlsKeeper, TlsReloadVerdict } from './tls-keeper.ts';
-import { Watchdog } from './watchdog.ts';
 
 export interface EngineEvents {
   connect: [connection: NewConnection];
@@ -61,12 +59,6 @@ export interface EngineEvents {
   recovered: [shard: number, stall: { readonly blockedMs: number }];
   /** Something is wrong that no call could report. Logged as well; without a listener, only logged. */
   error: [error: EngineError];
-}
-
-export interface ShardStall {
-  /** Milliseconds that it has been blocked for so far. */
-  readonly blockedMs: number;
-  readonly stack: string | undefined;
 }
 
 /** Time beyond the grace period after which a shard that has not ended counts as stalled. */
@@ -127,8 +119,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Made with the first page: most engines never write one. */
   #metrics: Promise<Metrics> | null = null;
   #keys: KeyRing;
-  #watchdog: Watchdog | null = null;
-  #heapGuard: HeapGuard | null = null;
+  #watch: ShardWatch | null = null;
   #port = 0;
   #closing: Promise<void> | null = null;
 
@@ -206,9 +197,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#port = await this.#pool.start();
       this.#board.engine = 'ready';
       this.#pool.supervise();
-      this.#watchdog = this.#createWatchdog();
       this.#vitals.state = 'ready';
-      this.#heapGuard = this.#createHeapGuard();
+      this.#watch = this.#watchShards();
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
       throw error;
@@ -358,7 +348,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     checkGrace(graceMs);
     checkShard(shard, this.#config.shards);
     if (this.#isClosed) throw new EngineError('ERR_SHUTTING_DOWN', 'the engine is ending: no shard is restarted');
-    if (this.#watchdog?.isStalled(shard) === true) {
+    if (this.#watch?.isStalled(shard) === true) {
       throw new EngineError('ERR_SHARD_STALLED', `shard ${shard} cannot be restarted: its loop is blocked`);
     }
     await this.#pool.restart(shard, graceMs, Math.min(stallMs, this.#config.watchdog?.stalledMs ?? stallMs));
@@ -494,59 +484,22 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#isClosed || (isAnyLeft && !isDeaf)) return;
     this.#pool.end();
     void this.#pool.stopAccepting(stallMs);
-    this.#stopWatching();
+    this.#watch?.close();
     // A probe takes the process for dead or not ready, and whoever watches it starts another one.
     this.#board.engine = 'closed';
     this.#fault('ERR_SHARD_FAILED', isDeaf ? 'the shard that accepts connections is lost' : 'no shard is left', cause);
   }
 
-  #createWatchdog(): Watchdog | null {
-    const { watchdog, shards } = this.#config;
-    if (watchdog === null) return null;
-    // What is told of one shard is told in order, though the stack takes a moment to get.
-    const told: Promise<void>[] = Array.from({ length: shards }, () => Promise.resolve());
-    return new Watchdog({
+  #watchShards(): ShardWatch {
+    return new ShardWatch({
+      config: this.#config,
       memory: this.#memory,
-      shards,
-      stalledMs: watchdog.stalledMs,
-      isWatched: (shard) => this.#pool.threadId(shard) >= 0,
-      stalled: (shard, blockedMs) => {
-        told[shard] = this.#tellStall(shard, blockedMs);
-      },
-      recovered: (shard, blockedMs) => {
-        void told[shard]?.then(() => {
-          this.#logger.warn({ shard, blockedMs }, 'the loop of a shard turns again');
-          this.#dispatch('recovered', shard, { blockedMs });
-        });
-      },
+      logger: this.#logger,
+      threadId: (shard) => this.#pool.threadId(shard),
+      stalled: (shard, stall) => this.#dispatch('stalled', shard, stall),
+      recovered: (shard, stall) => this.#dispatch('recovered', shard, stall),
+      restart: (shard) => this.restartShard(shard),
     });
-  }
-
-  #createHeapGuard(): HeapGuard | null {
-    const { maxShardHeapBytes: limitBytes, shards } = this.#config;
-    if (limitBytes === null) return null;
-    return new HeapGuard({
-      shards,
-      limitBytes,
-      memory: this.#memory,
-      tooLarge: async (shard, heapUsedBytes) => {
-        this.#logger.warn({ shard, heapUsedBytes, limitBytes }, 'the heap of a shard is too large: it is restarted');
-        await this.restartShard(shard).catch((error: unknown) => {
-          this.#logger.error({ shard, err: error }, 'a shard with too large a heap could not be restarted');
-        });
-      },
-    });
-  }
-
-  #stopWatching(): void {
-    this.#watchdog?.close();
-    this.#heapGuard?.close();
-  }
-
-  async #tellStall(shard: number, blockedMs: number): Promise<void> {
-    const stack = await readStack(this.#pool.threadId(shard));
-    this.#logger.error({ shard, blockedMs, stack }, 'the loop of a shard is blocked');
-    this.#dispatch('stalled', shard, { blockedMs, stack });
   }
 
   async #drainShards(deadline: number): Promise<boolean> {
@@ -560,7 +513,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #drain(graceMs: number): Promise<void> {
     this.#board.engine = 'draining';
     this.#pool.end();
-    this.#stopWatching();
+    this.#watch?.close();
     this.#vitals.state = 'ending';
     const deadline = performance.now() + graceMs;
     const inTime = (await this.#pool.stopAccepting(graceMs + stallMs)) && (await this.#drainShards(deadline));

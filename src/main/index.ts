@@ -9,7 +9,7 @@ export type { EngineState } from '../shared/engine-memory.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
 export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-export type { Engine, EngineEvents, ShardStall } from './engine.ts';
+export type { Engine, EngineEvents } from './engine.ts';
 export type {
   EngineLogger,
   EngineOptions,
@@ -23,6 +23,7 @@ export type {
   TlsPemOptions,
 } from './engine-options.ts';
 export type { NewConnection, RemoteConnection } from './remote-connection.ts';
+export type { ShardStall } from './shard-watch.ts';
 export type { EngineStats, OffloadStats, ShardStats, ThreadStats } from './stats.ts';
 export type { TlsReloadVerdict } from './tls-keeper.ts';
 

@@ -8,8 +8,8 @@ export interface Retirement {
   readonly stallMs: number;
   /** Called when it is to be given no more connections. */
   leaving(): void;
-  /** Resolves once no other thread gives it connections; null: none does. */
-  readonly disown: (() => Promise<void>) | null;
+  /** Resolves once no other thread gives it connections. */
+  disown(): Promise<void>;
 }
 
 function stalled(shard: number, text: string): EngineError {
@@ -21,10 +21,10 @@ function nextTurn(): Promise<void> {
 }
 
 /** From here on it ends, sooner or later. */
-async function end(thread: ShardThread, deadline: number, disown: (() => Promise<void>) | null): Promise<void> {
+async function end(thread: ShardThread, deadline: number, disown: () => Promise<void>): Promise<void> {
   // Connections that were placed in this turn of the loop are handed over in the next one.
   await nextTurn();
-  await disown?.();
+  await disown();
   await thread.settle(Date.now() + Math.max(0, deadline - performance.now()));
   const graceMs = Math.max(0, deadline - performance.now());
   thread.post({ kind: 'drain', graceMs, code: closeCode.restart, reason: 'restart' });
@@ -37,21 +37,23 @@ async function end(thread: ShardThread, deadline: number, disown: (() => Promise
  * well and then takes too long, it is overdue, and ends once its loop turns again.
  */
 export async function retireShard(thread: ShardThread, retirement: Retirement): Promise<void> {
-  const { graceMs, stallMs, leaving, disown } = retirement;
+  const { graceMs, stallMs } = retirement;
   const { shard } = thread;
   const deadline = performance.now() + graceMs;
   thread.isLeaving = true;
-  leaving();
+  retirement.leaving();
   if (!(await thread.answers(stallMs))) {
     thread.isLeaving = false;
-    leaving();
+    retirement.leaving();
     throw stalled(shard, `has not answered within ${stallMs} ms`);
   }
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()) + stallMs);
   });
-  const isInTime = await Promise.race([end(thread, deadline, disown).then(() => true), late]);
+  // It may fail before it comes to its end.
+  const ended = Promise.race([end(thread, deadline, retirement.disown), thread.exited]);
+  const isInTime = await Promise.race([ended.then(() => true), late]);
   clearTimeout(timer);
   if (isInTime) return;
   thread.isOverdue = true;

@@ -16,7 +16,9 @@ import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acce
 import { NameRegister } from './name-register.ts';
 import { createPlacement } from './placement.ts';
 import { probePort } from './probe-port.ts';
+import { readyInTime } from './ready-in-time.ts';
 import { retireShard } from './retire-shard.ts';
+import { ShardAcceptor } from './shard-acceptor.ts';
 import { ShardThread } from './shard-thread.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -59,19 +61,15 @@ export class ShardPool {
   readonly #supervisor: Supervisor;
   readonly #names: NameRegister | null;
   readonly #tally: ConnectionTally | null;
-  /** The transports' handles, by shard, while the first shard accepts for all; else empty. */
-  #handles: unknown[] = [];
   #acceptor: Acceptor | null = null;
+  /** Null: main accepts. */
+  #shardAcceptor: ShardAcceptor | null = null;
   #loggedSecond = -1;
   /** What shards have, or will once they go on. */
   #tls: TlsMaterial | null;
   #keys: KeyRing;
-  /** What clients connect to; 0: not yet. */
-  #port = 0;
   /** From the end of the start to the beginning of the end. */
   #isRunning = false;
-  /** What waits for the first shard to know no more of another one's App. */
-  readonly #forgetting = new Map<ShardThread, () => void>();
   /** Shards that may be given connections, until that changes. */
   #readyList: readonly number[] | null = null;
 
@@ -112,15 +110,14 @@ export class ShardPool {
 
   /** The shard that accepts for all others; -1: main accepts. */
   get acceptingShard(): number {
-    return this.#handles.length === 0 ? -1 : 0;
+    return this.#shardAcceptor === null ? -1 : 0;
   }
 
   /** Resolves to the port once every shard is ready and the port answers. Rejects if that takes too long. */
   async start(): Promise<number> {
-    const handles = await this.#allReady(this.#options.startTimeoutMs);
+    const handles = await readyInTime(this.#threads, this.#options.startTimeoutMs);
     for (const thread of this.#threads) this.#introduce(thread);
-    this.#port = await this.#listen(handles);
-    return this.#port;
+    return this.#listen(handles);
   }
 
   /** The engine is ready: from here on lost shards are replaced. */
@@ -157,17 +154,10 @@ export class ShardPool {
     if (thread.isLeaving || !(thread.isReady || thread.isGone) || (thread.isGone && !this.#isWaitingOrLost(shard))) {
       throw new EngineError('ERR_SHARD_RESTARTING', `shard ${shard} is being restarted`);
     }
-    const first = this.#handles.length > 0 && shard !== 0 ? this.#threads[0] : undefined;
-    if (!thread.isGone) {
-      await retireShard(thread, {
-        graceMs,
-        stallMs,
-        leaving: () => {
-          this.#readyList = null;
-        },
-        disown: first?.isReady === true ? () => this.#forgetApp(first, thread) : null,
-      });
-    }
+    const leaving = (): void => {
+      this.#readyList = null;
+    };
+    if (!thread.isGone) await retireShard(thread, { graceMs, stallMs, leaving, disown: () => this.#disown(thread) });
     this.#checkRunning();
     this.#supervisor.takeOver(shard);
     try {
@@ -194,52 +184,19 @@ export class ShardPool {
     const { startTimeoutMs, counters } = this.#options;
     const thread = this.#create(shard);
     this.#threads[shard] = thread;
-    const timer = new AbortController();
-    const late = sleep(startTimeoutMs, false, { signal: timer.signal }).catch(() => false);
     try {
-      if (!(await Promise.race([thread.ready.then(() => true), late]))) {
-        const text = `shard ${shard} was not ready within ${startTimeoutMs} ms: does its handler module finish loading?`;
-        throw new EngineError('ERR_SHARD_START_FAILED', text);
-      }
+      const [handle] = await readyInTime([thread], startTimeoutMs);
       this.#checkRunning();
-      await this.#join(thread, await thread.ready);
+      // It knows the others before it is given connections.
+      this.#introduce(thread);
+      await this.#shardAcceptor?.join(thread, handle, this.#threads);
     } catch (error) {
       // Its end is the failure that counts. If the engine is ending it was asked to end anyway.
       if (error instanceof EngineError) thread.blame(error);
       thread.post({ kind: 'abandon' });
       throw error;
-    } finally {
-      timer.abort();
     }
     counters[thread.thread]?.add(counter.restarts, 1);
-  }
-
-  /** Lets a new thread take part: it knows the others before it is given connections. */
-  async #join(thread: ShardThread, handle: unknown): Promise<void> {
-    if (this.#handles.length > 0) {
-      this.#handles[thread.shard] = handle;
-      const [first] = this.#threads;
-      if (first !== thread && first?.isReady === true) first.post({ kind: 'meet-app', app: handle });
-    }
-    this.#introduce(thread);
-    this.#readyList = null;
-    if (this.#handles.length === 0 || thread.shard !== 0) return;
-    const handles = this.#handles.filter((_, shard) => this.#threads[shard]?.isPlaceable);
-    await thread.listen(this.#options.config.host, this.#port, handles);
-  }
-
-  async #allReady(timeoutMs: number): Promise<readonly unknown[]> {
-    const timer = new AbortController();
-    const late = sleep(timeoutMs, null, { signal: timer.signal }).catch(() => null);
-    try {
-      const handles = await Promise.race([Promise.all(this.#threads.map((thread) => thread.ready)), late]);
-      if (handles !== null) return handles;
-    } finally {
-      timer.abort();
-    }
-    const slow = this.#threads.find((thread) => !thread.isReady)?.shard;
-    const text = `shard ${slow} was not ready within ${timeoutMs} ms: does its handler module finish loading?`;
-    throw new EngineError('ERR_SHARD_START_FAILED', text);
   }
 
   /** Rings a thread's doorbell. */
@@ -358,8 +315,8 @@ export class ShardPool {
     }
     const [first] = this.#threads;
     if (first === undefined) throw new EngineError('ERR_SHARD_START_FAILED', 'there is no shard');
-    this.#handles = [...handles];
-    return first.listen(host, await probePort(host, port), handles);
+    this.#shardAcceptor = new ShardAcceptor(host, handles);
+    return this.#shardAcceptor.listen(first, await probePort(host, port));
   }
 
   #listenInMain(duplicate: Duplicate): Promise<number> {
@@ -422,7 +379,7 @@ export class ShardPool {
         this.#onFailed(thread);
         break;
       case 'app-forgotten':
-        this.#appForgotten(shardOfThread(message.thread));
+        this.#onForgotten(message.thread);
         break;
       case 'metrics':
         void this.#metrics(thread, message.request);
@@ -461,26 +418,18 @@ export class ShardPool {
   /** A shard waits for leave to close its App: no connection may be handed to it any more. */
   #onFailed(failed: ShardThread): void {
     this.#readyList = null;
+    void this.#disown(failed).then(() => failed.post({ kind: 'abandon' }));
+  }
+
+  /** Resolves once no other shard gives connections to this one. */
+  async #disown(thread: ShardThread): Promise<void> {
     const [first] = this.#threads;
-    if (this.#handles.length === 0 || first === undefined || first === failed || !first.isReady) {
-      failed.post({ kind: 'abandon' });
-      return;
-    }
-    void this.#forgetApp(first, failed).then(() => failed.post({ kind: 'abandon' }));
+    if (first !== thread && first?.isReady === true) await this.#shardAcceptor?.forget(first, thread);
   }
 
-  /** Resolves once the shard that accepts for all gives the other one no more connections. */
-  #forgetApp(first: ShardThread, other: ShardThread): Promise<void> {
-    const forgotten = new Promise<void>((resolve) => this.#forgetting.set(other, resolve));
-    first.post({ kind: 'forget-app', app: this.#handles[other.shard], thread: other.thread });
-    return Promise.race([forgotten, first.exited]);
-  }
-
-  #appForgotten(shard: number): void {
-    const thread = this.#threads[shard];
-    if (thread === undefined) return;
-    this.#forgetting.get(thread)?.();
-    this.#forgetting.delete(thread);
+  #onForgotten(thread: number): void {
+    const forgotten = this.#threads[shardOfThread(thread)];
+    if (forgotten !== undefined) this.#shardAcceptor?.forgotten(forgotten);
   }
 
   #onGone(gone: ShardThread, error: EngineError | null): void {
@@ -488,7 +437,7 @@ export class ShardPool {
     this.#closeDescriptors(gone.takeOrphans(this.#adopted(gone)));
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === gone.shard);
     this.#tally?.clear(gone.shard);
-    this.#forgetting.delete(gone);
+    this.#shardAcceptor?.gone(gone);
     // A reader that is gone must not hold the others' rings back. Whoever waited for it looks again on `peer-gone`.
     for (const ring of this.#options.memory.rings) dismissConsumer(ring, gone.thread);
     this.#options.counters[gone.thread]?.settleAfterEnd();
@@ -503,6 +452,8 @@ export class ShardPool {
     const error = told ?? new EngineError('ERR_SHARD_FAILED', `shard ${shard} ended`);
     const asked = gone.isLeaving && told === null;
     this.#options.gone(shard, { how: asked ? 'asked' : gone.isIntroduced ? 'lost' : 'unready', error });
-    if (this.#isRunning && (!gone.isLeaving || gone.isOverdue)) this.#supervisor.lost(shard, error);
+    if (!this.#isRunning) return;
+    if (gone.isOverdue) this.#supervisor.startNow(shard);
+    else if (!gone.isLeaving) this.#supervisor.lost(shard, error);
   }
 }

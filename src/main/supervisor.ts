@@ -50,7 +50,7 @@ export class Supervisor {
     // It keeps the process: with the only shard lost, nothing else may.
     this.#timers.set(
       shard,
-      setTimeout(() => this.#start(shard), delayMs),
+      setTimeout(() => this.startNow(shard), delayMs),
     );
   }
 
@@ -69,7 +69,8 @@ export class Supervisor {
     this.#timers.clear();
   }
 
-  #start(shard: number): void {
+  /** Starts a shard that is gone, without a pause. */
+  startNow(shard: number): void {
     this.#timers.delete(shard);
     this.#options.start(shard).then(
       () => this.#options.restarted(shard),

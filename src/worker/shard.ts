@@ -209,7 +209,6 @@ export class Shard {
       isLeaving: () => this.#closed || this.#isDraining || this.#leave !== null,
     });
     port.on('message', (message: ToShard) => this.#onMessage(message));
-    this.#bus.attend(mainThread);
     if (config.watchdog !== null) showTicks(memory, shard, config.watchdog.stalledMs);
   }
 
@@ -218,6 +217,8 @@ export class Shard {
     this.#intake.handlers = await loadHandlers(this.#config.handlers, this.#router.api());
     this.#hook.handlers = this.#intake.handlers;
     this.#vitals.state = 'ready';
+    // Not before: a module that takes its time would hold back what main publishes for the others.
+    this.#bus.attend(mainThread);
     this.#post({ kind: 'ready', app: this.#transport.handle });
   }
 

@@ -101,6 +101,38 @@ describe('restartShard', () => {
       await assert.rejects(engine.restartShard(0), { code: 'ERR_SHUTTING_DOWN' });
     }));
 
+  it('of a shard that fails meanwhile goes on', async () => {
+    for (const acceptor of ['handover', 'shard'] as const) {
+      await withEngine({ shards: 3, handlers, acceptor, restart: false }, async (engine) => {
+        const lost = coming(engine, 'shard-lost');
+        const client = await clientOn(engine, 1);
+        client.send({ type: 'crash-as-you-leave' });
+        await client.sync();
+        await within(engine.restartShard(1, { graceMs: 2_000 }), 'the restart');
+        assert.equal((await lost)[1].message, 'an uncaught error at the end');
+        await clientPerShard(engine);
+      });
+    }
+  });
+
+  it('of a shard that is blocked meanwhile rejects, and it is replaced once it has ended', () =>
+    withEngine({ handlers, watchdog: { stalledMs: 200 }, restart: false }, async (engine) => {
+      const events: string[] = [];
+      for (const name of ['shard-lost', 'error'] as const) engine.on(name, () => events.push(name));
+      const restarted = coming(engine, 'shard-restarted');
+      const client = await clientOn(engine, 1);
+      client.send({ type: 'block-as-you-leave', data: 2_000 });
+      await client.sync();
+      await assert.rejects(engine.restartShard(1, { graceMs: 0 }), {
+        code: 'ERR_SHARD_STALLED',
+        message: /has not ended/,
+      });
+      await assert.rejects(engine.restartShard(1, { graceMs: 0 }), { code: /^ERR_SHARD_(STALLED|RESTARTING)$/ });
+      assert.deepEqual(await restarted, [1]);
+      await clientOn(engine, 1);
+      assert.deepEqual(events, []);
+    }));
+
   it('does not wait for the pause after a failure', () =>
     withEngine({ handlers, restart: { backoffMs: 600_000, maxBackoffMs: 600_000 } }, async (engine) => {
       const lost = coming(engine, 'shard-lost');

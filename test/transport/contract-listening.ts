@@ -57,6 +57,32 @@ export function describeListening(create: CreateTransport): void {
       });
     });
 
+    test('a transport that is met later gets its share, and one that is forgotten gets none', async () => {
+      await withTransport(create, {}, async (first) => {
+        const second = new TransportFixture(create, {}, {});
+        try {
+          const port = await first.transport.listen('127.0.0.1', 0, [structuredClone(first.transport.handle)]);
+          for (let i = 0; i < 2; i++) await openWebSocket(port);
+          await until(() => first.peers.length === 2, 'two connections');
+          first.transport.meet(structuredClone(second.transport.handle));
+          for (let i = 0; i < 4; i++) await openWebSocket(port);
+          await until(() => first.peers.length + second.peers.length === 6, 'four more');
+          assert.deepEqual([first.peers.length, second.peers.length], [4, 2]);
+          first.transport.forget(structuredClone(second.transport.handle));
+          for (let i = 0; i < 3; i++) await openWebSocket(port);
+          await until(() => first.peers.length === 7, 'three more');
+          assert.equal(second.peers.length, 2);
+          // Once more is harmless.
+          first.transport.forget(structuredClone(second.transport.handle));
+          await openWebSocket(port);
+          await until(() => first.peers.length === 8, 'one more');
+        } finally {
+          first.transport.close();
+          await second.stop();
+        }
+      });
+    });
+
     test('after stopListening nobody new comes in, and those who are there stay', async () => {
       await withTransport(create, {}, async (fixture) => {
         const port = await fixture.transport.listen('127.0.0.1', 0, []);
