@@ -46,6 +46,8 @@ export class Heartbeat {
       this.#wheel.schedule(connection, this.#pingTicks - silent);
     } else {
       connection.socket?.ping();
+      // The write may have found out that it is gone.
+      if (connection.socket === null) return;
       this.#wheel.schedule(connection, Math.min(this.#pingTicks, this.#pongTicks - silent));
     }
   }

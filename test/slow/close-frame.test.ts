@@ -14,6 +14,8 @@ describe('a close behind bytes that the client has not read', () => {
       const { client, log } = await openObserver(engine);
       const sleeper = await openSleeper(engine, 'sleeper');
       await flood(engine, () => engine.stats().slowConsumersClosed === 1);
+      // Until all drops are counted that happened before.
+      await client.sync();
       const { messagesDropped } = engine.stats();
       // What is published meanwhile does not go to it any more.
       for (let i = 0; i < 200; i++) engine.publish('flood', { data: [-1, 'late'] });
@@ -28,8 +30,9 @@ describe('a close behind bytes that the client has not read', () => {
       await client.next((message) => (message.data as unknown[])[0] === 'gone');
       await client.sync();
       assert.deepEqual(log('gone'), [['gone', 'sleeper', 3008, 'too slow']]);
-      const { connections, slowConsumersClosed, channels } = engine.stats();
-      assert.deepEqual([connections, slowConsumersClosed, channels], [1, 1, 1]);
+      const { connections, slowConsumersClosed } = engine.stats();
+      assert.deepEqual([connections, slowConsumersClosed], [1, 1]);
+      await until(() => engine.stats().channels === 1, 'only log to be left');
     }));
 
   it('X-26: a slow consumer that never reads is cut after the wait, told once and with 3008', () =>
@@ -55,6 +58,7 @@ describe('a close behind bytes that the client has not read', () => {
       const { data } = await client.next((message) => (message.data as unknown[])[0] === 'closing');
       assert.deepEqual(data, ['closing', 'sleeper', false, 0, 'closed', 'queued']);
       assert.equal(engine.stats().undeliverable, 1);
+      await client.sync();
       const { messagesDropped } = engine.stats();
       for (let i = 0; i < 200; i++) engine.publish('flood', { data: [-1, 'late'] });
       // What it says is not acted on either.
@@ -71,7 +75,7 @@ describe('a close behind bytes that the client has not read', () => {
     }));
 
   it('a client that reads at least half of what is left in each wait gets everything, and the code', () =>
-    withEngine({ ...bounded, maxBackpressureBytes: 67_108_864, writeWaitMs: 1_000 }, async (engine) => {
+    withEngine({ ...bounded, maxBackpressureBytes: 67_108_864, writeWaitMs: 4_000 }, async (engine) => {
       const { client, log } = await openObserver(engine);
       const sleeper = await openSleeper(engine, 'sleeper');
       await flood(engine, () => engine.stats().slowConsumersClosed === 1);
@@ -86,11 +90,11 @@ describe('a close behind bytes that the client has not read', () => {
         read = 0;
         if (left < 4_194_304) return;
         sleeper.socket.pause();
-        setTimeout(() => sleeper.socket.resume(), 250);
+        setTimeout(() => sleeper.socket.resume(), 750);
       });
       sleeper.socket.resume();
       assert.deepEqual(await sleeper.closeFrame(60_000), { code: 3008, reason: 'too slow' });
-      assert.ok(performance.now() - began > 1_000, 'it took longer than one wait');
+      assert.ok(performance.now() - began > 4_000, 'the client must take longer than one wait');
       assert.ok(isUnbroken(numbersOf(sleeper)));
       await client.next((message) => (message.data as unknown[])[0] === 'gone');
       assert.deepEqual(log('gone'), [['gone', 'sleeper', 3008, 'too slow']]);

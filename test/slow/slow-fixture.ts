@@ -21,9 +21,11 @@ export async function flood(engine: Engine, done: () => boolean): Promise<void> 
 /** Connects a client that has subscribed to `flood` and reads nothing. */
 export async function openSleeper(engine: Engine, name: string): Promise<RawSocket> {
   const raw = await openWebSocket(engine.port, { target: `/ws?client_id=${name}` });
-  const { messagesIn, channels } = engine.stats();
+  const { controlRefused } = engine.stats();
   raw.sendJson({ type: 'subscribe', data: { channel: 'flood' } });
-  await until(() => engine.stats().messagesIn > messagesIn && engine.stats().channels >= channels, 'the subscription');
+  // Refused, once the subscription is done.
+  raw.sendJson({ type: 'broadcast' });
+  await until(() => engine.stats().controlRefused > controlRefused, 'the subscription');
   raw.socket.pause();
   return raw;
 }
@@ -41,7 +43,9 @@ export async function openObserver(engine: Engine): Promise<{ readonly client: C
 export function numbersOf(raw: RawSocket): number[] {
   return raw.frames
     .filter((frame) => frame.opcode === opcode.text)
-    .map((frame) => (JSON.parse(frame.payload.toString()).data as [number, string])[0]);
+    .map((frame) => JSON.parse(frame.payload.toString()).data as unknown)
+    .filter((data) => Array.isArray(data))
+    .map((data) => Number(data[0]));
 }
 
 /** Whether numbers follow each other without a gap. */
