@@ -165,6 +165,12 @@ export class OffloadPort<J> {
       return;
     }
     this.#rest.succeeded(now);
+    if (!answer.outcome.ok && answer.outcome.code === 'ERR_INTERNAL') {
+      // No refusal: its thread may have had no memory left, say. If it is for the job, this thread will find so too.
+      this.#options.counters.failed();
+      this.#takeBack(errand);
+      return;
+    }
     this.#options.board.leaveOffload();
     errand.tell(answer.outcome);
   }

@@ -188,10 +188,9 @@ export class Router implements ShardApi {
   /** Keeps a message until the connection has its keys. The envelope's bytes may be a view of a ring. */
   #defer(connection: ShardConnection, deferred: Envelope[], envelope: Envelope): void {
     const bytes = envelope.data?.length ?? 0;
-    if (
-      deferred.length >= this.#config.limits.pendingMessages ||
-      connection.deferredBytes + bytes > this.#config.maxBackpressureBytes
-    ) {
+    // Like a socket's, the bound holds for what comes on top of something.
+    const isOver = deferred.length > 0 && connection.deferredBytes + bytes > this.#config.maxBackpressureBytes;
+    if (isOver || deferred.length >= this.#config.limits.pendingMessages) {
       this.#counters.add(counter.messagesDropped, 1);
       return;
     }

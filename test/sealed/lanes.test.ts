@@ -75,6 +75,15 @@ describe('while the pool has a message', () => {
 });
 
 describe('while a handler is awaited', () => {
+  it('what main sends may be longer than maxBackpressureBytes, as at any other time', () =>
+    withEngine({ shards: 1, security: engineKeys, handlers, maxBackpressureBytes: 65_536 }, async (engine) => {
+      engine.on('connect', (connection) => {
+        connection.send({ data: 'l'.repeat(largeBytes - 2) });
+      });
+      const client = await connectAs(engine, 'slow', 'classic');
+      assert.equal(await lengthOf(client), largeBytes);
+    }));
+
   it('a sealed message of maxMessageBytes may wait', () =>
     withEngine(
       { shards: 1, security: engineKeys, handlers, maxMessageBytes: 65_536, maxBackpressureBytes: 65_536 },

@@ -160,6 +160,29 @@ describe('work in the pool', () => {
     await assertNothingLeft(before);
   });
 
+  it('a job that fails in the pool, and not for its message, is done by the shard', async () => {
+    const before = openResources();
+    const compiled = compileOptions({ host: '127.0.0.1', port: 0, ...options, shards: 1 });
+    const engine = new Engine(compiled, { offloadTask: new URL('./fixtures/exhausted-task.js', import.meta.url) });
+    await engine.start();
+    try {
+      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      await client.subscribe('turns');
+      for (let i = 0; i < 20; i++) {
+        client.send({ type: 'publish', channel: 'turns', data: Buffer.from(payload(2 * i + 1)) });
+        assert.equal(numberOf((await client.next()).data), 2 * i + 1);
+      }
+      const stats = engine.stats();
+      assert.ok(stats.offloadFailed > 0);
+      assert.equal(stats.openFailedFormat, 0);
+      assert.equal(stats.handlerErrors, 0);
+    } finally {
+      await engine.close();
+      terminateSealedClients();
+    }
+    await assertNothingLeft(before);
+  });
+
   it('`offload: false` and a full pool: the shards do the work themselves', async () => {
     for (const offload of [false, { threads: 1, maxQueue: 1 }] as const) {
       await withEngine({ ...options, offload }, async (engine) => {
