@@ -23,7 +23,9 @@ interface Told {
 }
 
 /** `urls` by script: the frames themselves have none. */
-function stackOf(frames: readonly CallFrame[], urls: ReadonlyMap<string, string>): string {
+function stackOf(frames: readonly CallFrame[], urls: ReadonlyMap<string, string>): string | undefined {
+  // It was on its way from one callback to the next.
+  if (frames.length === 0) return undefined;
   const lines = frames.slice(0, mostFrames).map(({ functionName, location }) => {
     const url = urls.get(location.scriptId) ?? '<anonymous>';
     const place = `${url}:${location.lineNumber + 1}:${location.columnNumber + 1}`;

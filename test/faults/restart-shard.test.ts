@@ -62,9 +62,22 @@ describe('restartShard', () => {
 
   it('takes no connection from clients that come meanwhile: all are served by the others', () =>
     withEngine({ handlers }, async (engine) => {
-      const restarted = engine.restartShard(1, { graceMs: 300 });
-      for (let i = 0; i < 20; i++) assert.equal(shardOf(await (await connect(engine)).sync()), 0);
+      // It is waited for, so that there is time to connect in.
+      await clientOn(engine, 1);
+      let isBack = false;
+      engine.on('shard-restarted', () => {
+        isBack = true;
+      });
+      const restarted = engine.restartShard(1, { graceMs: 1_000 });
+      let meanwhile = 0;
+      while (!isBack) {
+        const shard = shardOf(await (await connect(engine)).sync());
+        if (isBack) break;
+        assert.equal(shard, 0);
+        meanwhile += 1;
+      }
       await restarted;
+      assert.ok(meanwhile > 0, 'none came in time');
       await clientOn(engine, 1);
     }));
 
@@ -116,12 +129,12 @@ describe('restartShard', () => {
   });
 
   it('of a shard that is blocked meanwhile rejects, and it is replaced once it has ended', () =>
-    withEngine({ handlers, watchdog: { stalledMs: 200 }, restart: false }, async (engine) => {
+    withEngine({ handlers, watchdog: { stalledMs: 1_000 }, restart: false }, async (engine) => {
       const events: string[] = [];
       for (const name of ['shard-lost', 'error'] as const) engine.on(name, () => events.push(name));
       const restarted = coming(engine, 'shard-restarted');
       const client = await clientOn(engine, 1);
-      client.send({ type: 'block-as-you-leave', data: 2_000 });
+      client.send({ type: 'block-as-you-leave', data: 4_000 });
       await client.sync();
       await assert.rejects(engine.restartShard(1, { graceMs: 0 }), {
         code: 'ERR_SHARD_STALLED',
