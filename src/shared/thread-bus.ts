@@ -80,8 +80,8 @@ export class ThreadBus {
   }
 
   /**
-   * Reads what a thread that is gone has left in its ring. It stays an attended one: a thread that takes its place goes
-   * on at the tail, and what it writes from its first record on finds its readers.
+   * Reads at once what a thread that is gone has left in its ring. The ring stays an attended one: a thread that takes
+   * its place goes on at the tail, and what it writes from its first record on finds its readers.
    */
   retire(thread: number): void {
     const visit = this.#visitors[thread];

@@ -291,10 +291,9 @@ export class Shard {
         this.#bus.attend(message.thread);
         break;
       case 'peer-gone':
-        this.#bus.retire(message.thread);
         this.#router.forgetShard(shardOfThread(message.thread));
         this.#peers.remove(message.thread);
-        // It may have been the one that this thread's spill queue waited for.
+        // Its ring may hold more, and it may have been the one that this thread's spill queue waited for.
         this.#bus.onDoorbell();
         break;
       case 'adopt':
