@@ -77,7 +77,10 @@ describe('H-93: keys of a connection', () => {
       engine.broadcast({ data: 'early' });
       await own.subscribe('news');
       engine.publish('news', { data: 'both' });
-      assert.equal(textOf((await own.next()).data), '"both"');
+      // On a busy machine it may have had its keys already when that went out: then it came sealed, as everything must.
+      let heard = textOf((await own.next()).data);
+      if (heard === '"early"') heard = textOf((await own.next()).data);
+      assert.equal(heard, '"both"');
       assert.equal((await plain.next((message) => message.type === 'message')).data, 'both');
       assert.deepEqual(own.faults, []);
     }));
