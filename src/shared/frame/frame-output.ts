@@ -1,0 +1,206 @@
+import type { Duplex } from 'node:stream';
+import { headerSize, maxHeaderBytes, putHeader } from './header.ts';
+import { maskRange, wordsOf } from './mask.ts';
+import { randomMaskKey } from './mask-key.ts';
+import { type Slab, slabBytes, slabPool } from './slab-pool.ts';
+
+/** Payloads of up to so many bytes are copied next to their header; a longer one that needs no mask is sent as it is. */
+const copyLimitBytes = 16_384;
+
+/** What is told when bytes were written, or will not be. */
+export type Written = (error?: Error | null) => void;
+
+const nothing = Buffer.alloc(0);
+
+/**
+ * The outgoing bytes of one connection. Frames of one turn of the event loop leave together, in one write.
+ */
+export class FrameOutput {
+  readonly #stream: Duplex;
+  readonly #masks: boolean;
+  /** The stream is done with a buffer when its write is: a socket is, a stream in memory may hand the buffer on. */
+  readonly #consumes: boolean;
+  readonly #onBlocked: () => void;
+  #slab: Slab | null = null;
+  /** What is in the slab and was not handed to the stream yet: `[start, at)`. */
+  #start = 0;
+  #at = 0;
+  /** Handed over piece by piece at the next flush, before what is in the slab. */
+  #parts: Uint8Array[] = [];
+  #partsBytes = 0;
+  /** Slabs among the parts that are full and come back when they are written. */
+  #full: Slab[] = [];
+  #scheduled = false;
+  #ended = false;
+
+  constructor(stream: Duplex, masks: boolean, consumes: boolean, onBlocked: () => void) {
+    this.#onBlocked = onBlocked;
+    this.#stream = stream;
+    this.#masks = masks;
+    this.#consumes = consumes;
+  }
+
+  /** Bytes that were not handed to the system yet. */
+  get pendingBytes(): number {
+    return this.#partsBytes + (this.#at - this.#start) + this.#stream.writableLength;
+  }
+
+  /** Whether the stream has more than it likes to hold. */
+  get isBlocked(): boolean {
+    return this.#stream.writableNeedDrain && this.#stream.writableLength > 0;
+  }
+
+  /** Whether a payload of this length is copied, so that its memory is free at once. */
+  copies(length: number): boolean {
+    return this.#masks || length <= copyLimitBytes;
+  }
+
+  /**
+   * Appends a frame; `first` is its first byte. `written` is called when a payload that is not copied is no longer needed;
+   * without it every payload is copied.
+   */
+  frame(first: number, payload: Uint8Array, written?: Written): void {
+    const { length } = payload;
+    if (length > copyLimitBytes) {
+      this.#longFrame(first, payload, written);
+      return;
+    }
+    let at = this.#room(headerSize(length, this.#masks) + length);
+    const { bytes, words } = this.#slab as Slab;
+    const key = this.#masks ? randomMaskKey() : 0;
+    at = putHeader(bytes, at, first, length, this.#masks, key);
+    bytes.set(payload, at);
+    if (this.#masks) maskRange(bytes, words, at, at + length, key, 0);
+    this.#at = at + length;
+  }
+
+  /** As `frame`, of a text: it is encoded in place. `length` is the number of its bytes. */
+  text(first: number, text: string, length: number): void {
+    if (length > copyLimitBytes) {
+      this.#longFrame(first, Buffer.from(text), undefined);
+      return;
+    }
+    let at = this.#room(headerSize(length, this.#masks) + length);
+    const { bytes, words } = this.#slab as Slab;
+    const key = this.#masks ? randomMaskKey() : 0;
+    at = putHeader(bytes, at, first, length, this.#masks, key);
+    if (length > 0) bytes.write(text, at, length, 'utf8');
+    if (this.#masks) maskRange(bytes, words, at, at + length, key, 0);
+    this.#at = at + length;
+  }
+
+  #longFrame(first: number, payload: Uint8Array, written: Written | undefined): void {
+    const { length } = payload;
+    const size = headerSize(length, this.#masks);
+    if (!this.#masks && written !== undefined) {
+      const at = this.#room(maxHeaderBytes);
+      this.#at = putHeader((this.#slab as Slab).bytes, at, first, length, false, 0);
+      this.#sealPart();
+      this.#addPart(payload);
+      this.flush(written);
+      return;
+    }
+    const bytes = Buffer.allocUnsafeSlow(size + length);
+    const key = this.#masks ? randomMaskKey() : 0;
+    const at = putHeader(bytes, 0, first, length, this.#masks, key);
+    bytes.set(payload, at);
+    if (this.#masks) maskRange(bytes, wordsOf(bytes), at, at + length, key, 0);
+    this.#sealPart();
+    this.#addPart(bytes);
+    if (this.#partsBytes >= slabBytes) this.flush();
+    else this.#schedule();
+  }
+
+  /** Where `size` bytes can be put. */
+  #room(size: number): number {
+    this.#schedule();
+    if (this.#slab !== null && this.#at + size <= slabBytes) return this.#at;
+    if (this.#slab !== null) {
+      this.#sealPart();
+      this.#full.push(this.#slab);
+      this.#slab = null;
+      this.flush();
+      this.#schedule();
+    }
+    this.#slab = slabPool.acquire();
+    this.#start = 0;
+    this.#at = 0;
+    return 0;
+  }
+
+  #sealPart(): void {
+    if (this.#slab === null || this.#at === this.#start) return;
+    this.#addPart(this.#slab.bytes.subarray(this.#start, this.#at));
+    this.#start = this.#at;
+  }
+
+  #addPart(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#partsBytes += part.length;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(this.#flushLater);
+  }
+
+  readonly #flushLater = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
+
+  /** Hands everything to the stream. `written` is called when the stream has written it, or will not. */
+  flush(written?: Written): void {
+    const stream = this.#stream;
+    if (this.#ended || !stream.writable) {
+      this.end();
+      written?.(new Error('the stream takes no more bytes'));
+      return;
+    }
+    this.#sealPart();
+    const done = this.#whenWritten(written);
+    const parts = this.#parts;
+    if (parts.length === 0) {
+      done?.();
+      return;
+    }
+    this.#parts = [];
+    this.#partsBytes = 0;
+    if (parts.length > 1) stream.cork();
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] ?? nothing;
+      if (i === parts.length - 1 && done !== undefined) stream.write(part, done);
+      else stream.write(part);
+    }
+    if (parts.length > 1) stream.uncork();
+    if (this.isBlocked) this.#onBlocked();
+  }
+
+  /** What to do once everything up to now is written: give slabs back, tell the caller. */
+  #whenWritten(written: Written | undefined): Written | undefined {
+    const slabs = this.#full;
+    if (this.#slab !== null && (this.#consumes || this.#at > slabBytes >> 1)) {
+      slabs.push(this.#slab);
+      this.#slab = null;
+    }
+    if (slabs.length > 0) this.#full = [];
+    if (slabs.length === 0 || !this.#consumes) return written;
+    return (error) => {
+      // A socket that failed may still hold the buffer: only what was written comes back.
+      if (!error) for (const slab of slabs) slabPool.release(slab);
+      written?.(error);
+    };
+  }
+
+  /** Nothing more is written, and what was not handed over is dropped. */
+  end(): void {
+    this.#ended = true;
+    this.#parts = [];
+    this.#partsBytes = 0;
+    this.#full = [];
+    this.#slab = null;
+    this.#start = 0;
+    this.#at = 0;
+  }
+}

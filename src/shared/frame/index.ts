@@ -1,0 +1,36 @@
+export { checkHeader, type HeaderRules } from './check-header.ts';
+export { type CloseBody, checkCloseCode, closeStatus, encodeCloseBody, parseCloseBody } from './close-body.ts';
+export type { CloseInfo, ConnectionState } from './closing.ts';
+export { compileCloseFrame, compileFrame, type FrameParts, preparedFrames } from './compile-frame.ts';
+export type { FrameConnectionOptions } from './connection-options.ts';
+export type { Compressor, CompressorFactory, PermessageDeflate } from './deflate.ts';
+export { FrameConnection } from './frame-connection.ts';
+export { closeCodeFor, type FrameErrorFamily, frameErrorFamily } from './frame-error.ts';
+export { FrameReader } from './frame-reader.ts';
+export { acceptFor, createHandshakeKey, isHandshakeKey } from './handshake-key.ts';
+export {
+  type FrameHeader,
+  headerSize,
+  maxHeaderBytes,
+  minHeaderBytes,
+  type ReadHeader,
+  readHeader,
+  readMaskKey,
+  writeHeader,
+} from './header.ts';
+export type { KeepAliveOptions } from './keep-alive.ts';
+export { applyMask } from './mask.ts';
+export { randomMaskKey } from './mask-key.ts';
+export type { Frame, Message } from './message-reader.ts';
+export type { FrameToWrite, StreamOptions } from './message-writer.ts';
+export {
+  chunkSizeBytes,
+  controlLimitBytes,
+  isControl,
+  type MessageOpcode,
+  opcode,
+  readLimitBytes,
+  reservedBit,
+} from './opcode.ts';
+export type { StreamSource } from './streamed-message.ts';
+export { Utf8Validator } from './utf8.ts';

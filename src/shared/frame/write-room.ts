@@ -1,0 +1,86 @@
+import type { Duplex } from 'node:stream';
+import { EngineError } from '../errors/index.ts';
+
+/** Bytes that the system has not taken, as exactly as the stream tells. */
+function queuedBytes(stream: Duplex): number {
+  // A socket's handle knows how much of one long write is still to go; the stream itself knows whole writes only.
+  const handle: unknown = Reflect.get(stream, '_handle');
+  const inHandle: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'writeQueueSize') : 0;
+  return stream.writableLength + (typeof inHandle === 'number' ? inHandle : 0);
+}
+
+/**
+ * Waits for a stream that has more to write than it likes, and notices when it stops writing at all: a peer that never
+ * reads costs bounded time (checklist X-26).
+ */
+export class WriteRoom {
+  readonly #stream: Duplex;
+  readonly #stallMs: number;
+  readonly #onStall: (error: EngineError) => void;
+  readonly #onDrain: () => void;
+  #wait: Promise<void> | null = null;
+  #resolve: () => void = () => {};
+  #reject: (error: EngineError) => void = () => {};
+  #timer: NodeJS.Timeout | null = null;
+  #queued = 0;
+  #ended: EngineError | null = null;
+
+  /** `stallMs` 0: it may take for ever. */
+  constructor(stream: Duplex, stallMs: number, onDrain: () => void, onStall: (error: EngineError) => void) {
+    this.#stream = stream;
+    this.#stallMs = stallMs;
+    this.#onDrain = onDrain;
+    this.#onStall = onStall;
+    stream.on('drain', this.#drained);
+  }
+
+  /** A promise for the moment when the stream wants more. Only to be asked while it is blocked. */
+  wait(): Promise<void> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (this.#wait === null) {
+      this.#wait = new Promise((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      });
+      this.#wait.catch(() => undefined);
+    }
+    return this.#wait;
+  }
+
+  /** Begins to look whether anything moves. */
+  watch(): void {
+    if (this.#stallMs === 0 || this.#timer !== null || this.#ended !== null) return;
+    this.#queued = queuedBytes(this.#stream);
+    this.#timer = setTimeout(this.#look, this.#stallMs);
+  }
+
+  readonly #look = (): void => {
+    const queued = queuedBytes(this.#stream);
+    if (queued < this.#queued) {
+      this.#queued = queued;
+      this.#timer?.refresh();
+      return;
+    }
+    this.#timer = null;
+    const text = `the peer has taken none of ${queued} bytes for ${this.#stallMs} ms`;
+    this.#onStall(new EngineError('ERR_FRAME_WRITE_STALLED', text));
+  };
+
+  readonly #drained = (): void => {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#wait = null;
+    this.#resolve();
+    this.#onDrain();
+  };
+
+  /** Whoever waits is refused. */
+  end(error: EngineError): void {
+    if (this.#ended !== null) return;
+    this.#ended = error;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#stream.off('drain', this.#drained);
+    this.#reject(error);
+  }
+}
