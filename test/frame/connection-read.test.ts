@@ -216,7 +216,10 @@ describe('reading messages', () => {
     peer.close(1000);
     const got: string[] = [];
     for await (const message of connection) got.push(message.payload.toString());
-    assert.deepEqual(got, Array.from({ length: 100 }, (_, i) => `m${i}`));
+    assert.deepEqual(
+      got,
+      Array.from({ length: 100 }, (_, i) => `m${i}`),
+    );
     assert.equal(await connection.readMessage(), null);
     for await (const message of connection) assert.fail(shown(message));
   });

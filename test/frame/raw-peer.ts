@@ -1,6 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { FrameConnection, type FrameConnectionOptions } from '#dist/shared/frame/index.js';
-import { closeOf, closePayload, type FrameToSend, frameBytes, opcode, type RawFrame, takeFrame } from '../support/raw-frames.ts';
+import {
+  closeOf,
+  closePayload,
+  type FrameToSend,
+  frameBytes,
+  opcode,
+  type RawFrame,
+  takeFrame,
+} from '../support/raw-frames.ts';
 import { Signal } from '../support/waiting.ts';
 import { duplexPair, type PipeEnd } from './duplex-pair.ts';
 
@@ -13,6 +21,8 @@ export class RawPeer {
   #next = 0;
   #unread: Buffer = Buffer.alloc(0);
   isEnded = false;
+  /** Ends its own direction when the other has ended, as most programs do. */
+  endsToo = true;
 
   constructor(duplex: Duplex, role: 'server' | 'client') {
     this.duplex = duplex;
@@ -29,7 +39,10 @@ export class RawPeer {
       this.isEnded = true;
       this.#signal.notify();
     };
-    duplex.on('end', end);
+    duplex.on('end', () => {
+      end();
+      if (this.endsToo) duplex.end();
+    });
     duplex.on('close', end);
     duplex.on('error', end);
   }

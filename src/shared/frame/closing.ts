@@ -105,8 +105,8 @@ export class Closing {
 
   #sendClose(body: Uint8Array): void {
     if (!this.maySend) return;
-    const { output, writer } = this.#means;
-    this.#sent = true;
+    const { output, writer, duplex } = this.#means;
+    this.#sent = duplex.writable;
     writer.abort(closedError());
     output.frame(closeFirst, body);
     output.flush();
@@ -173,7 +173,7 @@ export class Closing {
     const { writer, room, output, onEnding } = this.#means;
     const error = closedError(this.#error);
     onEnding();
-    writer.abort(error);
+    writer.lose(error);
     room.end(error);
     output.end();
     if (this.#deadline !== null) clearTimeout(this.#deadline);
@@ -183,6 +183,7 @@ export class Closing {
   /** The stream is gone. */
   streamClosed(): void {
     if (this.#state === 'closed') return;
+    this.#means.inbox.handleHeldClose();
     const clean = this.#received !== null && this.#sent;
     if (this.#state === 'open') {
       this.#error ??= new EngineError('ERR_FRAME_CONNECTION_LOST', 'the stream was closed');

@@ -49,7 +49,8 @@ export class FrameConnection implements AsyncIterable<Message> {
     this.#handlers = options;
     this.#ownsBuffers = config.ownsBuffers;
     const compressor = deflate?.compressor ?? null;
-    const inbox = new Inbox(duplex, new MessageReader({ ...config, compressor }), config.readAheadBytes, {
+    const pace = { readAheadBytes: config.readAheadBytes, patienceMs: closeTimeoutMs };
+    const inbox = new Inbox(duplex, new MessageReader({ ...config, compressor }), pace, {
       control: (frame) => this.#onControl(frame),
       fault: (error) => this.#closing.fail(error),
       exhausted: (within) => this.#closing.exhausted(within),

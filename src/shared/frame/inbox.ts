@@ -1,6 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../errors/index.ts';
 import type { Frame, Message, MessageReader, ReadResult } from './message-reader.ts';
+import { opcode } from './opcode.ts';
+
+export interface InboxOptions {
+  /** Input that nobody reads is held up to about here. */
+  readonly readAheadBytes: number;
+  /** How long a Close frame waits for whoever got the message before it. */
+  readonly patienceMs: number;
+}
 
 export interface InboxEvents {
   /** A control frame has come. */
@@ -18,8 +26,8 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** `ended`: a control frame or a fault has ended reading meanwhile. */
-type Progress = ReadResult | 'ended';
+/** `ended`: a control frame or a fault has ended reading meanwhile. `held`: a Close frame waits for its turn. */
+type Progress = ReadResult | 'ended' | 'held';
 
 /**
  * The reading end of a connection: gives messages to whoever asks, one at a time, and holds the stream back while nobody
@@ -28,7 +36,7 @@ type Progress = ReadResult | 'ended';
 export class Inbox {
   readonly #stream: Duplex;
   readonly #reader: MessageReader;
-  readonly #readAheadBytes: number;
+  readonly #options: InboxOptions;
   readonly #events: InboxEvents;
   #waiter: Waiter | null = null;
   /** Reading by frames has stopped within a message. */
@@ -38,15 +46,20 @@ export class Inbox {
   #inputEnded = false;
   #looksSoon = false;
   #discarding = false;
+  /** Somebody got a message and has not asked for the next one: it may still be answered. */
+  #isOut = false;
+  /** The peer's Close frame, until the message before it is answered. */
+  #heldClose: Frame | null = null;
+  #patience: NodeJS.Timeout | null = null;
   /** How reads are answered from now on: as after a Close frame, or with an error. */
   #outcome: { readonly error?: unknown } | null = null;
   /** From the first message that nobody waits for on, data is thrown away, so that a Close frame behind it is seen. */
   discards = false;
 
-  constructor(stream: Duplex, reader: MessageReader, readAheadBytes: number, events: InboxEvents) {
+  constructor(stream: Duplex, reader: MessageReader, options: InboxOptions, events: InboxEvents) {
     this.#stream = stream;
     this.#reader = reader;
-    this.#readAheadBytes = readAheadBytes;
+    this.#options = options;
     this.#events = events;
   }
 
@@ -66,6 +79,8 @@ export class Inbox {
     if (this.#waiter !== null) {
       return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another waits for its message'));
     }
+    this.#isOut = false;
+    this.handleHeldClose();
     if (this.#outcome === null) {
       if (wish === 'message' && this.#withinFrames) {
         const text = 'a message was begun frame by frame: read it to its end that way';
@@ -92,6 +107,7 @@ export class Inbox {
   }
 
   #result(progress: 'message' | 'frame', iterates: boolean): unknown {
+    this.#isOut = true;
     const value: Message | Frame = progress === 'message' ? this.#reader.message : this.#reader.frame;
     if (progress === 'frame') this.#withinFrames = this.#reader.hasBegun;
     return iterates ? { done: false, value } : value;
@@ -100,6 +116,11 @@ export class Inbox {
   /** Looks at what has come, as far as somebody waits for it. */
   work(): void {
     if (this.#outcome !== null || this.#inflating) return;
+    if (this.#heldClose !== null) {
+      if (!this.discards) return;
+      this.handleHeldClose();
+      return;
+    }
     const waiter = this.#waiter;
     if (waiter === null && this.discards) this.#discarding = true;
     const progress = this.#advance(this.#discarding ? 'discard' : (waiter?.wish ?? 'control'));
@@ -114,10 +135,7 @@ export class Inbox {
     }
   }
 
-  /**
-   * Control frames behind a message are looked at when whoever got it has had a turn to answer: a Close frame lets
-   * nothing be written any more.
-   */
+  /** The other control frames behind a message are looked at when whoever got it has had a turn. */
   #lookSoon(): void {
     if (this.#looksSoon || (this.#reader.input.bufferedBytes === 0 && !this.#inputEnded)) return;
     this.#looksSoon = true;
@@ -133,6 +151,10 @@ export class Inbox {
       for (;;) {
         const progress = reader.next(wish);
         if (progress === 'control') {
+          if (this.#isOut && reader.frame.opcode === opcode.close && !this.discards) {
+            this.#holdClose(reader.frame);
+            return 'held';
+          }
           this.#events.control(reader.frame);
           if (this.#outcome !== null) return 'ended';
           continue;
@@ -146,13 +168,40 @@ export class Inbox {
     }
   }
 
+  /** After a Close frame nothing can be written; the message before it is answered first, if that does not take long. */
+  #holdClose(frame: Frame): void {
+    this.#heldClose = frame;
+    this.#patience = setTimeout(() => this.handleHeldClose(), this.#options.patienceMs);
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#stream.pause();
+  }
+
+  /** Handles a Close frame that waits, if one does. */
+  handleHeldClose(): void {
+    const frame = this.#heldClose;
+    if (frame === null) return;
+    this.#dropHeldClose();
+    try {
+      this.#events.control(frame);
+    } catch (error) {
+      this.#events.fault(error);
+    }
+  }
+
+  #dropHeldClose(): void {
+    this.#heldClose = null;
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
+  }
+
   #holdBack(progress: ReadResult): void {
     if (progress === 'more') {
       if (this.#paused) {
         this.#paused = false;
         this.#stream.resume();
       }
-    } else if (!this.#paused && progress === 'data' && this.#reader.input.bufferedBytes >= this.#readAheadBytes) {
+    } else if (!this.#paused && progress === 'data' && this.#reader.input.bufferedBytes >= this.#options.readAheadBytes) {
       this.#paused = true;
       this.#stream.pause();
     }
@@ -168,6 +217,7 @@ export class Inbox {
         const waiter = this.#waiter;
         if (waiter === null || this.#outcome !== null) return;
         this.#waiter = null;
+        this.#isOut = true;
         waiter.resolve(waiter.iterates ? { done: false, value: message } : message);
         this.#lookSoon();
       },
@@ -195,6 +245,7 @@ export class Inbox {
     if (this.#outcome !== null) return;
     this.#outcome = error === undefined ? {} : { error };
     this.#reader.clear();
+    this.#dropHeldClose();
     // What comes from now on is thrown away, so that the stream can come to its end.
     this.#paused = false;
     this.#stream.resume();

@@ -53,6 +53,8 @@ export class MessageWriter {
   #ended: EngineError | null = null;
   /** A message that was begun by `writeFrame` and not finished. */
   #byFrames = false;
+  /** Refuses those who wait for memory that the stream still uses. */
+  readonly #lent = new Set<(error: EngineError) => void>();
   #abortStream: ((error: EngineError) => void) | null = null;
 
   constructor(options: MessageWriterOptions) {
@@ -97,18 +99,18 @@ export class MessageWriter {
 
   /** A frame whose payload the caller gets back when the promise resolves. */
   #sendBytes(first: number, payload: Uint8Array): Promise<void> {
-    let settle: ((error?: Error | null) => void) | undefined;
-    let late: Promise<void> | undefined;
-    if (!this.#output.copies(payload.length)) {
-      late = new Promise((resolve, reject) => {
-        settle = (error) => {
-          if (error || this.#ended !== null) reject(this.#ended ?? lost(error));
-          else resolve();
-        };
-      });
+    if (this.#output.copies(payload.length)) {
+      this.#output.frame(first, payload);
+      return this.#accepted();
     }
-    this.#output.frame(first, payload, settle);
-    return late === undefined ? this.#accepted() : observed(late);
+    const { promise, resolve, reject } = pending();
+    this.#lent.add(reject);
+    this.#output.frame(first, payload, (error) => {
+      this.#lent.delete(reject);
+      if (error) reject(this.#ended ?? lost(error));
+      else resolve();
+    });
+    return observed(promise);
   }
 
   #accepted(): Promise<void> {
@@ -219,6 +221,7 @@ export class MessageWriter {
       message
         .send(source, chunkBytes)
         .catch((error: unknown) => {
+          this.#abortStream = null;
           // A message that was begun and cannot be finished ends the connection (checklist L-40).
           if (message.hasBegun && this.#ended === null) this.#options.broken(error);
           throw error;
@@ -242,6 +245,13 @@ export class MessageWriter {
     return observed(this.#lane.enter(0, () => done));
   }
 
+  /** The stream is gone: what it has not written it never will. A stream need not say so itself. */
+  lose(error: EngineError): void {
+    this.abort(error);
+    for (const reject of this.#lent) reject(error);
+    this.#lent.clear();
+  }
+
   /** Nothing is written from now on; all that waits is refused with `error`. */
   abort(error: EngineError): void {
     if (this.#ended !== null) return;
@@ -249,6 +259,16 @@ export class MessageWriter {
     this.#lane.clear(error);
     this.#abortStream?.(error);
   }
+}
+
+function pending(): { promise: Promise<void>; resolve: () => void; reject: (error: EngineError) => void } {
+  let resolve: () => void = () => {};
+  let reject: (error: EngineError) => void = () => {};
+  const promise = new Promise<void>((fulfil, refuse) => {
+    resolve = fulfil;
+    reject = refuse;
+  });
+  return { promise, resolve, reject };
 }
 
 /** A promise whose rejection need not be looked at: a call that nobody waits for must not end the process. */
