@@ -54,3 +54,8 @@ export function wholeNumber(
   if (Number.isInteger(given) && given >= least && given <= most) return given;
   throw optionInvalid(path, given, `a whole number from ${least} to ${most}`);
 }
+
+export function messageTooLong(maxMessageBytes: number): EngineError {
+  const text = `a message has more than ${maxMessageBytes} bytes`;
+  return new EngineError('ERR_FRAME_MESSAGE_TOO_LONG', text, { allowed: `at most ${maxMessageBytes} bytes` });
+}

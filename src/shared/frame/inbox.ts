@@ -201,7 +201,11 @@ export class Inbox {
         this.#paused = false;
         this.#stream.resume();
       }
-    } else if (!this.#paused && progress === 'data' && this.#reader.input.bufferedBytes >= this.#options.readAheadBytes) {
+    } else if (
+      !this.#paused &&
+      progress === 'data' &&
+      this.#reader.input.bufferedBytes >= this.#options.readAheadBytes
+    ) {
       this.#paused = true;
       this.#stream.pause();
     }

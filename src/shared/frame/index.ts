@@ -2,8 +2,21 @@ export { checkHeader, type HeaderRules } from './check-header.ts';
 export { type CloseBody, checkCloseCode, closeStatus, encodeCloseBody, parseCloseBody } from './close-body.ts';
 export type { CloseInfo, ConnectionState } from './closing.ts';
 export { compileCloseFrame, compileFrame, type FrameParts, preparedFrames } from './compile-frame.ts';
+export type { Compressor, CompressorFactory } from './compressor.ts';
 export type { FrameConnectionOptions } from './connection-options.ts';
-export type { Compressor, CompressorFactory, PermessageDeflate } from './deflate.ts';
+export { createDeflate, type PermessageDeflate } from './deflate.ts';
+export {
+  answerDeflateOffer,
+  type DeflateAnswer,
+  type DeflateConfig,
+  type DeflateOptions,
+  type DeflateParameters,
+  deflateConfig,
+  deflateName,
+  deflateOffer,
+  readDeflateAnswer,
+} from './deflate-negotiation.ts';
+export { type ExtensionTerms, formatExtensions, parseExtensions } from './extension-header.ts';
 export { FrameConnection } from './frame-connection.ts';
 export { closeCodeFor, type FrameErrorFamily, frameErrorFamily } from './frame-error.ts';
 export { FrameReader } from './frame-reader.ts';
@@ -34,3 +47,4 @@ export {
 } from './opcode.ts';
 export type { StreamSource } from './streamed-message.ts';
 export { Utf8Validator } from './utf8.ts';
+export { type ZlibOptions, zlibCompressor } from './zlib-compressor.ts';

@@ -1,5 +1,6 @@
 import { EngineError } from '../errors/index.ts';
-import type { Compressor } from './deflate.ts';
+import type { Compressor } from './compressor.ts';
+import { messageTooLong } from './frame-error.ts';
 import { FrameReader } from './frame-reader.ts';
 import { isControl, type MessageOpcode, opcode, reservedBit } from './opcode.ts';
 import { PieceList } from './piece-list.ts';
@@ -122,7 +123,7 @@ export class MessageReader {
       throw new EngineError('ERR_FRAME_TOO_LONG', text, { given: header.length });
     }
     const limit = this.#deflated ? this.#maxDeflatedBytes : maxMessageBytes;
-    if (this.#messageBytes + header.length > limit) throw tooLong(maxMessageBytes);
+    if (this.#messageBytes + header.length > limit) throw messageTooLong(maxMessageBytes);
   }
 
   /** Moves what has come of the frame's payload to `list`. True: it is all there. */
@@ -191,15 +192,10 @@ export class MessageReader {
 
 function checked(kind: MessageOpcode, bytes: Uint8Array, maxMessageBytes: number): Message {
   // A compressor from outside may not have kept to the limit.
-  if (bytes.length > maxMessageBytes) throw tooLong(maxMessageBytes);
+  if (bytes.length > maxMessageBytes) throw messageTooLong(maxMessageBytes);
   if (kind === opcode.text && !isUtf8Text(bytes)) throw notUtf8();
   const payload = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { opcode: kind, payload };
-}
-
-export function tooLong(maxMessageBytes: number): EngineError {
-  const text = `a message has more than ${maxMessageBytes} bytes`;
-  return new EngineError('ERR_FRAME_MESSAGE_TOO_LONG', text, { allowed: `at most ${maxMessageBytes} bytes` });
 }
 
 function notUtf8(): EngineError {

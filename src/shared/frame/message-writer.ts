@@ -89,7 +89,8 @@ export class MessageWriter {
   #send(payload: string | Uint8Array, size: number, kind: MessageOpcode): Promise<void> {
     if (this.#ended !== null) return refused(this.#ended);
     const { deflate } = this.#options;
-    if (deflate !== null && size >= deflate.thresholdBytes) return this.#sendDeflated(deflate, payload, kind);
+    if (deflate?.compresses === true && size >= deflate.thresholdBytes)
+      return this.#sendDeflated(deflate, payload, kind);
     if (typeof payload === 'string') {
       this.#output.text(finBit | kind, payload, size);
       return this.#accepted();

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { EngineError } from '../errors/index.ts';
+import type { Compressor } from './compressor.ts';
 import type { PermessageDeflate } from './deflate.ts';
 import { Fragmenter } from './fragmenter.ts';
 import { optionInvalid } from './frame-error.ts';
@@ -23,6 +24,7 @@ const finBit = 0x80;
 export class StreamedMessage {
   readonly #means: StreamedMessageMeans;
   readonly #opcode: number;
+  readonly #compressor: Compressor | null;
   readonly #rsv: number;
   #aborted: EngineError | null = null;
   #stopSource: (() => void) | null = null;
@@ -33,7 +35,8 @@ export class StreamedMessage {
   constructor(kind: MessageOpcode, means: StreamedMessageMeans) {
     this.#opcode = kind;
     this.#means = means;
-    this.#rsv = means.deflate === null ? 0 : reservedBit.rsv1;
+    this.#compressor = means.deflate?.compresses === true ? means.deflate.compressor : null;
+    this.#rsv = this.#compressor === null ? 0 : reservedBit.rsv1;
   }
 
   /** No frame leaves from now on. The source is told, also when it never gives again. */
@@ -113,13 +116,13 @@ export class StreamedMessage {
 
   #chunk(chunk: Uint8Array, last: boolean): Promise<void> | undefined {
     if (this.#aborted !== null) throw this.#aborted;
-    const { deflate, room } = this.#means;
+    const { room } = this.#means;
     this.hasBegun = true;
-    if (deflate === null) {
+    if (this.#compressor === null) {
       this.#frame(chunk, last);
       return room();
     }
-    const deflated = deflate.compressor.compress(chunk, last);
+    const deflated = this.#compressor.compress(chunk, last);
     if (deflated instanceof Uint8Array) {
       this.#frame(deflated, last);
       return room();
