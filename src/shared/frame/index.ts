@@ -16,11 +16,13 @@ export {
   deflateOffer,
   readDeflateAnswer,
 } from './deflate-negotiation.ts';
+export { type Dialed, type DialOptions, type DialRefusal, dial } from './dial.ts';
 export { type ExtensionTerms, formatExtensions, parseExtensions } from './extension-header.ts';
 export { FrameConnection } from './frame-connection.ts';
 export { closeCodeFor, type FrameErrorFamily, frameErrorFamily } from './frame-error.ts';
 export { FrameReader } from './frame-reader.ts';
 export { acceptFor, createHandshakeKey, isHandshakeKey } from './handshake-key.ts';
+export { type HandshakeRejection, handshakeRejection } from './handshake-rejection.ts';
 export {
   type FrameHeader,
   headerSize,
@@ -31,6 +33,7 @@ export {
   readMaskKey,
   writeHeader,
 } from './header.ts';
+export type { HeaderLine, HeaderValues } from './http-head.ts';
 export type { KeepAliveOptions } from './keep-alive.ts';
 export { applyMask } from './mask.ts';
 export { randomMaskKey } from './mask-key.ts';
@@ -46,5 +49,7 @@ export {
   reservedBit,
 } from './opcode.ts';
 export type { StreamSource } from './streamed-message.ts';
+export { type Upgraded, type UpgradeOptions, upgrade, upgradeRequest } from './upgrade.ts';
+export type { UpgradeHooks } from './upgrade-negotiation.ts';
 export { Utf8Validator } from './utf8.ts';
 export { type ZlibOptions, zlibCompressor } from './zlib-compressor.ts';
