@@ -140,6 +140,8 @@ export async function upgradeRequest(
 function prepare(stream: Duplex): void {
   // Between two listeners of ours an error must not be nobody's.
   stream.on('error', () => undefined);
+  // A peer that ends its side within the handshake is still told why it is refused.
+  stream.allowHalfOpen = true;
   if (!(stream instanceof Socket)) return;
   stream.setNoDelay(true);
   stream.setTimeout(0);
