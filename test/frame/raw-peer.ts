@@ -20,6 +20,10 @@ export class RawPeer {
   readonly frames: RawFrame[] = [];
   #next = 0;
   #unread: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #came = 0;
+  /** It makes no sense to look before so many bytes are there. */
+  #wanted = 0;
   isEnded = false;
   /** Ends its own direction when the other has ended, as most programs do. */
   endsToo = true;
@@ -28,11 +32,17 @@ export class RawPeer {
     this.duplex = duplex;
     this.#masks = role === 'client';
     duplex.on('data', (bytes: Buffer) => {
-      this.#unread = Buffer.concat([this.#unread, bytes]);
+      this.#chunks.push(bytes);
+      this.#came += bytes.length;
+      if (this.#came < this.#wanted) return;
+      this.#unread = Buffer.concat(this.#chunks);
       for (let taken = takeFrame(this.#unread); taken !== undefined; taken = takeFrame(this.#unread)) {
         this.#unread = taken.rest;
         this.frames.push(taken.frame);
       }
+      this.#chunks = [this.#unread];
+      this.#came = this.#unread.length;
+      this.#wanted = wantedBytes(this.#unread);
       this.#signal.notify();
     });
     const end = (): void => {
@@ -45,6 +55,7 @@ export class RawPeer {
     });
     duplex.on('close', end);
     duplex.on('error', end);
+    duplex.resume();
   }
 
   send(frame: FrameToSend): void {
@@ -94,6 +105,13 @@ export class RawPeer {
       () => 'the end',
     );
   }
+}
+
+/** A lower bound of the size of the frame that begins here. */
+function wantedBytes(bytes: Buffer): number {
+  const short = (bytes[1] ?? 0) & 0x7f;
+  if (short === 126 && bytes.length >= 4) return bytes.readUInt16BE(2);
+  return short === 127 && bytes.length >= 10 ? Number(bytes.readBigUInt64BE(2)) : 0;
 }
 
 export interface Linked {
