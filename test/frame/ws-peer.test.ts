@@ -225,9 +225,10 @@ describe('ws as a server of ours', () => {
       const flag = (): boolean => random(2) === 0;
       const bits = (): number => 9 + random(7);
       // `ws` answers 400, and not without compression, where it cannot meet an offer: its options leave room here.
+      const clientBits = bits();
       const theirs: WsDeflate = {
         threshold: 0,
-        clientMaxWindowBits: bits(),
+        clientMaxWindowBits: 9 + random(clientBits - 8),
         ...(flag() ? { serverNoContextTakeover: true } : {}),
         ...(flag() ? { clientNoContextTakeover: true } : {}),
       };
@@ -235,7 +236,7 @@ describe('ws as a server of ours', () => {
         thresholdBytes: 0,
         level: 1 + random(9),
         memLevel: 1 + random(9),
-        clientMaxWindowBits: bits(),
+        clientMaxWindowBits: clientBits,
         ...(flag() ? { serverNoContextTakeover: true } : {}),
         ...(flag() ? { clientNoContextTakeover: true } : {}),
         ...(flag() ? { serverMaxWindowBits: bits() } : {}),
