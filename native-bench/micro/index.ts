@@ -1,8 +1,13 @@
 import { benchCodec } from './codec.ts';
+import { benchFrame } from './frame.ts';
 import { benchRing } from './ring.ts';
 
 /** The benches by name; each prints its own tables. */
-const benches: Readonly<Record<string, () => Promise<void>>> = { codec: benchCodec, ring: benchRing };
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  codec: benchCodec,
+  frame: benchFrame,
+  ring: benchRing,
+};
 
 const [name = ''] = process.argv.slice(2);
 const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;

@@ -62,7 +62,7 @@ export class FrameConnection implements AsyncIterable<Message> {
       deflate,
       maxBufferedBytes: config.maxBufferedBytes,
       reservedBits: config.reservedBits | (deflate === null ? 0 : reservedBit.rsv1),
-      room: () => (output.isBlocked ? room.wait() : undefined),
+      room: () => (output.isBlocked ? room.wait() : output.turn()),
       broken: (error) => this.#closing.fail(error),
     });
     this.#inbox = inbox;

@@ -7,6 +7,9 @@ import { type Slab, slabBytes, slabPool } from './slab-pool.ts';
 /** Payloads of up to so many bytes are copied next to their header; a longer one that needs no mask is sent as it is. */
 const copyLimitBytes = 16_384;
 
+/** Other work has its turn after so many bytes. */
+const turnLimitBytes = 262_144;
+
 /** What is told when bytes were written, or will not be. */
 export type Written = (error?: Error | null) => void;
 
@@ -28,8 +31,11 @@ export class FrameOutput {
   /** Handed over piece by piece at the next flush, before what is in the slab. */
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
-  /** Slabs among the parts that are full and come back when they are written. */
+  /** Slabs that the stream has not done with. */
   #full: Slab[] = [];
+  /** Handed over since this thread last had a turn for other work. */
+  #turnBytes = 0;
+  #nextTurn: Promise<void> | null = null;
   #scheduled = false;
   #ended = false;
 
@@ -48,6 +54,22 @@ export class FrameOutput {
   /** Whether the stream has more than it likes to hold. */
   get isBlocked(): boolean {
     return this.#stream.writableNeedDrain && this.#stream.writableLength > 0;
+  }
+
+  /**
+   * A promise when so much was written in one go that other work should have its turn: a stream that always has room
+   * would otherwise keep this thread to itself. Undefined: go on.
+   */
+  turn(): Promise<void> | undefined {
+    if (this.#turnBytes < turnLimitBytes) return undefined;
+    this.#nextTurn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#nextTurn = null;
+        this.#turnBytes = 0;
+        resolve();
+      });
+    });
+    return this.#nextTurn;
   }
 
   /** Whether a payload of this length is copied, so that its memory is free at once. */
@@ -116,11 +138,8 @@ export class FrameOutput {
     this.#schedule();
     if (this.#slab !== null && this.#at + size <= slabBytes) return this.#at;
     if (this.#slab !== null) {
-      this.#sealPart();
-      this.#full.push(this.#slab);
-      this.#slab = null;
       this.flush();
-      this.#schedule();
+      this.#slab = null;
     }
     this.#slab = slabPool.acquire();
     this.#start = 0;
@@ -148,6 +167,7 @@ export class FrameOutput {
   readonly #flushLater = (): void => {
     this.#scheduled = false;
     this.flush();
+    this.#turnBytes = 0;
   };
 
   /** Hands everything to the stream. `written` is called when the stream has written it, or will not. */
@@ -159,37 +179,59 @@ export class FrameOutput {
       return;
     }
     this.#sealPart();
-    const done = this.#whenWritten(written);
     const parts = this.#parts;
     if (parts.length === 0) {
-      done?.();
+      written?.();
       return;
     }
     this.#parts = [];
+    this.#turnBytes += this.#partsBytes;
     this.#partsBytes = 0;
+    const done = written === undefined ? this.#afterWrite : this.#both(written);
     if (parts.length > 1) stream.cork();
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i] ?? nothing;
-      if (i === parts.length - 1 && done !== undefined) stream.write(part, done);
+      if (i === parts.length - 1) stream.write(part, done);
       else stream.write(part);
     }
     if (parts.length > 1) stream.uncork();
+    this.#settleSlabs();
     if (this.isBlocked) this.#onBlocked();
   }
 
-  /** What to do once everything up to now is written: give slabs back, tell the caller. */
-  #whenWritten(written: Written | undefined): Written | undefined {
-    const slabs = this.#full;
-    if (this.#slab !== null && (this.#consumes || this.#at > slabBytes >> 1)) {
-      slabs.push(this.#slab);
+  /** What was written goes back to the pool; the rest when the stream says so. */
+  #settleSlabs(): void {
+    const slab = this.#slab;
+    if (!this.#consumes) {
+      // The stream may hold what is in front of `#at`; what is behind it is used next.
+      if (slab !== null && this.#at > slabBytes >> 1) this.#slab = null;
+      this.#full.length = 0;
+      return;
+    }
+    if (slab !== null) {
+      this.#full.push(slab);
       this.#slab = null;
     }
-    if (slabs.length > 0) this.#full = [];
-    if (slabs.length === 0 || !this.#consumes) return written;
+    this.#releaseSlabs();
+  }
+
+  #releaseSlabs(): void {
+    const { writableLength, destroyed } = this.#stream;
+    // A socket that failed may still hold its buffers.
+    if (writableLength > 0 || destroyed) return;
+    for (const slab of this.#full) slabPool.release(slab);
+    this.#full.length = 0;
+  }
+
+  /** One function for all writes: Node then keeps one entry for all that complete at once. */
+  readonly #afterWrite = (error?: Error | null): void => {
+    if (!error && this.#consumes) this.#releaseSlabs();
+  };
+
+  #both(written: Written): Written {
     return (error) => {
-      // A socket that failed may still hold the buffer: only what was written comes back.
-      if (!error) for (const slab of slabs) slabPool.release(slab);
-      written?.(error);
+      this.#afterWrite(error);
+      written(error);
     };
   }
 
