@@ -121,18 +121,26 @@ async function openClient(kind: EchoKind, port: number): Promise<EchoClient> {
   return new WsClient(socket);
 }
 
-/** Messages per second there and back. */
-async function echoRate(kind: EchoKind, port: number, shape: EchoShape, ms: number): Promise<number> {
+interface EchoResult {
+  /** Messages per second, there and back. */
+  readonly rate: number;
+  /** Processor time of both sides for one of them. */
+  readonly cpuMicros: number;
+}
+
+async function echoRate(kind: EchoKind, port: number, shape: EchoShape, ms: number): Promise<EchoResult> {
   const clients = await Promise.all(Array.from({ length: shape.connections }, () => openClient(kind, port)));
   const payload = Buffer.alloc(shape.bytes, 'x');
   const began = performance.now();
+  const cpu = process.cpuUsage();
   for (const client of clients) client.start(shape.inFlight, payload);
   await new Promise((resolve) => setTimeout(resolve, ms));
   const count = clients.reduce((sum, client) => sum + client.received, 0);
   const seconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
   await Promise.all(clients.map((client) => client.stop()));
   for (const client of clients) client.close();
-  return count / seconds;
+  return { rate: count / seconds, cpuMicros: (user + system) / count };
 }
 
 export async function benchFrameEcho(): Promise<void> {
@@ -146,21 +154,25 @@ export async function benchFrameEcho(): Promise<void> {
   );
   const rows: Record<string, string | number>[] = [];
   for (const shape of shapes) {
-    const rates: [number[], number[]] = [[], []];
+    const results: [EchoResult[], EchoResult[]] = [[], []];
     for (const [i, kind] of kinds.entries()) await echoRate(kind, ports[i] ?? 0, shape, warmUpMs);
     for (let round = 0; round < rounds; round++) {
-      for (const [i, kind] of kinds.entries()) rates[i]?.push(await echoRate(kind, ports[i] ?? 0, shape, roundMs));
+      for (const [i, kind] of kinds.entries()) results[i]?.push(await echoRate(kind, ports[i] ?? 0, shape, roundMs));
     }
-    const [ours, ws] = rates;
-    const ratios = ours.map((rate, i) => rate / (ws[i] ?? 1));
+    const [ours, ws] = results;
+    const ratios = ours.map(({ rate }, i) => rate / (ws[i]?.rate ?? 1));
+    const rateOf = (all: EchoResult[]): string => Math.round(median(all.map(({ rate }) => rate))).toLocaleString('en');
+    const cpuOf = (all: EchoResult[]): string => median(all.map(({ cpuMicros }) => cpuMicros)).toFixed(1);
     rows.push({
       bytes: shape.bytes,
       connections: shape.connections,
       'in flight': shape.inFlight,
-      'ours (messages/s)': Math.round(median(ours)).toLocaleString('en'),
-      'ws (messages/s)': Math.round(median(ws)).toLocaleString('en'),
+      'ours (messages/s)': rateOf(ours),
+      'ws (messages/s)': rateOf(ws),
       ratio: median(ratios).toFixed(2),
       'least … most': `${Math.min(...ratios).toFixed(2)} … ${Math.max(...ratios).toFixed(2)}`,
+      'CPU, ours (µs)': cpuOf(ours),
+      'CPU, ws (µs)': cpuOf(ws),
     });
   }
   for (const server of servers) server.postMessage(null);
@@ -169,5 +181,6 @@ export async function benchFrameEcho(): Promise<void> {
     '\nEcho over loopback: the same implementation on both sides, the server in a thread of its own, clients in main.',
   );
   console.log(`Binary messages without compression; no native addon. Median of ${rounds} rounds that take turns.`);
+  console.log('CPU: processor time of both sides together for one message there and back.');
   console.table(rows);
 }

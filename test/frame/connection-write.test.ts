@@ -245,6 +245,10 @@ describe('streaming a message', () => {
   test('the last frame is never empty (L-16, TestStreamMessageExt_MultiChunk, _ExactBoundaryAlignment, G-58)', async () => {
     assert.deepEqual(await streamed(Buffer.from('ABC'), 2), abc);
     assert.deepEqual(await streamed('ABC', 2), abc);
+    const plain = linked();
+    await plain.connection.stream(Buffer.from('ABC'), 2);
+    assert.deepEqual(await shapes(plain, 2), ['... 2 0 AB', 'fin 0 0 C']);
+    plain.connection.destroy();
     assert.deepEqual(await streamed(['A', 'BC'], 2), abc);
     assert.deepEqual(await streamed(Readable.from(['AB', 'C']), 2), abc);
     assert.deepEqual(await streamed(Buffer.from('1234'), 2), even);

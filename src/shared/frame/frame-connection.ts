@@ -167,11 +167,12 @@ export class FrameConnection implements AsyncIterable<Message> {
   }
 
   /**
-   * Sends one message bit by bit, in frames of `chunkBytes`, as fast as its source gives and the peer takes; its last
+   * Sends one message bit by bit, in frames of `chunkBytes` (default 4,096), as fast as its source gives and the peer takes; its last
    * frame is never empty, unless the message is. If the source fails after a frame has left, the connection is closed
    * with 1011, since the peer waits for the rest; the promise rejects with the source's error.
    */
-  stream(source: StreamSource, options?: StreamOptions): Promise<void> {
+  stream(source: StreamSource, chunkBytes?: number | StreamOptions): Promise<void> {
+    const options = typeof chunkBytes === 'object' ? chunkBytes : chunkBytes === undefined ? {} : { chunkBytes };
     return this.#writer.stream(source, options);
   }
 
