@@ -14,11 +14,6 @@ export interface HttpHead {
   readonly headers: readonly HeaderLine[];
 }
 
-export interface HeadLimits {
-  readonly maxHeadBytes: number;
-  readonly maxHeaders: number;
-}
-
 const headEnd = Buffer.from('\r\n\r\n');
 // What RFC 9110 section 5.5 allows in a value: no control characters but tab.
 const valueForm = /^[\t\x20-\x7e\x80-\xff]*$/;
