@@ -57,22 +57,33 @@ function deflateOf(): PermessageDeflate {
   return createDeflate(parameters, { level: 1, thresholdBytes: 0 });
 }
 
-async function rate({ payload, deflate, ownsBuffers }: StreamCase, ms: number): Promise<[rate: number, wire: number]> {
+interface StreamResult {
+  readonly gigabytes: number;
+  /** The same by processor time, which does not count what other programs took of the machine. */
+  readonly gigabytesPerCpu: number;
+  /** Bytes that came out for one message. */
+  readonly wire: number;
+}
+
+async function rate({ payload, deflate, ownsBuffers }: StreamCase, ms: number): Promise<StreamResult> {
   const sink = new Sink();
   const connection = new FrameConnection(sink, { role: 'server', ownsBuffers, deflate: deflate ? deflateOf() : null });
   let messages = 0;
   const began = performance.now();
+  const cpu = process.cpuUsage();
   while (performance.now() - began < ms) {
     await connection.stream(payload, { chunkBytes });
     messages += 1;
   }
   const seconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
   // The rest leaves at the end of the turn.
   await new Promise((resolve) => setImmediate(resolve));
   const wire = sink.bytes / messages;
   if (!deflate && wire !== messageBytes + (messageBytes / chunkBytes) * 4) throw new Error(`${wire} bytes came`);
   connection.destroy();
-  return [(messages * messageBytes) / seconds / 1e9, wire];
+  const bytes = messages * messageBytes;
+  return { gigabytes: bytes / seconds / 1e9, gigabytesPerCpu: bytes / (user + system) / 1e3, wire };
 }
 
 /** What this machine copies, in the shape that streaming has and in its simplest one, measured beside it. */
@@ -98,19 +109,14 @@ export async function benchFrameStream(): Promise<void> {
     { name: 'deflated (level 1), JSON-like', payload: json, deflate: true, ownsBuffers: true },
     { name: 'deflated (level 1), incompressible', payload: noise, deflate: true, ownsBuffers: true },
   ];
-  const results = new Map<string, { rates: number[]; wire: number }>();
+  const results = new Map<string, StreamResult[]>();
   const copies: number[][] = [[], []];
   for (const one of cases) {
-    results.set(one.name, { rates: [], wire: 0 });
+    results.set(one.name, []);
     await rate(one, warmUpMs);
   }
   for (let round = 0; round < rounds; round++) {
-    for (const one of cases) {
-      const result = results.get(one.name);
-      const [gigabytes, wire] = await rate(one, roundMs);
-      result?.rates.push(gigabytes);
-      if (result !== undefined) result.wire = wire;
-    }
+    for (const one of cases) results.get(one.name)?.push(await rate(one, roundMs));
     copies[0]?.push(copyRate(chunkBytes));
     copies[1]?.push(copyRate(65_536));
   }
@@ -123,12 +129,14 @@ export async function benchFrameStream(): Promise<void> {
   );
   console.table(
     cases.map(({ name }) => {
-      const { rates, wire } = results.get(name) ?? { rates: [], wire: 0 };
+      const all = results.get(name) ?? [];
+      const rates = all.map(({ gigabytes }) => gigabytes);
       return {
         case: name,
         'GB/s': median(rates).toFixed(2),
         'least … most': `${Math.min(...rates).toFixed(2)} … ${Math.max(...rates).toFixed(2)}`,
-        'bytes on the wire per message': Math.round(wire).toLocaleString('en'),
+        'GB per CPU second': median(all.map(({ gigabytesPerCpu }) => gigabytesPerCpu)).toFixed(2),
+        'bytes on the wire per message': Math.round(all.at(-1)?.wire ?? 0).toLocaleString('en'),
       };
     }),
   );
