@@ -10,7 +10,7 @@ import {
   zlibCompressor,
 } from '#dist/shared/frame/index.js';
 import { opcode, type RawFrame } from '../support/raw-frames.ts';
-import { pause, within } from '../support/waiting.ts';
+import { pause, until, within } from '../support/waiting.ts';
 import { errorOf, hex, hexOf } from './frame-fixture.ts';
 import { type Linked, linked } from './raw-peer.ts';
 
@@ -216,6 +216,30 @@ for (const thread of ['own', 'pool'] as const) {
       const frame = await connection.readFrame();
       assert.deepEqual([frame?.rsv, hexOf(frame?.payload ?? hex(''))], [0x40, hexOf(payload)]);
       connection.destroy();
+    });
+
+    test('that came before the stream was lost can still be read, with their context', async () => {
+      for (const isReading of [false, true]) {
+        const { connection, peer, pipe } = linked({ deflate: deflate() });
+        const far = zlibCompressor()({ ...parameters, role: 'client' });
+        const text = 'the same words every time '.repeat(5_000);
+        const read = isReading ? connection.readMessage() : null;
+        for (let i = 0; i < 3; i++) {
+          peer.send({ opcode: 1, rsv: 4, payload: (await far.compress(Buffer.from(text), true)) as Uint8Array });
+        }
+        if (!isReading) await until(() => pipe.readableFlowing === true && pipe.readableLength === 0, 'the input');
+        if (!isReading) await pause(10);
+        pipe.destroy(new Error('cable pulled'));
+        if (read !== null) {
+          // It was under way: it comes, or the loss is told. It does not hang.
+          await within(Promise.allSettled([read]), 'the read');
+          continue;
+        }
+        await connection.closed;
+        for (let i = 0; i < 3; i++)
+          assert.equal((await within(connection.readMessage(), 'a read'))?.payload.toString(), text);
+        assert.equal((await errorOf(() => connection.readMessage())).code, 'ERR_FRAME_CONNECTION_LOST');
+      }
     });
 
     test('are no obstacle to an end at any moment', async () => {

@@ -219,6 +219,7 @@ for (const entry of ['raw', 'http'] as const satisfies readonly Entry[]) {
           '500 Internal',
         ],
         [{ onBeforeUpgrade: () => ({ 'X-Bad': 'a\r\nb' }) }, '500 Internal'],
+        [{ negotiate: () => ({ name: 'x', parameters: [['a', '1\r\nInjected: 1']] }) }, '500 Internal'],
       ];
       for (const [options, status] of hooks) {
         let later = false;
@@ -233,7 +234,10 @@ for (const entry of ['raw', 'http'] as const satisfies readonly Entry[]) {
             ...options,
           },
           async ({ port }) => {
-            const answer = await answerTo(port, `${request().slice(0, -2)}X-Later: 1\r\n\r\n`);
+            const answer = await answerTo(
+              port,
+              `${request().slice(0, -2)}Sec-WebSocket-Extensions: x\r\nX-Later: 1\r\n\r\n`,
+            );
             assert.ok(answer.startsWith(`HTTP/1.1 ${status}`), answer);
             assert.ok(!answer.includes('secret'));
             assert.match(answer, /Content-Type: text\/plain; charset=utf-8\r\nX-Every: yes\r\n/);

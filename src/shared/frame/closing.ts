@@ -92,9 +92,13 @@ export class Closing {
 
   /** The peer, or a handler, made it impossible to go on (RFC 6455 section 7.1.7). */
   fail(error: unknown): void {
-    if (this.#state === 'ending' || this.#state === 'closed') return;
-    this.#error ??= error;
     const { inbox, writer } = this.#means;
+    if (this.#state === 'ending' || this.#state === 'closed') {
+      // What had come before the stream was lost turns out to be of no use.
+      inbox.end(this.#error ?? error);
+      return;
+    }
+    this.#error ??= error;
     inbox.end(error);
     writer.abort(closedError(error));
     // What a handler threw is nothing for the peer to know.

@@ -49,11 +49,18 @@ export class FrameConnection implements AsyncIterable<Message> {
     this.#handlers = options;
     this.#ownsBuffers = config.ownsBuffers;
     const compressor = deflate?.compressor ?? null;
+    // Two ends: nothing is read any more, and the stream is gone.
+    let uses = 2;
+    const freeCompressor = (): void => {
+      uses -= 1;
+      if (uses === 0) compressor?.close();
+    };
     const pace = { readAheadBytes: config.readAheadBytes, patienceMs: closeTimeoutMs };
     const inbox = new Inbox(duplex, new MessageReader({ ...config, compressor }), pace, {
       control: (frame) => this.#onControl(frame),
       fault: (error) => this.#closing.fail(error),
       exhausted: (within) => this.#closing.exhausted(within),
+      ended: () => freeCompressor(),
     });
     const room = new WriteRoom(duplex, writeTimeoutMs, this.#onDrain, (error) => this.#closing.lose(error));
     const output = new FrameOutput(duplex, role === 'client', config.ownsBuffers, () => room.watch());
@@ -74,7 +81,7 @@ export class FrameConnection implements AsyncIterable<Message> {
     });
     const onEnding = (): void => this.#keepAlive?.stop();
     const onClosed = (info: CloseInfo): void => {
-      compressor?.close();
+      freeCompressor();
       settle(info);
     };
     this.#closing = new Closing({ duplex, role, closeTimeoutMs, inbox, output, writer, room, onEnding, onClosed });

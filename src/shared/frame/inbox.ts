@@ -17,6 +17,8 @@ export interface InboxEvents {
   fault(error: unknown): void;
   /** All input is read and no more will come; `within`: it ends in the middle of a frame or message. */
   exhausted(within: boolean): void;
+  /** Nothing is read any more. */
+  ended(): void;
 }
 
 interface Waiter {
@@ -248,6 +250,7 @@ export class Inbox {
   end(error?: unknown): void {
     if (this.#outcome !== null) return;
     this.#outcome = error === undefined ? {} : { error };
+    this.#events.ended();
     this.#reader.clear();
     this.#dropHeldClose();
     // What comes from now on is thrown away, so that the stream can come to its end.

@@ -188,11 +188,16 @@ async function answer(
 /** The bytes of checklist G-23. */
 function acceptance(settled: Negotiated, config: UpgradeConfig): string {
   const { key, subprotocol, extensions, headers } = settled;
-  const protocolLine = subprotocol === null ? '' : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
-  const extensionLine = extensions.length === 0 ? '' : `Sec-WebSocket-Extensions: ${formatExtensions(extensions)}\r\n`;
+  const lines = headerLines(
+    {
+      ...(subprotocol === null ? {} : { 'Sec-WebSocket-Protocol': subprotocol }),
+      ...(extensions.length === 0 ? {} : { 'Sec-WebSocket-Extensions': formatExtensions(extensions) }),
+    },
+    'negotiate',
+  );
   return (
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-    `Sec-WebSocket-Accept: ${acceptFor(key)}\r\n${protocolLine}${extensionLine}` +
+    `Sec-WebSocket-Accept: ${acceptFor(key)}\r\n${lines}` +
     `${config.everyAnswer}${headerLines(headers, 'headers')}\r\n`
   );
 }
