@@ -116,6 +116,20 @@ for (const thread of ['own', 'pool'] as const) {
       peer.close();
     });
 
+    test('what cannot be compressed grows by little, and goes through (L-41)', async () => {
+      const random = randomOf(41);
+      for (const size of [1, 100, 4_096, 32_768, 65_536, 200_000]) {
+        const near = server({}, { level: 1 + random(9) });
+        const far = client();
+        const noise = randomBytes(random, size);
+        const deflated = await near.compress(noise, true);
+        assert.ok(deflated.length <= size + 6 + 5 * Math.ceil(size / 4_096), `${deflated.length} of ${size}`);
+        assert.deepEqual(Buffer.from(await far.decompress(deflated, size)), noise);
+        near.close();
+        far.close();
+      }
+    });
+
     test('empty messages are one zero byte, each time, and are read in both forms (L-38, X-28)', async () => {
       const near = server();
       const far = client();

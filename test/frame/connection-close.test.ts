@@ -7,7 +7,7 @@ import { linked } from './raw-peer.ts';
 
 describe('the closing handshake', () => {
   for (const role of ['server', 'client'] as const) {
-    test(`begun by the peer of a ${role}: the code comes back, then the stream ends (G-54, X-06, L-35)`, async () => {
+    test(`begun by the peer of a ${role}: the code comes back, then the stream ends (G-54, X-06, L-13, L-35)`, async () => {
       const seen: unknown[] = [];
       const { connection, peer, pipe } = linked({ role, onClose: (code, reason) => seen.push(code, reason) });
       peer.close(3_000, 'so long');
@@ -26,7 +26,7 @@ describe('the closing handshake', () => {
       assert.equal(connection.state, 'closed');
     });
 
-    test(`begun by a ${role}: the peer's answer is awaited (X-24)`, async () => {
+    test(`begun by a ${role}: the peer's answer is awaited (X-24, L-17)`, async () => {
       const { connection, peer } = linked({ role });
       const closed = connection.close(4_321, 'enough');
       assert.equal(connection.state, 'closing');
@@ -196,7 +196,7 @@ describe('the closing handshake', () => {
 });
 
 describe('a connection that is lost', () => {
-  test('settles once, rejects reads and writes, and leaves no timer', async () => {
+  test('settles once, rejects reads and writes, and leaves no timer (X-25)', async () => {
     const { connection, peer, pipe } = linked({ closeTimeoutMs: 60_000, writeTimeoutMs: 60_000 }, 100);
     connection.keepAlive({ intervalMs: 50_000, pongTimeoutMs: 50_000 });
     peer.duplex.pause();

@@ -120,7 +120,7 @@ for (const thread of ['own', 'pool'] as const) {
       connection.destroy();
     });
 
-    test('in many calls at once keep their order and their context', async () => {
+    test('in many calls at once keep their order and their context (X-45)', async () => {
       const { connection, peer } = linked({ deflate: deflate() });
       const far = zlibCompressor()({ ...parameters, role: 'client' });
       const texts = Array.from({ length: 100 }, (_, i) => `message ${i} `.repeat(i % 7));
@@ -173,7 +173,7 @@ for (const thread of ['own', 'pool'] as const) {
       }
     });
 
-    test('have RSV1 where it may be, and no other bit (G-09, G-76, L-42)', async () => {
+    test('have RSV1 where it may be, and no other bit (G-09, G-76, L-11, L-42, L-43)', async () => {
       const wrong: (readonly [number, number, boolean])[][] = [
         [[1, 2, true]],
         [[1, 1, true]],
@@ -259,7 +259,7 @@ for (const thread of ['own', 'pool'] as const) {
   });
 }
 
-describe('a compressor of the application', () => {
+describe('a compressor of the application (L-19)', () => {
   test('is given what was negotiated, is called for one message at a time, and is closed once', async () => {
     let open = 0;
     let calls = 0;

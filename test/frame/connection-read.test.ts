@@ -12,7 +12,7 @@ function shown(message: Message | null): string {
 }
 
 describe('reading messages', () => {
-  test('gives a message in one frame (TestReadMessage_Unfragmented)', async () => {
+  test('gives a message in one frame (L-07, L-08, TestReadMessage_Unfragmented)', async () => {
     const { connection, peer } = linked();
     peer.text('hello frames');
     assert.equal(shown(await connection.readMessage()), '1:hello frames');
@@ -138,7 +138,7 @@ describe('reading messages', () => {
     });
   }
 
-  test('a client refuses masked frames, and masks its Close frame right (G-55)', async () => {
+  test('a client refuses masked frames, and masks its Close frame right (G-55, L-50)', async () => {
     const { connection, peer } = linked({ role: 'client' });
     peer.send({ opcode: opcode.text, payload: 'x', masked: true });
     assert.equal((await errorOf(() => connection.readMessage())).code, 'ERR_FRAME_MASK');
@@ -147,7 +147,7 @@ describe('reading messages', () => {
     connection.destroy();
   });
 
-  test('one byte at a time comes to the same (TestNextReader)', async () => {
+  test('one byte at a time comes to the same (L-44, TestNextReader)', async () => {
     const { connection, peer } = linked();
     const frames = [
       { opcode: opcode.text, fin: false, payload: 'slow ' },

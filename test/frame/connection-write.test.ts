@@ -59,7 +59,7 @@ describe('writing messages', () => {
     });
   }
 
-  test('of one turn leave in one write (TestWriterWriteCount)', async () => {
+  test('of one turn leave in one write, header and payload together (L-03, G-03, TestWriterWriteCount)', async () => {
     const { connection, peer, pipe } = linked();
     for (let i = 0; i < 50; i++) void connection.writeMessage(`message ${i}`);
     assert.equal(pipe.writes.length, 0);
@@ -129,14 +129,14 @@ describe('writing messages', () => {
   });
 
   test('a slow peer that takes some is not given up', async () => {
-    const { connection, peer } = linked({ writeTimeoutMs: 60 }, 1_000);
+    const { connection, peer } = linked({ writeTimeoutMs: 300 }, 1_000);
     peer.duplex.pause();
-    const sizes = Array.from({ length: 12 }, () => Buffer.alloc(5_000));
+    const sizes = Array.from({ length: 40 }, () => Buffer.alloc(5_000));
     const writes = sizes.map((payload) => connection.writeMessage(payload));
     const timer = setInterval(() => {
       peer.duplex.resume();
       setImmediate(() => peer.duplex.pause());
-    }, 15);
+    }, 30);
     await within(Promise.all(writes), 'all writes');
     clearInterval(timer);
     assert.equal(connection.state, 'open');
@@ -172,7 +172,7 @@ describe('writing messages', () => {
 });
 
 describe('writing frames', () => {
-  test('fragments keep other messages out and let control frames in (X-23, L-36)', async () => {
+  test('fragments keep other messages out and let control frames in (X-23, L-24, L-36, G-61)', async () => {
     const link = linked();
     const { connection } = link;
     void connection.writeFrame({ opcode: 1, fin: false, payload: Buffer.from('a') });

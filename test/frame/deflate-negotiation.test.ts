@@ -116,7 +116,7 @@ describe('a server', () => {
     [`foo, ${p}; server_no_context_takeover; client_max_window_bits, ${p}`, {}, `${p};server_no_context_takeover`],
   ];
   for (const [offer, options, answer] of rows) {
-    test(`answers ${offer} ${JSON.stringify(options)} with ${answer} (X-28, G-70 to G-72, H-27)`, () => {
+    test(`answers ${offer} ${JSON.stringify(options)} with ${answer} (X-28, L-23, L-39, G-70 to G-73, H-27)`, () => {
       assert.equal(answered(offer, options), answer);
     });
   }

@@ -257,7 +257,7 @@ describe('dialing', () => {
     await assert.rejects(dial('ws://x/', { connect: () => Promise.reject(own) }), own);
   });
 
-  test('the own server: messages, compression, closing, both entries', async () => {
+  test('the own server: messages, compression, closing, both entries (L-51, L-52, L-60)', async () => {
     for (const entry of ['raw', 'http'] as const) {
       await withServer({ entry, subprotocols: ['echo'], deflate: { thresholdBytes: 0 } }, async ({ port }) => {
         const { connection, subprotocol, deflate } = await dial(`ws://127.0.0.1:${port}/some/path`, {

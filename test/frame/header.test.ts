@@ -22,7 +22,7 @@ function written(fields: Partial<FrameHeader>): string {
 }
 
 describe('a frame header', () => {
-  test('is written bit by bit as RFC 6455 section 5.2 draws it (G-01, G-03, L-14)', () => {
+  test('is written bit by bit as RFC 6455 section 5.2 draws it (G-01, G-03, L-04, L-14, X-05)', () => {
     assert.equal(written({}), '8100');
     assert.equal(written({ fin: false, opcode: 2, length: 125 }), '027d');
     assert.equal(written({ rsv: 0x70, opcode: 0, length: 126 }), 'f07e007e');

@@ -253,6 +253,17 @@ for (const entry of ['raw', 'http'] as const satisfies readonly Entry[]) {
 }
 
 describe('a handshake on a raw socket', () => {
+  test('is refused byte by byte as it should be (G-22)', async () => {
+    await withServer({ headers: { 'X-Every': 'yes' } }, async ({ port }) => {
+      const body = 'ERR_HANDSHAKE_VERSION: Sec-WebSocket-Version must be 13\n';
+      assert.equal(
+        await answerTo(port, request({ 'Sec-WebSocket-Version': '15' })),
+        'HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain; charset=utf-8\r\nX-Every: yes\r\n' +
+          `Sec-WebSocket-Version: 13\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    });
+  });
+
   test('of another method or version is refused (G-21)', async () => {
     await withServer({}, async ({ port }) => {
       const first = (line: string): Promise<string> => answerTo(port, request().replace(/^.*\r\n/, `${line}\r\n`));
@@ -314,7 +325,7 @@ describe('a handshake on a raw socket', () => {
     });
   });
 
-  test('that comes slowly works, with all its headers seen (TestUpgradeSlowClient)', async () => {
+  test('that comes slowly works, with all its headers seen (G-28, TestUpgradeSlowClient)', async () => {
     const seen: string[] = [];
     await withServer({ onHeader: (name) => void seen.push(name) }, async ({ port }) => {
       const raw = await openRaw(port);

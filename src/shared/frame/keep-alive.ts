@@ -35,7 +35,13 @@ export class KeepAlive {
     this.#deadline = setTimeout(this.#look, this.#options.pongTimeoutMs);
   };
 
+  /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
   readonly #look = (): void => {
+    setImmediate(this.#judge);
+  };
+
+  readonly #judge = (): void => {
+    if (this.#deadline === null) return;
     this.#deadline = null;
     if (this.#means.inputs() === this.#inputs && !this.#means.isHeldBack()) this.#means.missed();
   };
@@ -43,5 +49,6 @@ export class KeepAlive {
   stop(): void {
     clearInterval(this.#interval);
     if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
   }
 }

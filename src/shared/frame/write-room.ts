@@ -54,7 +54,13 @@ export class WriteRoom {
     this.#timer = setTimeout(this.#look, this.#stallMs);
   }
 
+  /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
   readonly #look = (): void => {
+    setImmediate(this.#judge);
+  };
+
+  readonly #judge = (): void => {
+    if (this.#timer === null || this.#ended !== null) return;
     const queued = queuedBytes(this.#stream);
     if (queued < this.#queued) {
       this.#queued = queued;
