@@ -62,8 +62,9 @@ export class FrameConnection implements AsyncIterable<Message> {
       exhausted: (within) => this.#closing.exhausted(within),
       ended: () => freeCompressor(),
     });
-    const room = new WriteRoom(duplex, writeTimeoutMs, this.#onDrain, (error) => this.#closing.lose(error));
     const output = new FrameOutput(duplex, role === 'client', config.ownsBuffers, () => room.watch());
+    const stalled = (error: EngineError): void => this.#closing.lose(error);
+    const room = new WriteRoom(duplex, writeTimeoutMs, () => output.handedOver, this.#onDrain, stalled);
     const writer = new MessageWriter({
       output,
       deflate,

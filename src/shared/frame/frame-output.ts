@@ -46,6 +46,9 @@ export class FrameOutput {
     this.#consumes = consumes;
   }
 
+  /** Bytes that were given to the stream so far. */
+  handedOver = 0;
+
   /** Bytes that were not handed to the system yet. */
   get pendingBytes(): number {
     return this.#partsBytes + (this.#at - this.#start) + this.#stream.writableLength;
@@ -186,6 +189,7 @@ export class FrameOutput {
     }
     this.#parts = [];
     this.#turnBytes += this.#partsBytes;
+    this.handedOver += this.#partsBytes;
     this.#partsBytes = 0;
     const done = written === undefined ? this.#afterWrite : this.#both(written);
     if (parts.length > 1) stream.cork();

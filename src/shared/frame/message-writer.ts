@@ -238,8 +238,9 @@ export class MessageWriter {
   /** When all messages that were accepted are written. New ones are refused from now on. */
   finish(error: EngineError): Promise<void> {
     if (this.#byFrames) {
-      // Nobody is going to send its last frame.
+      // Nobody is going to send its last frame, and no other message may follow without it.
       this.#byFrames = false;
+      this.#lane.clear(error);
       this.#lane.release();
     }
     this.#closing = error;

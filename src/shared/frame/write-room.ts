@@ -16,18 +16,28 @@ function queuedBytes(stream: Duplex): number {
 export class WriteRoom {
   readonly #stream: Duplex;
   readonly #stallMs: number;
+  /** Bytes that were given to the stream so far. */
+  readonly #handedOver: () => number;
   readonly #onStall: (error: EngineError) => void;
   readonly #onDrain: () => void;
   #wait: Promise<void> | null = null;
   #resolve: () => void = () => {};
   #reject: (error: EngineError) => void = () => {};
   #timer: NodeJS.Timeout | null = null;
-  #queued = 0;
+  /** Bytes that the system has taken so far. */
+  #taken = 0;
   #ended: EngineError | null = null;
 
   /** `stallMs` 0: it may take for ever. */
-  constructor(stream: Duplex, stallMs: number, onDrain: () => void, onStall: (error: EngineError) => void) {
+  constructor(
+    stream: Duplex,
+    stallMs: number,
+    handedOver: () => number,
+    onDrain: () => void,
+    onStall: (error: EngineError) => void,
+  ) {
     this.#stream = stream;
+    this.#handedOver = handedOver;
     this.#stallMs = stallMs;
     this.#onDrain = onDrain;
     this.#onStall = onStall;
@@ -50,7 +60,7 @@ export class WriteRoom {
   /** Begins to look whether anything moves. */
   watch(): void {
     if (this.#stallMs === 0 || this.#timer !== null || this.#ended !== null) return;
-    this.#queued = queuedBytes(this.#stream);
+    this.#taken = this.#handedOver() - queuedBytes(this.#stream);
     this.#timer = setTimeout(this.#look, this.#stallMs);
   }
 
@@ -62,8 +72,9 @@ export class WriteRoom {
   readonly #judge = (): void => {
     if (this.#timer === null || this.#ended !== null) return;
     const queued = queuedBytes(this.#stream);
-    if (queued < this.#queued) {
-      this.#queued = queued;
+    const taken = this.#handedOver() - queued;
+    if (taken > this.#taken) {
+      this.#taken = taken;
       this.#timer?.refresh();
       return;
     }
