@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../errors/index.ts';
 
-/** Bytes that the system has not taken, as exactly as the stream tells. */
+/** Shrinks as the system takes bytes, as exactly as the stream tells. Bytes in the handle count twice. */
 function queuedBytes(stream: Duplex): number {
   // A socket's handle knows how much of one long write is still to go; the stream itself knows whole writes only.
   const handle: unknown = Reflect.get(stream, '_handle');
@@ -71,15 +71,14 @@ export class WriteRoom {
 
   readonly #judge = (): void => {
     if (this.#timer === null || this.#ended !== null) return;
-    const queued = queuedBytes(this.#stream);
-    const taken = this.#handedOver() - queued;
+    const taken = this.#handedOver() - queuedBytes(this.#stream);
     if (taken > this.#taken) {
       this.#taken = taken;
       this.#timer?.refresh();
       return;
     }
     this.#timer = null;
-    const text = `the peer has taken none of ${queued} bytes for ${this.#stallMs} ms`;
+    const text = `the peer has taken nothing for ${this.#stallMs} ms, ${this.#stream.writableLength} bytes wait`;
     this.#onStall(new EngineError('ERR_FRAME_WRITE_STALLED', text));
   };
 
