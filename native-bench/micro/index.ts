@@ -1,4 +1,5 @@
 import { benchCodec } from './codec.ts';
+import { benchFrame } from './frame.ts';
 import { benchIdle } from './idle.ts';
 import { benchOffload } from './offload.ts';
 import { benchRing } from './ring.ts';
@@ -8,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   codec: benchCodec,
   idle: benchIdle,
   offload: benchOffload,
+  frame: benchFrame,
   ring: benchRing,
 };
 

@@ -1,0 +1,252 @@
+import type { Duplex } from 'node:stream';
+import { headerSize, maxHeaderBytes, putHeader } from './header.ts';
+import { maskRange, wordsOf } from './mask.ts';
+import { randomMaskKey } from './mask-key.ts';
+import { type Slab, slabBytes, slabPool } from './slab-pool.ts';
+
+/** Payloads of up to so many bytes are copied next to their header; a longer one that needs no mask is sent as it is. */
+const copyLimitBytes = 16_384;
+
+/** Other work has its turn after so many bytes. */
+const turnLimitBytes = 262_144;
+
+/** What is told when bytes were written, or will not be. */
+export type Written = (error?: Error | null) => void;
+
+const nothing = Buffer.alloc(0);
+
+/**
+ * The outgoing bytes of one connection. Frames of one turn of the event loop leave together, in one write.
+ */
+export class FrameOutput {
+  readonly #stream: Duplex;
+  readonly #masks: boolean;
+  /** The stream is done with a buffer when its write is: a socket is, a stream in memory may hand the buffer on. */
+  readonly #consumes: boolean;
+  readonly #onBlocked: () => void;
+  #slab: Slab | null = null;
+  /** What is in the slab and was not handed to the stream yet: `[start, at)`. */
+  #start = 0;
+  #at = 0;
+  /** Handed over piece by piece at the next flush, before what is in the slab. */
+  #parts: Uint8Array[] = [];
+  #partsBytes = 0;
+  /** Slabs that the stream has not done with. */
+  #full: Slab[] = [];
+  /** Handed over since this thread last had a turn for other work. */
+  #turnBytes = 0;
+  #nextTurn: Promise<void> | null = null;
+  #scheduled = false;
+  #ended = false;
+
+  constructor(stream: Duplex, masks: boolean, consumes: boolean, onBlocked: () => void) {
+    this.#onBlocked = onBlocked;
+    this.#stream = stream;
+    this.#masks = masks;
+    this.#consumes = consumes;
+  }
+
+  /** Bytes that were given to the stream so far. */
+  handedOver = 0;
+
+  /** Bytes that were not handed to the system yet. */
+  get pendingBytes(): number {
+    return this.#partsBytes + (this.#at - this.#start) + this.#stream.writableLength;
+  }
+
+  /** Whether the stream has more than it likes to hold. */
+  get isBlocked(): boolean {
+    return this.#stream.writableNeedDrain && this.#stream.writableLength > 0;
+  }
+
+  /**
+   * A promise when so much was written in one go that other work should have its turn: a stream that always has room
+   * would otherwise keep this thread to itself. Undefined: go on.
+   */
+  turn(): Promise<void> | undefined {
+    if (this.#turnBytes < turnLimitBytes) return undefined;
+    this.#nextTurn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#nextTurn = null;
+        this.#turnBytes = 0;
+        resolve();
+      });
+    });
+    return this.#nextTurn;
+  }
+
+  /** Whether a payload of this length is copied, so that its memory is free at once. */
+  copies(length: number): boolean {
+    return this.#masks || length <= copyLimitBytes;
+  }
+
+  /**
+   * Appends a frame; `first` is its first byte. `written` is called when a payload that is not copied is no longer needed;
+   * without it every payload is copied.
+   */
+  frame(first: number, payload: Uint8Array, written?: Written): void {
+    const { length } = payload;
+    if (length > copyLimitBytes) {
+      this.#longFrame(first, payload, written);
+      return;
+    }
+    let at = this.#room(headerSize(length, this.#masks) + length);
+    const { bytes, words } = this.#slab as Slab;
+    const key = this.#masks ? randomMaskKey() : 0;
+    at = putHeader(bytes, at, first, length, this.#masks, key);
+    bytes.set(payload, at);
+    if (this.#masks) maskRange(bytes, words, at, at + length, key, 0);
+    this.#at = at + length;
+  }
+
+  /** As `frame`, of a text: it is encoded in place. `length` is the number of its bytes. */
+  text(first: number, text: string, length: number): void {
+    if (length > copyLimitBytes) {
+      this.#longFrame(first, Buffer.from(text), undefined);
+      return;
+    }
+    let at = this.#room(headerSize(length, this.#masks) + length);
+    const { bytes, words } = this.#slab as Slab;
+    const key = this.#masks ? randomMaskKey() : 0;
+    at = putHeader(bytes, at, first, length, this.#masks, key);
+    if (length > 0) bytes.write(text, at, length, 'utf8');
+    if (this.#masks) maskRange(bytes, words, at, at + length, key, 0);
+    this.#at = at + length;
+  }
+
+  #longFrame(first: number, payload: Uint8Array, written: Written | undefined): void {
+    const { length } = payload;
+    const size = headerSize(length, this.#masks);
+    if (!this.#masks && written !== undefined) {
+      const at = this.#room(maxHeaderBytes);
+      this.#at = putHeader((this.#slab as Slab).bytes, at, first, length, false, 0);
+      this.#sealPart();
+      this.#addPart(payload);
+      this.flush(written);
+      return;
+    }
+    const bytes = Buffer.allocUnsafeSlow(size + length);
+    const key = this.#masks ? randomMaskKey() : 0;
+    const at = putHeader(bytes, 0, first, length, this.#masks, key);
+    bytes.set(payload, at);
+    if (this.#masks) maskRange(bytes, wordsOf(bytes), at, at + length, key, 0);
+    this.#sealPart();
+    this.#addPart(bytes);
+    if (this.#partsBytes >= slabBytes) this.flush();
+    else this.#schedule();
+  }
+
+  /** Where `size` bytes can be put. */
+  #room(size: number): number {
+    this.#schedule();
+    if (this.#slab !== null && this.#at + size <= slabBytes) return this.#at;
+    if (this.#slab !== null) {
+      this.flush();
+      this.#slab = null;
+    }
+    this.#slab = slabPool.acquire();
+    this.#start = 0;
+    this.#at = 0;
+    return 0;
+  }
+
+  #sealPart(): void {
+    if (this.#slab === null || this.#at === this.#start) return;
+    this.#addPart(this.#slab.bytes.subarray(this.#start, this.#at));
+    this.#start = this.#at;
+  }
+
+  #addPart(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#partsBytes += part.length;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(this.#flushLater);
+  }
+
+  readonly #flushLater = (): void => {
+    this.#scheduled = false;
+    this.flush();
+    this.#turnBytes = 0;
+  };
+
+  /** Hands everything to the stream. `written` is called when the stream has written it, or will not. */
+  flush(written?: Written): void {
+    const stream = this.#stream;
+    if (this.#ended || !stream.writable) {
+      this.end();
+      written?.(new Error('the stream takes no more bytes'));
+      return;
+    }
+    this.#sealPart();
+    const parts = this.#parts;
+    if (parts.length === 0) {
+      written?.();
+      return;
+    }
+    this.#parts = [];
+    this.#turnBytes += this.#partsBytes;
+    this.handedOver += this.#partsBytes;
+    this.#partsBytes = 0;
+    const done = written === undefined ? this.#afterWrite : this.#both(written);
+    if (parts.length > 1) stream.cork();
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] ?? nothing;
+      if (i === parts.length - 1) stream.write(part, done);
+      else stream.write(part);
+    }
+    if (parts.length > 1) stream.uncork();
+    this.#settleSlabs();
+    if (this.isBlocked) this.#onBlocked();
+  }
+
+  /** What was written goes back to the pool; the rest when the stream says so. */
+  #settleSlabs(): void {
+    const slab = this.#slab;
+    if (!this.#consumes) {
+      // The stream may hold what is in front of `#at`; what is behind it is used next.
+      if (slab !== null && this.#at > slabBytes >> 1) this.#slab = null;
+      this.#full.length = 0;
+      return;
+    }
+    if (slab !== null) {
+      this.#full.push(slab);
+      this.#slab = null;
+    }
+    this.#releaseSlabs();
+  }
+
+  #releaseSlabs(): void {
+    const { writableLength, destroyed } = this.#stream;
+    // A socket that failed may still hold its buffers.
+    if (writableLength > 0 || destroyed) return;
+    for (const slab of this.#full) slabPool.release(slab);
+    this.#full.length = 0;
+  }
+
+  /** One function for all writes: Node then keeps one entry for all that complete at once. */
+  readonly #afterWrite = (error?: Error | null): void => {
+    if (!error && this.#consumes) this.#releaseSlabs();
+  };
+
+  #both(written: Written): Written {
+    return (error) => {
+      this.#afterWrite(error);
+      written(error);
+    };
+  }
+
+  /** Nothing more is written, and what was not handed over is dropped. */
+  end(): void {
+    this.#ended = true;
+    this.#parts = [];
+    this.#partsBytes = 0;
+    this.#full = [];
+    this.#slab = null;
+    this.#start = 0;
+    this.#at = 0;
+  }
+}

@@ -1,0 +1,145 @@
+import { Buffer } from 'node:buffer';
+import type { Duplex } from 'node:stream';
+import { EngineError } from '../errors/index.ts';
+import { isToken } from './extension-header.ts';
+
+/** Name and value of a header line, the name as it was written. */
+export type HeaderLine = readonly [name: string, value: string];
+
+/** Headers to send: a value, or several, each on a line of its own. */
+export type HeaderValues = Readonly<Record<string, string | readonly string[]>>;
+
+export interface HttpHead {
+  readonly startLine: string;
+  readonly headers: readonly HeaderLine[];
+}
+
+const headEnd = Buffer.from('\r\n\r\n');
+// What RFC 9110 section 5.5 allows in a value: no control characters but tab.
+const valueForm = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** The lines of a head, or what is wrong with it in words. Folded lines and bare line ends are wrong. */
+export function parseHead(text: string, maxHeaders: number): HttpHead | EngineError {
+  const [startLine = '', ...lines] = text.split('\r\n');
+  if (lines.length > maxHeaders) {
+    return new EngineError('ERR_HANDSHAKE_TOO_LARGE', `there are more than ${maxHeaders} headers`);
+  }
+  if (!valueForm.test(startLine)) return malformed('the first line has control characters');
+  const headers: HeaderLine[] = [];
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(colon, 0));
+    if (!isToken(name)) return malformed('a header line does not begin with a name and a colon');
+    const value = line.slice(colon + 1);
+    if (!valueForm.test(value)) return malformed(`the header ${name} has control characters`);
+    headers.push([name, trimmed(value)]);
+  }
+  return { startLine, headers };
+}
+
+function trimmed(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end -= 1;
+  return value.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+export function malformed(text: string): EngineError {
+  return new EngineError('ERR_HANDSHAKE_MALFORMED', text);
+}
+
+export interface ReadHead {
+  /** The head without its last line ends, byte for byte. */
+  readonly text: string;
+  /** What came behind it (checklist X-27). */
+  readonly rest: Buffer;
+}
+
+/**
+ * Reads up to the blank line that ends a head, however slowly it comes, and leaves the stream paused. Rejects with
+ * ERR_HANDSHAKE_TOO_LARGE, ERR_HANDSHAKE_ABORTED if the stream ends before, or with what `signal` gives.
+ */
+export function readHead(stream: Duplex, maxBytes: number, signal: AbortSignal): Promise<ReadHead> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    /** The last bytes that were looked at: the end may lie across two chunks. */
+    let seam: Buffer = Buffer.alloc(0);
+    const finish = (): void => {
+      stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
+      signal.removeEventListener('abort', onAbort);
+      stream.pause();
+    };
+    const fail = (error: unknown): void => {
+      finish();
+      reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      chunks.push(chunk);
+      size += chunk.length;
+      const window = Buffer.concat([seam, chunk]);
+      const found = window.indexOf(headEnd);
+      const end = found < 0 ? -1 : size - window.length + found;
+      if (end > maxBytes || (end < 0 && size > maxBytes)) {
+        fail(new EngineError('ERR_HANDSHAKE_TOO_LARGE', `the head has more than ${maxBytes} bytes`));
+        return;
+      }
+      seam = Buffer.from(window.subarray(-3));
+      if (end < 0) return;
+      finish();
+      const all = Buffer.concat(chunks, size);
+      resolve({ text: all.toString('latin1', 0, end), rest: all.subarray(end + headEnd.length) });
+    };
+    const onEnd = (): void => fail(new EngineError('ERR_HANDSHAKE_ABORTED', 'the peer hung up within the handshake'));
+    const onError = (cause: Error): void =>
+      fail(
+        new EngineError('ERR_HANDSHAKE_ABORTED', `the stream failed within the handshake: ${cause.message}`, { cause }),
+      );
+    const onAbort = (): void => fail(signal.reason);
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    if (stream.destroyed || stream.readableEnded) {
+      onEnd();
+      return;
+    }
+    signal.addEventListener('abort', onAbort);
+    stream.on('end', onEnd).on('close', onEnd).on('error', onError).on('data', onData);
+    stream.resume();
+  });
+}
+
+/** Header lines to write. Throws ERR_OPTION_INVALID for what would not be one line each. */
+export function headerLines(headers: HeaderValues, path: string): string {
+  let lines = '';
+  for (const [name, values] of Object.entries(headers)) {
+    for (const value of typeof values === 'string' ? [values] : values) {
+      if (!isToken(name) || typeof value !== 'string' || !valueForm.test(value)) {
+        const detail = {
+          path: `${path}.${name}`,
+          given: value,
+          allowed: 'a name and a text without control characters',
+        };
+        throw new EngineError('ERR_OPTION_INVALID', `the header ${name} cannot be sent`, detail);
+      }
+      lines += `${name}: ${value}\r\n`;
+    }
+  }
+  return lines;
+}
+
+/** A name in the form `Sec-Websocket-Key` (checklist G-24). */
+export function canonicalName(name: string): string {
+  return name.toLowerCase().replaceAll(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
+}
+
+/** Whether a list of tokens has this one, in any case. */
+export function hasToken(list: string, token: string): boolean {
+  return list.split(',').some((part) => part.trim().toLowerCase() === token);
+}

@@ -1,0 +1,54 @@
+export interface KeepAliveOptions {
+  /** A Ping leaves so often. */
+  readonly intervalMs: number;
+  /** So long after a Ping something must have come: a Pong or anything else (checklist H-112). */
+  readonly pongTimeoutMs: number;
+}
+
+export interface KeepAliveMeans {
+  /** Grows with every chunk of input. */
+  readonly inputs: () => number;
+  /** Input is held back because nobody reads it, so that silence proves nothing. */
+  readonly isHeldBack: () => boolean;
+  readonly ping: () => void;
+  readonly missed: () => void;
+}
+
+/** Pings in a fixed rhythm, and a deadline after each (checklist L-18). */
+export class KeepAlive {
+  readonly #options: KeepAliveOptions;
+  readonly #means: KeepAliveMeans;
+  readonly #interval: NodeJS.Timeout;
+  #deadline: NodeJS.Timeout | null = null;
+  #inputs = 0;
+
+  constructor(options: KeepAliveOptions, means: KeepAliveMeans) {
+    this.#options = options;
+    this.#means = means;
+    this.#interval = setInterval(this.#ping, options.intervalMs);
+  }
+
+  readonly #ping = (): void => {
+    this.#means.ping();
+    if (this.#deadline !== null) return;
+    this.#inputs = this.#means.inputs();
+    this.#deadline = setTimeout(this.#look, this.#options.pongTimeoutMs);
+  };
+
+  /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
+  readonly #look = (): void => {
+    setImmediate(this.#judge);
+  };
+
+  readonly #judge = (): void => {
+    if (this.#deadline === null) return;
+    this.#deadline = null;
+    if (this.#means.inputs() === this.#inputs && !this.#means.isHeldBack()) this.#means.missed();
+  };
+
+  stop(): void {
+    clearInterval(this.#interval);
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
+  }
+}

@@ -1,0 +1,288 @@
+import { Buffer } from 'node:buffer';
+import { EngineError } from '../errors/index.ts';
+import { faultOf } from './check-header.ts';
+import type { PermessageDeflate } from './deflate.ts';
+import { optionInvalid, wholeNumber } from './frame-error.ts';
+import type { FrameOutput } from './frame-output.ts';
+import { isControl, type MessageOpcode, opcode, reservedBit } from './opcode.ts';
+import { StreamedMessage, type StreamSource } from './streamed-message.ts';
+import { WriteLane } from './write-lane.ts';
+
+/** A frame to send as it is. */
+export interface FrameToWrite {
+  readonly opcode: number;
+  readonly payload: Uint8Array;
+  /** Default true. */
+  readonly fin?: boolean;
+  /** Reserved bits in place, of extensions that were negotiated. Default 0. */
+  readonly rsv?: number;
+}
+
+export interface StreamOptions {
+  /** Default binary. */
+  readonly opcode?: MessageOpcode;
+  /** Bytes of a frame, before compression. Default 4,096. */
+  readonly chunkBytes?: number;
+}
+
+export interface MessageWriterOptions {
+  readonly output: FrameOutput;
+  readonly deflate: PermessageDeflate | null;
+  readonly maxBufferedBytes: number;
+  /** Reserved bits that frames may have, in place. */
+  readonly reservedBits: number;
+  /** A promise while the stream has enough to write; undefined: go on. */
+  readonly room: () => Promise<void> | undefined;
+  /** A message that was begun cannot be finished. */
+  readonly broken: (error: unknown) => void;
+}
+
+const finBit = 0x80;
+const maxChunkBytes = 1 << 24;
+/** Every call that need not wait returns this one. */
+const done: Promise<void> = Promise.resolve();
+
+/** Messages out: one at a time, compressed if that was negotiated, whole or in fragments. */
+export class MessageWriter {
+  readonly #options: MessageWriterOptions;
+  readonly #output: FrameOutput;
+  readonly #lane: WriteLane = new WriteLane();
+  /** Set when no new message is taken; those that were go out. */
+  #closing: EngineError | null = null;
+  /** Set when nothing may be written any more. */
+  #ended: EngineError | null = null;
+  /** A message that was begun by `writeFrame` and not finished. */
+  #byFrames = false;
+  /** Refuses those who wait for memory that the stream still uses. */
+  readonly #lent = new Set<(error: EngineError) => void>();
+  #abortStream: ((error: EngineError) => void) | null = null;
+
+  constructor(options: MessageWriterOptions) {
+    this.#options = options;
+    this.#output = options.output;
+  }
+
+  /** Bytes that were accepted and not handed to the system. */
+  get bufferedBytes(): number {
+    return this.#output.pendingBytes + this.#lane.waitingBytes;
+  }
+
+  /** Why a message of this size is not taken, or null. */
+  #refusal(bytes: number): EngineError | null {
+    const closed = this.#ended ?? this.#closing;
+    if (closed !== null) return closed;
+    const buffered = this.bufferedBytes;
+    const { maxBufferedBytes } = this.#options;
+    if (buffered === 0 || buffered + bytes <= maxBufferedBytes) return null;
+    const text = `${buffered} bytes wait to be written, and no more than ${maxBufferedBytes} may`;
+    return new EngineError('ERR_FRAME_OVERLOADED', text, { given: bytes });
+  }
+
+  writeMessage(payload: string | Uint8Array, kind: MessageOpcode): Promise<void> {
+    const size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength;
+    const refusal = this.#refusal(size);
+    if (refusal !== null) return refused(refusal);
+    if (this.#lane.isFree) return this.#send(payload, size, kind);
+    return observed(this.#lane.enter(size, () => this.#send(payload, size, kind)));
+  }
+
+  #send(payload: string | Uint8Array, size: number, kind: MessageOpcode): Promise<void> {
+    if (this.#ended !== null) return refused(this.#ended);
+    const { deflate } = this.#options;
+    if (deflate?.compresses === true && size >= deflate.thresholdBytes)
+      return this.#sendDeflated(deflate, payload, kind);
+    if (typeof payload === 'string') {
+      this.#output.text(finBit | kind, payload, size);
+      return this.#accepted();
+    }
+    return this.#sendBytes(finBit | kind, payload);
+  }
+
+  /** A frame whose payload the caller gets back when the promise resolves. */
+  #sendBytes(first: number, payload: Uint8Array): Promise<void> {
+    if (this.#output.copies(payload.length)) {
+      this.#output.frame(first, payload);
+      return this.#accepted();
+    }
+    const { promise, resolve, reject } = pending();
+    this.#lent.add(reject);
+    this.#output.frame(first, payload, (error) => {
+      this.#lent.delete(reject);
+      if (error) reject(this.#ended ?? lost(error));
+      else resolve();
+    });
+    return observed(promise);
+  }
+
+  #accepted(): Promise<void> {
+    const wait = this.#options.room();
+    return wait === undefined ? done : observed(wait);
+  }
+
+  #sendDeflated(deflate: PermessageDeflate, payload: string | Uint8Array, kind: MessageOpcode): Promise<void> {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    const first = finBit | reservedBit.rsv1 | kind;
+    let deflated: Uint8Array | Promise<Uint8Array>;
+    try {
+      deflated = deflate.compressor.compress(bytes, true);
+    } catch (error) {
+      this.#options.broken(error);
+      return refused(error);
+    }
+    if (deflated instanceof Uint8Array) return this.#sendBytes(first, deflated);
+    this.#lane.hold();
+    return observed(this.#whenDeflated(deflated, first));
+  }
+
+  async #whenDeflated(deflated: Promise<Uint8Array>, first: number): Promise<void> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await deflated;
+    } catch (error) {
+      // The peer's context would no longer be ours.
+      this.#options.broken(error);
+      throw error;
+    }
+    if (this.#ended !== null) throw this.#ended;
+    const sent = this.#sendBytes(first, bytes);
+    this.#lane.release();
+    await sent;
+  }
+
+  /** A data frame as it is. One that does not end its message keeps others out until one that does. */
+  writeFrame(frame: FrameToWrite): Promise<void> {
+    const { payload } = frame;
+    const fin = frame.fin ?? true;
+    const refusal = this.#refusal(payload.length) ?? this.#frameFault(frame, fin);
+    if (refusal !== null) return refused(refusal);
+    if (isControl(frame.opcode)) return this.writeControl(frame.opcode, payload);
+    const first = (fin ? finBit : 0) | (frame.rsv ?? 0) | frame.opcode;
+    if (frame.opcode === opcode.continuation) {
+      const sent = this.#sendBytes(first, payload);
+      if (fin) {
+        this.#byFrames = false;
+        this.#lane.release();
+      }
+      return sent;
+    }
+    return observed(
+      this.#lane.enter(payload.length, () => {
+        if (this.#ended !== null) return refused(this.#ended);
+        if (!fin) {
+          this.#lane.hold();
+          this.#byFrames = true;
+        }
+        return this.#sendBytes(first, payload);
+      }),
+    );
+  }
+
+  #frameFault(frame: FrameToWrite, fin: boolean): EngineError | null {
+    const { opcode: code, rsv = 0, payload } = frame;
+    const header = { fin, rsv, opcode: code, masked: false, maskKey: 0, length: payload.length };
+    // While another message is under way, a new one may come: it waits its turn.
+    return faultOf(header, undefined, this.#options.reservedBits, this.#byFrames);
+  }
+
+  /** A control frame: it may stand between the fragments of a message. */
+  writeControl(code: number, payload: Uint8Array): Promise<void> {
+    const refusal = this.#refusal(payload.length);
+    if (refusal !== null) return refused(refusal);
+    this.#output.frame(finBit | code, payload);
+    return this.#accepted();
+  }
+
+  /** A message whose bytes come bit by bit, in frames of `chunkBytes`. */
+  stream(source: StreamSource, options: StreamOptions = {}): Promise<void> {
+    const kind = options.opcode ?? opcode.binary;
+    if (kind !== opcode.text && kind !== opcode.binary) {
+      return refused(optionInvalid('opcode', kind, 'text (1) or binary (2)'));
+    }
+    let chunkBytes: number;
+    try {
+      chunkBytes = wholeNumber('chunkBytes', options.chunkBytes, 4_096, 1, maxChunkBytes);
+    } catch (error) {
+      return refused(error);
+    }
+    const refusal = this.#refusal(0);
+    if (refusal !== null) return refused(refusal);
+    return observed(this.#lane.enter(0, () => this.#stream(source, kind, chunkBytes)));
+  }
+
+  #stream(source: StreamSource, kind: MessageOpcode, chunkBytes: number): Promise<void> {
+    if (this.#ended !== null) return refused(this.#ended);
+    this.#lane.hold();
+    return new Promise((resolve, reject) => {
+      const { deflate, room } = this.#options;
+      const message = new StreamedMessage(kind, { output: this.#output, deflate, room });
+      this.#abortStream = (error) => {
+        message.abort(error);
+        reject(error);
+      };
+      message
+        .send(source, chunkBytes)
+        .catch((error: unknown) => {
+          this.#abortStream = null;
+          // A message that was begun and cannot be finished ends the connection (checklist L-40).
+          if (message.hasBegun && this.#ended === null) this.#options.broken(error);
+          throw error;
+        })
+        .finally(() => {
+          this.#abortStream = null;
+          if (this.#ended === null) this.#lane.release();
+        })
+        .then(resolve, reject);
+    });
+  }
+
+  /** When all messages that were accepted are written. New ones are refused from now on. */
+  finish(error: EngineError): Promise<void> {
+    if (this.#byFrames) {
+      // Nobody is going to send its last frame, and no other message may follow without it.
+      this.#byFrames = false;
+      this.#lane.clear(error);
+      this.#lane.release();
+    }
+    this.#closing = error;
+    return observed(this.#lane.enter(0, () => done));
+  }
+
+  /** The stream is gone: what it has not written it never will. A stream need not say so itself. */
+  lose(error: EngineError): void {
+    this.abort(error);
+    for (const reject of this.#lent) reject(error);
+    this.#lent.clear();
+  }
+
+  /** Nothing is written from now on; all that waits is refused with `error`. */
+  abort(error: EngineError): void {
+    if (this.#ended !== null) return;
+    this.#ended = error;
+    this.#lane.clear(error);
+    this.#abortStream?.(error);
+  }
+}
+
+function pending(): { promise: Promise<void>; resolve: () => void; reject: (error: EngineError) => void } {
+  let resolve: () => void = () => {};
+  let reject: (error: EngineError) => void = () => {};
+  const promise = new Promise<void>((fulfil, refuse) => {
+    resolve = fulfil;
+    reject = refuse;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A promise whose rejection need not be looked at: a call that nobody waits for must not end the process. */
+function observed(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+function refused(error: unknown): Promise<void> {
+  return observed(Promise.reject(error));
+}
+
+function lost(cause: unknown): EngineError {
+  return new EngineError('ERR_FRAME_CONNECTION_LOST', 'the connection was lost before this was written', { cause });
+}

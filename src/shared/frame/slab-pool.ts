@@ -1,0 +1,38 @@
+export interface Slab {
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+}
+
+export const slabBytes = 65_536;
+/** Slabs that wait for their next use; what is more is left to the collector. */
+const maxIdle = 32;
+const poison = 0xaa;
+
+/**
+ * Memory in which outgoing frames are put together. A slab that was wholly written to a socket comes back and is hot in
+ * the cache when it is used again. One that a stream may still refer to never comes back.
+ */
+export class SlabPool {
+  readonly #idle: Slab[] = [];
+  /** Overwrites what comes back, so that anything that still refers to it shows (checklist X-31). */
+  poisons = false;
+
+  get idleSlabs(): number {
+    return this.#idle.length;
+  }
+
+  acquire(): Slab {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    const bytes = Buffer.allocUnsafeSlow(slabBytes);
+    return { bytes, words: new Int32Array(bytes.buffer) };
+  }
+
+  release(slab: Slab): void {
+    if (this.poisons) slab.bytes.fill(poison);
+    if (this.#idle.length < maxIdle) this.#idle.push(slab);
+  }
+}
+
+/** The slabs of this thread. */
+export const slabPool: SlabPool = new SlabPool();

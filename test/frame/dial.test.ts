@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { describe, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { acceptFor, type Dialed, type DialOptions, dial, upgrade } from '#dist/shared/frame/index.js';
+import { createCertificate } from '../support/certificates.ts';
+import { frameBytes, opcode } from '../support/raw-frames.ts';
+import { pause, until, within } from '../support/waiting.ts';
+import { duplexPair } from './duplex-pair.ts';
+import { errorOf } from './frame-fixture.ts';
+import { withServer } from './servers.ts';
+
+/** Dials a peer that reads the request and answers with what `answer` makes of it. */
+async function dialed(
+  answer: (request: string, key: string) => string | Buffer,
+  options: DialOptions = {},
+): Promise<{ result: Promise<Dialed>; request: Promise<string>; far: Duplex }> {
+  const [near, far] = duplexPair();
+  let request = '';
+  const whole = new Promise<string>((resolve) => {
+    far.on('data', (bytes: Buffer) => {
+      request += bytes.toString('latin1');
+      if (!request.endsWith('\r\n\r\n')) return;
+      const key = /Sec-WebSocket-Key: (.*)\r\n/.exec(request)?.[1] ?? '';
+      far.write(answer(request, key));
+      resolve(request);
+    });
+  });
+  const result = dial('ws://example.org/chat?room=1', { connect: () => near, ...options });
+  result.catch(() => undefined);
+  return { result, request: whole, far };
+}
+
+const good = (key: string, more = ''): string =>
+  `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n${more}\r\n`;
+
+describe('dialing', () => {
+  test('sends the request of RFC 6455, in the order of the reference (G-41, TestDialerRequest)', async () => {
+    const { result, request } = await dialed((_, key) => good(key, 'Sec-WebSocket-Protocol: b\r\n'), {
+      subprotocols: ['a', 'b'],
+      deflate: {},
+      extensions: [{ name: 'x-own', parameters: [['p', '1']] }],
+      headers: { Authorization: 'Bearer x', 'X-Two': ['1', '2'] },
+    });
+    const { connection, subprotocol, extensions, deflate } = await result;
+    const key = /Sec-WebSocket-Key: (.*)\r\n/.exec(await request)?.[1];
+    assert.equal(
+      await request,
+      'GET /chat?room=1 HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Protocol: a, b\r\n` +
+        'Sec-WebSocket-Extensions: permessage-deflate;client_max_window_bits,x-own;p=1\r\n' +
+        'Authorization: Bearer x\r\nX-Two: 1\r\nX-Two: 2\r\n\r\n',
+    );
+    assert.deepEqual([subprotocol, extensions, deflate], ['b', [], null]);
+    connection.destroy();
+  });
+
+  test('names host and port as the address has them (TestHostPort)', async () => {
+    const hosts: [string, string][] = [
+      ['ws://example.org', 'example.org'],
+      ['ws://example.org:80/', 'example.org'],
+      ['ws://example.org:81/x', 'example.org:81'],
+      ['wss://example.org:443/', 'example.org'],
+      ['wss://example.org:80/', 'example.org:80'],
+      ['ws://[::1]:9000/', '[::1]:9000'],
+      ['ws://[fe80::1]/', '[fe80::1]'],
+    ];
+    for (const [address, host] of hosts) {
+      const [near, far] = duplexPair();
+      const result = dial(address, { connect: () => near });
+      const [bytes] = (await once(far, 'data')) as [Buffer];
+      assert.ok(bytes.toString().includes(`\r\nHost: ${host}\r\n`), bytes.toString());
+      far.destroy();
+      assert.equal((await errorOf(() => result)).code, 'ERR_DIAL_RESPONSE');
+    }
+    const { request, result } = await dialed((_, key) => good(key), { host: 'other.example' });
+    assert.match(await request, /\r\nHost: other\.example\r\n/);
+    (await result).connection.destroy();
+  });
+
+  test('refuses addresses and options that make no sense, before it opens anything (G-40)', async () => {
+    const connect = (): never => assert.fail('opened');
+    for (const address of ['http://x/', 'x', 'ws:', 'ws://x/#f', 'ws://x/#', 'ws://user:secret@x/', '']) {
+      assert.equal((await errorOf(() => dial(address, { connect }))).code, 'ERR_DIAL_URL', address);
+    }
+    const wrong: [DialOptions, string][] = [
+      [{ headers: { upgrade: 'x' } }, 'headers.upgrade'],
+      [{ headers: { 'X-A': 'a\r\nb' } }, 'headers.X-A'],
+      [{ headers: { 'X A': 'a' } }, 'headers.X A'],
+      [{ host: 'a\r\nb' }, 'host.Host'],
+      [{ subprotocols: ['a', 'a'] }, 'subprotocols'],
+      [{ subprotocols: ['a,b'] }, 'subprotocols'],
+      [{ timeoutMs: 0 }, 'timeoutMs'],
+      [{ deflate: { clientMaxWindowBits: 8 } }, 'deflate.clientMaxWindowBits'],
+    ];
+    for (const [options, path] of wrong) {
+      assert.equal((await errorOf(() => dial('ws://x/', { connect, ...options }))).path, path);
+    }
+  });
+
+  const accepted: [string, string, DialOptions][] = [
+    ['as it should be', '', {}],
+    ['a list in Connection', 'Connection: keep-alive\r\n', {}],
+    ['no subprotocol of those offered', '', { subprotocols: ['a'] }],
+    ['a subprotocol', 'Sec-WebSocket-Protocol: a\r\n', { subprotocols: ['b', 'a'] }],
+    ['an extension', 'Sec-WebSocket-Extensions: e;x=1\r\n', { extensions: [{ name: 'e', parameters: [] }] }],
+    ['compression', 'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n', { deflate: {} }],
+  ];
+  for (const [what, more, options] of accepted) {
+    test(`accepts an answer with ${what} (G-42, TestDialerHandshake)`, async () => {
+      const { result, far } = await dialed((_, key) => good(key, more), options);
+      const { connection } = await result;
+      far.write(frameBytes({ opcode: opcode.text, payload: 'hello', masked: false }));
+      assert.equal((await connection.readMessage())?.payload.toString(), 'hello');
+      connection.destroy();
+    });
+  }
+
+  const refused: [string, (key: string) => string, string][] = [
+    [
+      'a list in Connection without upgrade',
+      (key) => good(key).replace('Connection: Upgrade', 'Connection: close'),
+      'ERR_DIAL_RESPONSE',
+    ],
+    ['no Upgrade', (key) => good(key).replace('Upgrade: websocket\r\n', ''), 'ERR_DIAL_RESPONSE'],
+    ['a wrong Upgrade', (key) => good(key).replace('Upgrade: websocket', 'Upgrade: oops'), 'ERR_DIAL_RESPONSE'],
+    ['no accept', () => good('x').replace(/Sec-WebSocket-Accept.*\r\n/, ''), 'ERR_DIAL_ACCEPT'],
+    ['a wrong accept', () => good('other'), 'ERR_DIAL_ACCEPT'],
+    ['two accepts', (key) => good(key, `Sec-WebSocket-Accept: ${acceptFor(key)}\r\n`), 'ERR_DIAL_ACCEPT'],
+    ['a subprotocol nobody offered', (key) => good(key, 'Sec-WebSocket-Protocol: zap\r\n'), 'ERR_DIAL_SUBPROTOCOL'],
+    [
+      'two subprotocols',
+      (key) => good(key, 'Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n'),
+      'ERR_DIAL_SUBPROTOCOL',
+    ],
+    ['an extension nobody offered', (key) => good(key, 'Sec-WebSocket-Extensions: foo\r\n'), 'ERR_DIAL_EXTENSION'],
+    [
+      'compression twice',
+      (key) => good(key, 'Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n'),
+      'ERR_DIAL_EXTENSION',
+    ],
+    [
+      'wrong terms of compression',
+      (key) => good(key, 'Sec-WebSocket-Extensions: permessage-deflate; x\r\n'),
+      'ERR_DIAL_EXTENSION',
+    ],
+    ['bad extensions', (key) => good(key, 'Sec-WebSocket-Extensions: =[\r\n'), 'ERR_DIAL_EXTENSION'],
+    ['another version of HTTP', (key) => good(key).replace('HTTP/1.1', 'HTTP/2.1'), 'ERR_DIAL_RESPONSE'],
+    ['an old version of HTTP', (key) => good(key).replace('HTTP/1.1', 'HTTP/1.0'), 'ERR_DIAL_RESPONSE'],
+    ['no HTTP at all', () => 'SSH-2.0\r\n\r\n', 'ERR_DIAL_RESPONSE'],
+    ['a malformed header', (key) => good(key, 'no colon\r\n'), 'ERR_DIAL_RESPONSE'],
+    ['a head without end', () => 'x'.repeat(20_000), 'ERR_DIAL_RESPONSE'],
+    ['another status', () => 'HTTP/1.1 400 Bad Request\r\n\r\n', 'ERR_DIAL_STATUS'],
+    ['a status without text', () => 'HTTP/1.1 503\r\n\r\n', 'ERR_DIAL_STATUS'],
+    ['the success of another kind', () => 'HTTP/1.1 200 OK\r\n\r\n', 'ERR_DIAL_STATUS'],
+  ];
+  for (const [what, answer, code] of refused) {
+    test(`refuses an answer with ${what} as ${code} (G-42, TestDialerHandshake)`, async () => {
+      const { result, far } = await dialed((_, key) => answer(key), { subprotocols: ['a', 'b'], deflate: {} });
+      assert.equal((await errorOf(() => result)).code, code);
+      await until(() => far.readableEnded || far.destroyed, 'the stream to be given up');
+    });
+  }
+
+  test('shows a refusal with its whole body (TestDebugDialer, OnStatusError)', async () => {
+    const body = 'why not '.repeat(625);
+    const seen: unknown[] = [];
+    const { result } = await dialed(
+      () => `HTTP/1.1 418 I'm a teapot\r\nContent-Length: ${body.length}\r\nX-Why: because\r\n\r\n${body}`,
+      {
+        onRefusal: async ({ status, reason, headers, stream }) => {
+          let text = '';
+          for await (const bytes of stream) {
+            text += String(bytes);
+            if (text.length >= body.length) break;
+          }
+          seen.push(status, reason, headers[1], text === body);
+        },
+      },
+    );
+    const error = await errorOf(() => result);
+    assert.deepEqual([error.code, error.given], ['ERR_DIAL_STATUS', 418]);
+    assert.deepEqual(seen, [418, "I'm a teapot", ['X-Why', 'because'], true]);
+  });
+
+  test('keeps frames that come with the answer, also a part of one (G-43, X-27)', async () => {
+    const early = frameBytes({ opcode: opcode.text, payload: 'with the answer', masked: false });
+    const { result, far } = await dialed((_, key) =>
+      Buffer.concat([Buffer.from(good(key)), early, early.subarray(0, 5)]),
+    );
+    const { connection } = await result;
+    assert.equal((await connection.readMessage())?.payload.toString(), 'with the answer');
+    far.write(early.subarray(5));
+    assert.equal((await connection.readMessage())?.payload.toString(), 'with the answer');
+    connection.destroy();
+  });
+
+  test('tells the other headers of the answer (G-42)', async () => {
+    const seen: string[] = [];
+    const { result } = await dialed((_, key) => good(key, 'x-some-header: v\r\n'), {
+      onHeader: (name, value) => void seen.push(`${name}=${value}`),
+    });
+    const { connection, headers } = await result;
+    assert.deepEqual(seen, ['X-Some-Header=v']);
+    assert.ok(headers.some(([name]) => name === 'x-some-header'));
+    connection.destroy();
+  });
+
+  test('ends by its signal and by its time, and leaves nothing open (G-44, TestDialerCancelation)', async () => {
+    const sockets = new Set<Socket>();
+    const silent = createServer((socket) => {
+      sockets.add(socket);
+      socket
+        .on('error', () => undefined)
+        .on('close', () => sockets.delete(socket))
+        .resume();
+    });
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as { port: number };
+    const address = `ws://127.0.0.1:${port}/`;
+    const reason = new Error('the user went away');
+    await assert.rejects(dial(address, { signal: AbortSignal.abort(reason) }), reason);
+    const aborter = new AbortController();
+    const dialing = dial(address, { signal: aborter.signal });
+    await until(() => sockets.size > 0, 'the connection');
+    aborter.abort(reason);
+    await assert.rejects(dialing, reason);
+    assert.equal((await errorOf(() => dial(address, { timeoutMs: 30 }))).code, 'ERR_DIAL_TIMEOUT');
+    // While the stream itself is being made.
+    const late = duplexPair()[0];
+    const connect = async (): Promise<Duplex> => {
+      await pause(40);
+      return late;
+    };
+    assert.equal((await errorOf(() => dial(address, { timeoutMs: 10, connect }))).code, 'ERR_DIAL_TIMEOUT');
+    await until(() => late.destroyed, 'the stream that came too late to be destroyed');
+    await until(() => sockets.size === 0, 'all sockets to be closed');
+    await new Promise((resolve) => silent.close(resolve));
+  });
+
+  test('says when it cannot connect', async () => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    await new Promise((resolve) => server.close(resolve));
+    const error = await errorOf(() => dial(`ws://127.0.0.1:${port}/`));
+    assert.equal(error.code, 'ERR_DIAL_CONNECT');
+    assert.equal((error.cause as { code?: string }).code, 'ECONNREFUSED');
+    const own = new Error('no stream today');
+    await assert.rejects(dial('ws://x/', { connect: () => Promise.reject(own) }), own);
+  });
+
+  test('the own server: messages, compression, closing, both entries (L-51, L-52, L-60)', async () => {
+    for (const entry of ['raw', 'http'] as const) {
+      await withServer({ entry, subprotocols: ['echo'], deflate: { thresholdBytes: 0 } }, async ({ port }) => {
+        const { connection, subprotocol, deflate } = await dial(`ws://127.0.0.1:${port}/some/path`, {
+          subprotocols: ['echo'],
+          deflate: { thresholdBytes: 0 },
+        });
+        assert.equal(subprotocol, 'echo');
+        assert.equal(deflate?.serverMaxWindowBits, 15);
+        for (const text of ['', 'hello', 'é'.repeat(100_000)]) {
+          await connection.writeMessage(text);
+          assert.equal((await connection.readMessage())?.payload.toString(), text);
+        }
+        const info = await within(connection.close(1000, 'done'), 'the end');
+        assert.deepEqual(info, { code: 1000, reason: '', clean: true, error: undefined });
+      });
+    }
+  });
+
+  test('over TLS, to an address and to a name (G-40)', async () => {
+    const { key, cert } = createCertificate('localhost');
+    const names: unknown[] = [];
+    const server = createTlsServer({ key, cert }, async (socket) => {
+      names.push(Reflect.get(socket, 'servername'));
+      const { connection } = await upgrade(socket);
+      for await (const message of connection) await connection.writeMessage(message.payload, message.opcode);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const { connection } = await dial(`wss://${host}:${port}/`, {
+        tls: { ca: cert, family: 4 } as DialOptions['tls'] & object,
+      });
+      const payload = Buffer.alloc(500_000, 'over TLS ');
+      await connection.writeMessage(payload);
+      assert.deepEqual((await connection.readMessage())?.payload, payload);
+      assert.equal((await within(connection.close(), 'the end')).clean, true);
+    }
+    assert.deepEqual(names, [false, 'localhost']);
+    assert.equal((await errorOf(() => dial(`wss://127.0.0.1:${port}/`))).code, 'ERR_DIAL_CONNECT');
+    await new Promise((resolve) => server.close(resolve));
+  });
+});

@@ -1,0 +1,86 @@
+/** Texts in hexadecimal, by the table of well-formed sequences in the Unicode standard (table 3-7). */
+export const validTexts: readonly string[] = [
+  '',
+  '48656c6c6f2dc2b540c39fc3b6c3a4c3bcc3a0c3a12d5554462d382121',
+  'cebae1bdb9cf83cebcceb5',
+  // The first and the last character of each length, and those next to the gaps.
+  '00',
+  '7f',
+  'c280',
+  'dfbf',
+  'e0a080',
+  'ed9fbf',
+  'ee8080',
+  'efbfbd',
+  'efbfbf',
+  'f0908080',
+  'f48fbfbf',
+  // Noncharacters are characters to UTF-8.
+  'efbfbe',
+  'efb790',
+  'f09fbfbe',
+  'f09fbfbf',
+  'f0afbfbf',
+  'f3bfbfbe',
+  'f48fbfbe',
+  // A byte order mark is a character like others.
+  'efbbbf61',
+  'f09f9880f09f9881',
+];
+
+/** What is not UTF-8, each followed or cut so that nothing could make it right. */
+export const invalidTexts: readonly string[] = [
+  // Alone, a continuation byte or a byte that never occurs.
+  '80',
+  'bf',
+  '808080',
+  '61bf',
+  'fe',
+  'ff',
+  'fefeffff',
+  'f5808080',
+  'f8888080 80',
+  'fc84808080 80',
+  // A lead byte without what it asks for.
+  'c2',
+  'c220',
+  'df',
+  'e0a0',
+  'e0a020',
+  'ef80',
+  'efbf',
+  'f090',
+  'f09080',
+  'f0908020',
+  'f48fbf',
+  'c2c280',
+  'e0e0a080',
+  // Too long for what it says.
+  'c080',
+  'c0af',
+  'c1bf',
+  'e08080',
+  'e080af',
+  'e09fbf',
+  'f0808080',
+  'f08080af',
+  'f08fbfbf',
+  // Surrogates, alone and in pairs.
+  'eda080',
+  'edadbf',
+  'edae80',
+  'edafbf',
+  'edb080',
+  'edbe80',
+  'edbfbf',
+  'eda080edb080',
+  'eda080edbfbf',
+  'edafbfedbfbf',
+  // Above U+10FFFF.
+  'f4908080',
+  'f7bfbfbf',
+  // In the middle of what is fine.
+  'cebae1bdb9cf83cebcceb5eda080656469746564',
+  'cebae1bdb9cf83cebcceb5f4908080656469746564',
+  '48656c6c6fc080776f726c64',
+];
