@@ -111,12 +111,26 @@ function subprotocolName(codec: CodecName, sealing: Sealing): string {
   return sealing === 'classic' ? codec : `${codec}+${sealing}`;
 }
 
+interface KnownSubprotocol {
+  readonly name: string;
+  readonly codec: CodecName;
+  readonly sealing: Sealing;
+}
+
+/** Worked out once per policy, not once per handshake. A policy is frozen. */
+const knownByPolicy = new WeakMap<HandshakePolicy, readonly KnownSubprotocol[]>();
+
 /** Every subprotocol that the policy knows, the server's favourite first. */
-function knownSubprotocols(policy: HandshakePolicy): readonly { name: string; codec: CodecName; sealing: Sealing }[] {
-  const sealings = sealingsOf(policy.security);
-  return policy.subprotocols.flatMap((codec) =>
-    sealings.map((sealing) => ({ name: subprotocolName(codec, sealing), codec, sealing })),
-  );
+function knownSubprotocols(policy: HandshakePolicy): readonly KnownSubprotocol[] {
+  let known = knownByPolicy.get(policy);
+  if (known === undefined) {
+    const sealings = sealingsOf(policy.security);
+    known = policy.subprotocols.flatMap((codec) =>
+      sealings.map((sealing) => ({ name: subprotocolName(codec, sealing), codec, sealing })),
+    );
+    knownByPolicy.set(policy, known);
+  }
+  return known;
 }
 
 /**
