@@ -7,7 +7,8 @@ export type { CodecName } from '../shared/codec/index.ts';
 export type { CounterName, CounterValues } from '../shared/counters.ts';
 export type { EngineState } from '../shared/engine-memory.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
-export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+export type { OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+export type { MessageData } from '../shared/message-data.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 export type { Engine, EngineEvents } from './engine.ts';
 export type {

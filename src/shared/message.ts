@@ -1,5 +1,6 @@
 import type { Envelope } from './codec/index.ts';
 import { EngineError } from './errors/index.ts';
+import { copyOfData, type MessageData, noData } from './message-data.ts';
 
 /** A message to clients, as a program writes it. */
 export interface OutgoingMessage {
@@ -16,31 +17,6 @@ export interface OutgoingMessage {
   readonly timestamp?: bigint;
   /** Envelope `client_id`: the sender, where there is one. Default: none. */
   readonly clientId?: string;
-}
-
-const decoder = new TextDecoder();
-
-/** Payload of a received message: its bytes, yours to keep, and two ways to read them. */
-export class MessageData extends Uint8Array {
-  /** Typed array methods such as `slice` and `map` give plain arrays. */
-  static get [Symbol.species](): Uint8ArrayConstructor {
-    return Uint8Array;
-  }
-
-  /** The bytes as UTF-8. */
-  text(): string {
-    return decoder.decode(this);
-  }
-
-  /** The bytes parsed as JSON. Throws a `SyntaxError` if they are not JSON. */
-  json(): unknown {
-    try {
-      return JSON.parse(this.text());
-    } catch {
-      // The error of the parser quotes what it read, and what a handler throws is logged.
-      throw new SyntaxError('the data of the message is not JSON');
-    }
-  }
 }
 
 /** A message from a client, as handlers and listeners get it. */
@@ -61,7 +37,7 @@ export function receivedMessage(envelope: Envelope): ReceivedMessage {
     type: envelope.type,
     channel: envelope.channel,
     // Copied: the envelope's bytes belong to the socket library or to a ring, and are valid only now.
-    data: envelope.data === null ? new MessageData(0) : new MessageData(envelope.data),
+    data: copyOfData(envelope.data ?? noData),
     timestamp: envelope.timestamp,
     clientId: envelope.clientId,
   };

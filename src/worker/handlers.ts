@@ -5,7 +5,8 @@ import type { Rejection } from './rejection.ts';
 import type { SendVerdict } from './transport/transport.ts';
 
 export type { CodecName } from '../shared/codec/index.ts';
-export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+export type { OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
+export type { MessageData } from '../shared/message-data.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
 export { type Rejection, type RejectOptions, reject } from './rejection.ts';
 export type { SendVerdict } from './transport/transport.ts';

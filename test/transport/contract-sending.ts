@@ -236,6 +236,37 @@ export function describeSending(create: CreateTransport): void {
       });
     });
 
+    test('however much is published from inside of a callback, it keeps its order with whatever else is done (H-56)', async () => {
+      const count = 500;
+      const publishAll = (peer: Peer, fixture: TransportFixture, late: Socket): void => {
+        for (let number = 0; number < count; number++) {
+          const text = `${number}`.padEnd(number === 200 ? 20_000 : 1);
+          fixture.transport.publish('t', Buffer.from(text), false, false);
+          if (number === 100) peer.open.send(Buffer.from('sent'), false, false);
+          if (number === 300) late.subscribe('t');
+          if (number === 400) late.unsubscribe('t');
+        }
+        peer.open.end(4_000, 'done');
+      };
+      const started: (() => void)[] = [];
+      const hooks = { message: (): void => started.pop()?.() };
+      await withTransport(create, { hooks, maxBackpressureBytes: 16_777_216 }, async (fixture) => {
+        const [one, two, late] = await three(fixture);
+        assert.ok(one !== undefined && two !== undefined && late !== undefined);
+        for (const { peer } of [one, two]) peer.open.subscribe('t');
+        started.push(() => publishAll(one.peer, fixture, late.peer.open));
+        one.raw.sendText('go');
+        const expected = Array.from({ length: count }, (_, number) => `${number}`);
+        const trimmed = async (raw: RawSocket, frames: number): Promise<string[]> =>
+          (await texts(raw, frames)).map((text) => text.trimEnd());
+        assert.deepEqual(await trimmed(two.raw, count), expected);
+        assert.deepEqual(await trimmed(late.raw, 100), expected.slice(301, 401));
+        expected.splice(101, 0, 'sent');
+        assert.deepEqual(await trimmed(one.raw, count + 1), expected);
+        assert.equal((await one.raw.nextFrame()).opcode, opcode.close);
+      });
+    });
+
     test('a topic is published to without subscribers, and after its last one has gone', async () => {
       await withTransport(create, {}, async (fixture) => {
         fixture.transport.publish('t', Buffer.from('x'), false, false);

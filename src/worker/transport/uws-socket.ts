@@ -1,14 +1,20 @@
 import type { WebSocket } from 'uWebSockets.js';
+import type { PublishBatch } from './publish-batch.ts';
 import type { SendVerdict, Socket } from './transport.ts';
 
 const sendVerdicts: readonly SendVerdict[] = ['buffered', 'sent', 'dropped'];
 
-/** The library throws on any use of a closed socket: this wrapper answers 'closed' instead. */
+/**
+ * The library throws on any use of a closed socket: this wrapper answers 'closed' instead. What was published before goes
+ * before.
+ */
 export class UwsSocket<U> implements Socket {
   #native: WebSocket<U> | null;
+  readonly #published: PublishBatch;
 
-  constructor(native: WebSocket<U>) {
+  constructor(native: WebSocket<U>, published: PublishBatch) {
     this.#native = native;
+    this.#published = published;
   }
 
   get bufferedBytes(): number {
@@ -17,14 +23,17 @@ export class UwsSocket<U> implements Socket {
 
   send(payload: Uint8Array, binary: boolean, compress: boolean): SendVerdict {
     if (this.#native === null) return 'closed';
+    this.#published.flush();
     return sendVerdicts[this.#native.send(payload, binary, compress)] ?? 'dropped';
   }
 
   subscribe(topic: string): void {
+    this.#published.flush();
     this.#native?.subscribe(topic);
   }
 
   unsubscribe(topic: string): void {
+    this.#published.flush();
     this.#native?.unsubscribe(topic);
   }
 
@@ -34,6 +43,7 @@ export class UwsSocket<U> implements Socket {
   }
 
   end(code: number, reason: string): void {
+    this.#published.flush();
     this.#native?.end(code, reason);
   }
 

@@ -7,6 +7,7 @@ import {
 } from 'uWebSockets.js';
 import { EngineError } from '../../shared/errors/index.ts';
 import type { TlsMaterial } from '../../shared/tls.ts';
+import { PublishBatch } from './publish-batch.ts';
 import type {
   CloseCause,
   Exchange,
@@ -54,6 +55,7 @@ function closeCause(code: number, reason: string): CloseCause {
  */
 export class UwsTransport<A> implements Transport {
   readonly #apps: UwsApps;
+  readonly #batch: PublishBatch;
   readonly #events: TransportEvents<A>;
   /** Null: nothing is compressed. */
   readonly #compressors: UwsCompressors | null;
@@ -75,6 +77,9 @@ export class UwsTransport<A> implements Transport {
         else events.abandoned();
       },
     );
+    this.#batch = new PublishBatch((topic, payload, binary, compress) => {
+      if (!this.#closed) this.#apps.publish(topic, payload, binary, compress);
+    });
   }
 
   get handle(): unknown {
@@ -86,7 +91,7 @@ export class UwsTransport<A> implements Transport {
   }
 
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
-    this.#apps.publish(topic, payload, binary, compress);
+    this.#batch.publish(topic, payload, binary, compress);
   }
 
   listen(host: string, port: number, handles: readonly unknown[]): Promise<number> {
@@ -193,7 +198,7 @@ export class UwsTransport<A> implements Transport {
       },
       open: (native) => {
         const data = native.getUserData();
-        const socket = new UwsSocket(native);
+        const socket = new UwsSocket(native, this.#batch);
         data.socket = socket;
         this.#guard(() => events.open(data.attachment, socket));
       },

@@ -1,0 +1,88 @@
+/** Gives one message to the members of a topic. */
+export type PublishNow = (topic: string, payload: Uint8Array, binary: boolean, compress: boolean) => void;
+
+interface Waiting {
+  readonly topic: string;
+  readonly end: number;
+  readonly binary: boolean;
+  readonly compress: boolean;
+}
+
+/**
+ * The library collects what is published in one turn of its loop, up to 32 messages per subscriber, and writes them to
+ * a socket at once. A subscriber that has got 32 is written to at once. That is where it goes wrong: in a callback, the
+ * library's one send buffer belongs to the socket that the callback is about, and then it writes the 32 one by one.
+ */
+const libraryBatch = 31;
+/** Of this size and above the library sends at once, past its batch. */
+const libraryBatchBytes = 16_384;
+const firstCapacity = 16_384;
+/** What may wait for the end of the turn. More is given to the library at once, if more slowly. */
+const maxWaitingBytes = 1_048_576;
+
+/**
+ * Publishes of one turn of the loop share their writes, however many they are: what the library would write one by one
+ * waits for the end of the turn, when no callback is running and just before the library writes. No delay is added to
+ * that. The order is kept: whoever sends, subscribes or closes by another way calls `flush` before.
+ */
+export class PublishBatch {
+  readonly #publishNow: PublishNow;
+  readonly #waiting: Waiting[] = [];
+  #bytes: Uint8Array = new Uint8Array(0);
+  #used = 0;
+  /** Given to the library since the last turn that ended here. */
+  #given = 0;
+  #endsTurn = false;
+
+  constructor(publishNow: PublishNow) {
+    this.#publishNow = publishNow;
+  }
+
+  /** `payload` is copied if need be. */
+  publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
+    const { length } = payload;
+    if (length >= libraryBatchBytes || this.#used + length > maxWaitingBytes) this.flush();
+    else if (this.#given >= libraryBatch) {
+      this.#wait(topic, payload, binary, compress);
+      return;
+    }
+    this.#given += 1;
+    this.#publishNow(topic, payload, binary, compress);
+  }
+
+  /** Gives everything that waits to the library. */
+  flush(): void {
+    if (this.#waiting.length === 0) return;
+    let start = 0;
+    for (const { topic, end, binary, compress } of this.#waiting) {
+      this.#publishNow(topic, this.#bytes.subarray(start, end), binary, compress);
+      start = end;
+    }
+    this.#waiting.length = 0;
+    this.#used = 0;
+  }
+
+  #wait(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
+    const start = this.#used;
+    const end = start + payload.length;
+    if (end > this.#bytes.length) this.#grow(end);
+    this.#bytes.set(payload, start);
+    this.#used = end;
+    this.#waiting.push({ topic, end, binary, compress });
+    if (this.#endsTurn) return;
+    this.#endsTurn = true;
+    setImmediate(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#endsTurn = false;
+    this.flush();
+    this.#given = 0;
+  };
+
+  #grow(needed: number): void {
+    const larger = new Uint8Array(Math.max(firstCapacity, 2 ** Math.ceil(Math.log2(needed))));
+    larger.set(this.#bytes.subarray(0, this.#used));
+    this.#bytes = larger;
+  }
+}
