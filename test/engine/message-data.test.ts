@@ -17,13 +17,18 @@ describe('the data of a received message', () => {
     }
   });
 
-  test('slice() gives one with memory of its own, which may be transferred; that of the message may not', () => {
+  test('slice() gives one with memory of its own, which may be transferred; that of the message stays', () => {
     const copy = copyOfData(Buffer.from('{"a":1}'));
     const neighbour = copyOfData(Buffer.from('neighbour'));
     const own = copy.slice();
     assert.equal(own.buffer.byteLength, own.length);
     structuredClone(own, { transfer: [own.buffer as ArrayBuffer] });
-    assert.throws(() => structuredClone(copy, { transfer: [copy.buffer as ArrayBuffer] }), { name: 'DataCloneError' });
+    try {
+      // Node 22 throws, Node 20 copies.
+      structuredClone(copy, { transfer: [copy.buffer as ArrayBuffer] });
+    } catch (error) {
+      assert.equal(error instanceof Error && error.name, 'DataCloneError');
+    }
     assert.deepEqual([copy.json(), neighbour.text()], [{ a: 1 }, 'neighbour']);
   });
 
