@@ -9,7 +9,8 @@ export type { EngineState } from '../shared/engine-memory.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
 export type { MessageData, OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-export type { Engine, EngineEvents } from './engine.ts';
+export type { Engine } from './engine.ts';
+export type { EngineEvents } from './engine-events.ts';
 export type {
   EngineLogger,
   EngineOptions,
