@@ -111,7 +111,7 @@ export class FrameSocket extends EventEmitter<FrameSocketEvents> implements Clie
   }
 
   pause(): void {
-    if (this.#pause !== null) return;
+    if (this.#pause !== null || this.readyState === closed) return;
     let end = (): void => undefined;
     const over = new Promise<void>((resolve) => {
       end = resolve;
