@@ -10,7 +10,8 @@ export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.t
 export type { OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
 export type { MessageData } from '../shared/message-data.ts';
 export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-export type { Engine, EngineEvents } from './engine.ts';
+export type { Engine } from './engine.ts';
+export type { EngineEvents } from './engine-events.ts';
 export type {
   EngineLogger,
   EngineOptions,

@@ -5,7 +5,7 @@ import type { ConnectNotice } from '../shared/record.ts';
 import type { DirectVerdict } from '../shared/verdict.ts';
 
 /** What a remote connection needs of its engine. */
-interface Sender {
+export interface ConnectionSender {
   send(connectionId: string, message: OutgoingMessage): DirectVerdict;
   disconnect(connectionId: string, code?: number, reason?: string): DirectVerdict;
 }
@@ -13,9 +13,9 @@ interface Sender {
 /** A connection as listeners in main see it: an address, since the connection itself lives in its shard. */
 export class RemoteConnection {
   readonly id: string;
-  readonly #engine: Sender;
+  readonly #engine: ConnectionSender;
 
-  constructor(id: string, engine: Sender) {
+  constructor(id: string, engine: ConnectionSender) {
     this.id = id;
     this.#engine = engine;
   }
@@ -42,7 +42,7 @@ export class NewConnection extends RemoteConnection {
   readonly codec: CodecName;
   readonly remoteAddress: string;
 
-  constructor(facts: ConnectNotice, engine: Sender) {
+  constructor(facts: ConnectNotice, engine: ConnectionSender) {
     super(facts.id, engine);
     this.name = facts.name;
     this.codec = facts.codec;

@@ -78,6 +78,12 @@ export class StateBoard {
     Atomics.store(this.#words, engineWord, engineStates.indexOf(state));
   }
 
+  /** Whether the end has begun: nothing more is taken. */
+  get isEnding(): boolean {
+    const state = this.engine;
+    return state === 'draining' || state === 'closed';
+  }
+
   get interest(): number {
     return Atomics.load(this.#words, interestWord);
   }

@@ -57,25 +57,27 @@ function publishOf(bytes: number): string {
 
 describe('compression', () => {
   for (const level of levels) {
-    it(`level ${level}: a client of another library and the engine understand each other over many messages`, () =>
-      withEngine({ compression: { level, thresholdBytes: 64 } }, async (engine) => {
-        const clients = await clientsApart(engine, { deflate: { threshold: 0 } });
-        for (const client of clients) {
-          assert.equal(client.socket.extensions, 'permessage-deflate');
-          await client.subscribe('c');
-        }
-        // What is like what came before shows whether both sides remember, or forget, the same.
-        const said = Array.from({ length: 200 }, (_, i) => prose(i % 10 === 0 ? 30_000 : 20 + i * 5, i % 5));
-        for (const [at, data] of said.entries()) clients[0].send({ type: 'publish', channel: 'c', data: [at, data] });
-        for (const client of clients) {
-          await until(() => client.all.length === said.length, 'all messages');
-          assert.deepEqual(
-            client.all.map((message) => message.data),
-            said.map((data, at) => [at, data]),
-          );
-        }
-        assert.equal((await clients[0].close()).code, 1000);
-      }));
+    for (const library of ['ws', 'shardwire'] as const) {
+      it(`level ${level}: a client of ${library} and the engine understand each other over many messages`, () =>
+        withEngine({ compression: { level, thresholdBytes: 64 } }, async (engine) => {
+          const clients = await clientsApart(engine, { library, deflate: { thresholdBytes: 0 } });
+          for (const client of clients) {
+            assert.equal(client.socket.extensions, 'permessage-deflate');
+            await client.subscribe('c');
+          }
+          // What is like what came before shows whether both sides remember, or forget, the same.
+          const said = Array.from({ length: 200 }, (_, i) => prose(i % 10 === 0 ? 30_000 : 20 + i * 5, i % 5));
+          for (const [at, data] of said.entries()) clients[0].send({ type: 'publish', channel: 'c', data: [at, data] });
+          for (const client of clients) {
+            await until(() => client.all.length === said.length, 'all messages');
+            assert.deepEqual(
+              client.all.map((message) => message.data),
+              said.map((data, at) => [at, data]),
+            );
+          }
+          assert.equal((await clients[0].close()).code, 1000);
+        }));
+    }
 
     it(`level ${level}: exactly the payloads of thresholdBytes and more are compressed, however they are sent`, () =>
       withEngine({ compression: { level, thresholdBytes: 500 } }, async (engine) => {

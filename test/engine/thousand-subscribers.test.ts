@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { WebSocket } from 'ws';
 import { startEngine } from '#dist/main/index.js';
+import { connect } from '../support/client.ts';
 import type { FleetReport } from './fixtures/subscriber-fleet.ts';
 
 const subscribers = 1_000;
@@ -17,15 +17,14 @@ const window = 400;
 async function churn(port: number, stop: { now: boolean }): Promise<number> {
   let came = 0;
   while (!stop.now) {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
-    await once(socket, 'open');
+    const client = await connect({ port });
     came += 1;
-    socket.send(JSON.stringify({ type: 'subscribe', data: { channel } }));
-    socket.send(JSON.stringify({ type: 'join_room', data: { room_id: `room-${came % 7}` } }));
+    client.send({ type: 'subscribe', data: { channel } });
+    client.send({ type: 'join_room', data: { room_id: `room-${came % 7}` } });
     await sleep(5);
-    if (came % 2 === 0) socket.terminate();
-    else socket.close();
-    await once(socket, 'close');
+    if (came % 2 === 0) client.terminate();
+    else await client.close();
+    await client.closed;
   }
   return came;
 }

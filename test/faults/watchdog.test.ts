@@ -47,6 +47,8 @@ describe('the watchdog', () => {
       const recovered = coming(engine, 'recovered');
       const client = await clientOn(engine, 0);
       client.send({ type: 'block', data: 4_000 });
+      // It is at it by then.
+      await pause(100);
       // Before the watchdog has noticed: it does not answer in time.
       await assert.rejects(engine.restartShard(0), { code: 'ERR_SHARD_STALLED', message: /has not answered/ });
       await stalled;

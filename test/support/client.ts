@@ -1,5 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
-import { type PerMessageDeflateOptions, WebSocket } from 'ws';
+import { WebSocket } from 'ws';
+import { errorCode } from '#dist/shared/errors/index.js';
+import { type ClientSocket, FrameSocket } from './frame-socket.ts';
 import { Signal, within } from './waiting.ts';
 
 /** An envelope as a JSON client sees it. */
@@ -23,8 +25,10 @@ export interface ConnectOptions {
   readonly path?: string;
   /** Address of this machine to connect from. */
   readonly localAddress?: string;
-  /** What to offer of permessage-deflate; nothing by default. */
-  readonly deflate?: PerMessageDeflateOptions;
+  /** permessage-deflate to offer, and the least that is compressed; nothing by default. */
+  readonly deflate?: { readonly thresholdBytes?: number };
+  /** What speaks WebSocket: our own toolkit by default, `ws` where a client that we have not written is the point. */
+  readonly library?: 'shardwire' | 'ws';
   /** Connect with TLS, and with these settings of it. */
   readonly tls?: ConnectionOptions;
 }
@@ -34,7 +38,7 @@ export interface CloseEvent {
   readonly reason: string;
 }
 
-const openClients = new Set<WebSocket>();
+const openClients = new Set<ClientSocket>();
 
 /** Ends whatever clients a test has left open. */
 export function terminateClients(): void {
@@ -50,9 +54,9 @@ function parse(text: string): ClientMessage {
 
 let probes = 0;
 
-/** A client of the JSON codec on top of the `ws` package. */
+/** A client of the JSON codec. */
 export class Client {
-  readonly socket: WebSocket;
+  readonly socket: ClientSocket;
   /** Everything that came, also what `next` gave; without the messages of `sync`. */
   readonly all: ClientMessage[] = [];
   /** Resolves however the connection ends. */
@@ -64,7 +68,7 @@ export class Client {
   readonly #probes = new Map<string, ClientMessage>();
   readonly #signal = new Signal();
 
-  constructor(socket: WebSocket) {
+  constructor(socket: ClientSocket) {
     this.socket = socket;
     openClients.add(socket);
     socket.on('message', (payload: Buffer) => this.#take(parse(payload.toString())));
@@ -166,23 +170,32 @@ export class Client {
   }
 }
 
-/** Connects to an engine on this machine, or to a URL. Rejects with the server's status if it refuses. */
+function openSocket(url: string, options: ConnectOptions): ClientSocket {
+  const { library = 'shardwire', deflate, protocols = [], headers = {}, localAddress, tls } = options;
+  const from = localAddress === undefined ? {} : { localAddress };
+  if (library === 'shardwire') {
+    return new FrameSocket(url, { protocols, headers, deflate: deflate ?? null, ...from, ...(tls && { tls }) });
+  }
+  const { thresholdBytes: threshold = 1_024 } = deflate ?? {};
+  const perMessageDeflate = deflate === undefined ? false : { threshold };
+  return new WebSocket(url, [...protocols], { ...tls, ...from, headers: { ...headers }, perMessageDeflate });
+}
+
+/**
+ * Connects to an engine on this machine, or to a URL. Rejects with the server's status if it refuses, with the system's
+ * error if there is no connection.
+ */
 export function connect(to: { readonly port: number } | string, options: ConnectOptions = {}): Promise<Client> {
-  const { protocols = [], headers = {}, query, path = '/ws', deflate = false, localAddress, tls } = options;
+  const { query, path = '/ws', tls } = options;
   const base = typeof to === 'string' ? to : `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${to.port}${path}`;
   const url = query === undefined ? base : `${base}?${query}`;
-  const socket = new WebSocket(url, [...protocols], {
-    ...tls,
-    headers: { ...headers },
-    perMessageDeflate: deflate,
-    ...(localAddress === undefined ? {} : { localAddress }),
-  });
+  const socket = openSocket(url, options);
   // From the beginning: the first message may come in the packet of the handshake's answer.
   const client = new Client(socket);
   return within(
     new Promise((resolve, reject) => {
       socket.once('open', () => resolve(client));
-      socket.once('error', reject);
+      socket.once('error', (error) => reject(errorCode(error) === 'ERR_DIAL_CONNECT' ? error.cause : error));
     }),
     `the answer of ${url}`,
   );

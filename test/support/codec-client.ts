@@ -1,5 +1,5 @@
-import { WebSocket } from 'ws';
 import { type Codec, type CodecName, codecByName, type Envelope } from '#dist/shared/codec/index.js';
+import { type ClientSocket, FrameSocket } from './frame-socket.ts';
 import { Signal, within } from './waiting.ts';
 
 const text = new TextEncoder();
@@ -14,16 +14,16 @@ function protobufFields(...fields: readonly Uint8Array[]): Uint8Array {
   );
 }
 
-/** A client of any codec, which speaks it with the exported codec and nothing of the engine. */
+/** A client of any codec, of the exported codecs and the exported frame toolkit and nothing else of the engine. */
 export class CodecClient {
   readonly codec: Codec;
-  readonly socket: WebSocket;
+  readonly socket: ClientSocket;
   readonly all: Envelope[] = [];
   readonly kinds = new Set<boolean>();
   readonly #signal = new Signal();
   #unread = 0;
 
-  constructor(codec: Codec, socket: WebSocket) {
+  constructor(codec: Codec, socket: ClientSocket) {
     this.codec = codec;
     this.socket = socket;
     socket.on('message', (payload: Buffer, binary: boolean) => {
@@ -70,7 +70,7 @@ export class CodecClient {
 export function connectCodec(engine: { readonly port: number }, name: CodecName): Promise<CodecClient> {
   const codec = codecByName(name);
   if (codec === undefined) throw new Error(`there is no codec ${name}`);
-  const socket = new WebSocket(`ws://127.0.0.1:${engine.port}/ws`, [name], { perMessageDeflate: false });
+  const socket = new FrameSocket(`ws://127.0.0.1:${engine.port}/ws`, { protocols: [name] });
   const client = new CodecClient(codec, socket);
   return within(
     new Promise((resolve, reject) => {

@@ -12,6 +12,7 @@ import { clientsApart } from '../engine/shard-pairs.ts';
 import type { Certificate } from '../support/certificates.ts';
 import { terminateClients } from '../support/client.ts';
 import { assertNothingLeft, openResources, withEngine } from '../support/leaks.ts';
+import { pause } from '../support/waiting.ts';
 import { first, second, shownCertificate, trust } from './tls-fixture.ts';
 
 function compiled({ cert, key }: Certificate, more: EngineOptions = {}) {
@@ -94,6 +95,8 @@ describe('a reload while a shard does not answer', () => {
     withEngine({ tls: { cert: first.cert, key: first.key }, handlers }, async (engine) => {
       const [blocked, free] = await clientsApart(engine, { tls: trust });
       blocked.send({ type: 'block', data: blockMs });
+      // It is at it by then.
+      await pause(100);
       const other = { cert: second.cert, key: second.key };
       await assert.rejects(engine.reloadTls(other), { code: 'ERR_SHARD_STALLED' });
       await Promise.all([blocked.sync(), free.sync()]);
@@ -112,6 +115,7 @@ describe('a reload while a shard does not answer', () => {
     await assert.rejects(engine.reloadTls(), { code: 'ERR_TLS_INVALID', path: 'tls' });
     assert.equal(await shownCertificate(engine.port), 'first');
     blocked.send({ type: 'block', data: blockMs });
+    await pause(100);
     await assert.rejects(engine.reloadTls(), { code: 'ERR_TLS_INVALID', path: 'tls' });
     await Promise.all([blocked.sync(), free.sync()]);
     for (let i = 0; i < 12; i++) assert.equal(await shownCertificate(engine.port), 'first');

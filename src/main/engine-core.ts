@@ -1,0 +1,152 @@
+import type { EventEmitter } from 'node:events';
+import type { EngineConfig } from '../shared/config.ts';
+import { createTallyMemory } from '../shared/connection-tally.ts';
+import { Counters, counter } from '../shared/counters.ts';
+import {
+  createEngineMemory,
+  type EngineMemory,
+  mainThread,
+  StateBoard,
+  threadOfShard,
+} from '../shared/engine-memory.ts';
+import { errorText } from '../shared/errors/index.ts';
+import type { ShardJob } from '../shared/ipc.ts';
+import { ThreadBus } from '../shared/thread-bus.ts';
+import { Vitals } from '../shared/vitals.ts';
+import { VitalsReporter } from '../shared/vitals-reporter.ts';
+import { ConnectionEvents } from './connection-events.ts';
+import type { EngineEvents } from './engine-events.ts';
+import type { EngineLogger } from './engine-options.ts';
+import { type GuardedEngine, guardExit } from './exit-guard.ts';
+import { Listeners } from './listeners.ts';
+import { OffloadPool } from './offload-pool.ts';
+import type { CompiledOptions } from './options.ts';
+import { Publisher } from './publisher.ts';
+import type { ConnectionSender } from './remote-connection.ts';
+import { ShardEnds } from './shard-ends.ts';
+import { ShardPool } from './shard-pool.ts';
+import { ShardWatch } from './shard-watch.ts';
+import type { TlsKeeper } from './tls-keeper.ts';
+
+/** What the parts of an engine need of the engine that they make up. */
+export interface EngineFront extends EventEmitter<EngineEvents>, ConnectionSender {
+  metrics(): Promise<string>;
+  restartShard(shard: number): Promise<void>;
+}
+
+const defaultOffloadTask = new URL('./seal-task.js', import.meta.url);
+
+/** Parts that a test may replace. */
+export interface EngineParts {
+  /** What the pool's threads run. */
+  readonly offloadTask?: URL;
+}
+
+/** The parts of an engine, put together; what users call is `Engine`. The shards' threads start at once. */
+export class EngineCore {
+  readonly config: EngineConfig;
+  readonly memory: EngineMemory;
+  readonly board: StateBoard;
+  /** Main's. */
+  readonly counters: Counters;
+  readonly vitals: Vitals;
+  readonly reporter: VitalsReporter;
+  readonly bus: ThreadBus;
+  readonly publisher: Publisher;
+  readonly connectionEvents: ConnectionEvents;
+  readonly pool: ShardPool;
+  readonly offload: OffloadPool<ShardJob>;
+  readonly guarded: GuardedEngine;
+  /** Null until the engine is ready. */
+  watch: ShardWatch | null = null;
+  readonly #front: EngineFront;
+  readonly #logger: EngineLogger;
+  readonly #listeners: Listeners;
+
+  constructor(options: CompiledOptions, front: EngineFront, { offloadTask }: EngineParts, tls: TlsKeeper | null) {
+    const { config, logger, keys, startTimeoutMs } = options;
+    const { shards, ring } = config;
+    this.config = config;
+    this.#front = front;
+    this.#logger = logger;
+    this.memory = createEngineMemory(shards, ring.bytes, createTallyMemory(shards, config.limits));
+    this.board = new StateBoard(this.memory);
+    this.counters = new Counters(this.memory, mainThread);
+    this.vitals = new Vitals(this.memory, mainThread);
+    this.reporter = new VitalsReporter(this.vitals);
+    this.#listeners = new Listeners({ emitter: front, counters: this.counters, vitals: this.vitals, logger });
+    const { memory, board, counters } = this;
+    const listeners = this.#listeners;
+    this.offload = this.#createOffload(offloadTask ?? defaultOffloadTask);
+    this.bus = new ThreadBus({
+      memory,
+      self: mainThread,
+      spillBytes: ring.spillBytes,
+      ring: (thread) => {
+        counters.add(counter.doorbells, 1);
+        this.pool.ring(thread);
+      },
+      visit: (_from, kind, bytes, offset, length) => this.connectionEvents.visit(kind, bytes, offset, length),
+      onError: (error) => listeners.fault('ERR_RING_CORRUPT', `a ring failed: ${errorText(error)}`, error),
+    });
+    const { bus } = this;
+    this.connectionEvents = new ConnectionEvents({ emitter: front, sender: front, listeners, board, bus, shards });
+    this.pool = new ShardPool({
+      config,
+      memory,
+      keys,
+      tls: tls?.material ?? null,
+      counters: [counters, ...Array.from({ length: shards }, (_, shard) => new Counters(memory, threadOfShard(shard)))],
+      offload: (job) => this.offload.run(job),
+      doorbell: () => bus.onDoorbell(),
+      log: (level, fields, text) => logger[level](fields, text),
+      metrics: () => front.metrics(),
+      startTimeoutMs,
+      gone: (shard, end) => ends.gone(shard, end),
+      restarted: (shard) => ends.replaced(shard),
+      gaveUp: (shard, error) => ends.gaveUp(shard, error),
+    });
+    const { pool } = this;
+    const unwatch = (): void => this.watch?.close();
+    const ends = new ShardEnds({ config, memory, board, logger, listeners, bus, pool, unwatch });
+    const isReady = (shard: number): boolean => pool.isReady(shard);
+    this.publisher = new Publisher({ producer: bus.producer, board, counters, shards, isReady });
+    this.guarded = {
+      board,
+      shardCount: shards,
+      acceptingShard: () => pool.listening.acceptingShard,
+      abandon: (shard) => pool.abandon(shard),
+    };
+    guardExit(this.guarded);
+  }
+
+  #createOffload(filename: URL): OffloadPool<ShardJob> {
+    const { threads, maxQueue, timeoutMs } = this.config.offload;
+    return new OffloadPool<ShardJob>({
+      filename,
+      threads,
+      maxQueue,
+      timeoutMs,
+      log: (level, fields, text) => this.#logger[level](fields, text),
+      failed: () => this.counters.add(counter.offloadThreadsFailed, 1),
+    });
+  }
+
+  /** Resolves to the port once it answers. Rejects if it cannot; what is there then is for `drainEngine` to end. */
+  async start(): Promise<number> {
+    const port = await this.pool.start();
+    this.board.engine = 'ready';
+    this.pool.supervise();
+    this.vitals.state = 'ready';
+    this.watch = new ShardWatch({
+      config: this.config,
+      memory: this.memory,
+      logger: this.#logger,
+      threadId: (shard) => this.pool.threadId(shard),
+      stalled: (shard, stall) => this.#listeners.call('stalled', shard, stall),
+      recovered: (shard, stall) => this.#listeners.call('recovered', shard, stall),
+      restart: (shard) => this.#front.restartShard(shard),
+    });
+    return port;
+  }
+}

@@ -1,0 +1,74 @@
+import type { EngineConfig } from '../shared/config.ts';
+import { type EngineMemory, type StateBoard, threadOfShard } from '../shared/engine-memory.ts';
+import type { EngineError } from '../shared/errors/index.ts';
+import type { ThreadBus } from '../shared/thread-bus.ts';
+import { Vitals } from '../shared/vitals.ts';
+import { stallMs } from './end-shards.ts';
+import type { EngineLogger } from './engine-options.ts';
+import type { Listeners } from './listeners.ts';
+import type { ShardEnd, ShardPool } from './shard-pool.ts';
+
+export interface ShardEndsOptions {
+  readonly config: EngineConfig;
+  readonly memory: EngineMemory;
+  readonly board: StateBoard;
+  readonly logger: EngineLogger;
+  readonly listeners: Listeners;
+  readonly bus: ThreadBus;
+  readonly pool: ShardPool;
+  /** Running shards are watched no more. */
+  unwatch(): void;
+}
+
+/** What the end of a shard's thread means for the engine, and to whom it is told. */
+export class ShardEnds {
+  readonly #options: ShardEndsOptions;
+
+  constructor(options: ShardEndsOptions) {
+    this.#options = options;
+  }
+
+  /** A thread has ended, asked or not. */
+  gone(shard: number, { how, error }: ShardEnd): void {
+    const { memory, board, bus, logger, listeners } = this.#options;
+    board.setShardOpen(shard, false);
+    // It may have had no time to say so.
+    new Vitals(memory, threadOfShard(shard)).state = 'ended';
+    bus.retire(threadOfShard(shard));
+    // It may have been the one that main's own spill queue waited for.
+    bus.onDoorbell();
+    if (how === 'asked' || board.isEnding || board.engine === 'starting') return;
+    if (how === 'unready') {
+      logger.error({ shard, err: error }, 'a shard could not be started again');
+      return;
+    }
+    logger.error({ shard, err: error }, 'a shard is lost');
+    listeners.call('shard-lost', shard, error);
+  }
+
+  /** Another thread has taken the place of one that was gone. */
+  replaced(shard: number): void {
+    this.#options.logger.info({ shard }, 'a shard was restarted');
+    this.#options.listeners.call('shard-restarted', shard);
+  }
+
+  /** A shard stays lost. Without any shard, or the one that accepts for all, the engine is no more. */
+  gaveUp(shard: number, cause: EngineError): void {
+    const { config, board, listeners, pool } = this.#options;
+    if (board.isEnding) return;
+    if (config.restart !== null) {
+      const text = `shard ${shard} has failed too often and stays lost: ${cause.message}`;
+      listeners.fault('ERR_SHARD_FAILED', text, cause);
+    }
+    const isDeaf = pool.listening.acceptingShard === shard;
+    // A listener may have closed the engine.
+    if (board.isEnding || (pool.hasFuture && !isDeaf)) return;
+    pool.end();
+    void pool.listening.stop(stallMs);
+    this.#options.unwatch();
+    // A probe takes the process for dead or not ready, and whoever watches it starts another one.
+    board.engine = 'closed';
+    const text = isDeaf ? 'the shard that accepts connections is lost' : 'no shard is left';
+    listeners.fault('ERR_SHARD_FAILED', text, cause);
+  }
+}
