@@ -27,7 +27,6 @@ namespace loadgen {
 namespace {
 
 constexpr uint64_t kOpenNs = 6 * kSecond;
-constexpr uint64_t kQuietNs = 2 * kSecond;
 
 void sleep_until(uint64_t when) {
   timespec time{};
@@ -173,7 +172,7 @@ class Run {
 
   // In a phase that does not send, until every answer is in.
   void wait_for_quiet(Phase phase) {
-    const uint64_t deadline = now_ns() + kQuietNs;
+    const uint64_t deadline = now_ns() + options_.grace_ms * kMillisecond;
     while (now_ns() < deadline && !shared_.failed.load()) {
       const bool quiet = std::all_of(workers_.begin(), workers_.end(), [phase](const auto& worker) {
         return worker->seen_phase() == phase && worker->outstanding() == 0;
