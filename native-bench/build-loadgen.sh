@@ -16,7 +16,7 @@ if command -v flock >/dev/null 2>&1; then
   exec 9>"$output.lock"
   flock 9
 fi
-if [ -x "$output" ] && [ -z "$(find "$sources" native-bench/build-loadgen.sh -newer "$output" ! -name '*.md' | head -n 1)" ]; then
+if [ -x "$output" ] && [ -z "$(find "$sources" native-bench/build-loadgen.sh -type f -newer "$output" ! -name '*.md' | head -n 1)" ]; then
   exit 0
 fi
 

@@ -71,3 +71,22 @@ test('open loop: publishes that were due in a stall are late from the moment the
   // 120 of the 200 were due in the stall, evenly spread over it.
   assert.ok(result.latency_us.p90 > stallMs * 1000 * 0.5);
 });
+
+test('latency: a percentile is within one percent of the sample that it stands for', { skip }, async (t) => {
+  let delayMs = 0;
+  const { port } = await serveWs(t, (socket) => {
+    // The second answer takes longer, by another amount in each run.
+    socket.on('message', (data) => {
+      delayMs += 7;
+      setTimeout(() => socket.send(data), delayMs);
+    });
+  });
+  for (let run = 0; run < 4; run++) {
+    const { latency_us } = await measure(port, '--rate 20 --duration-ms 100');
+    assert.ok(latency_us !== null && latency_us.count === 2);
+    const { min, p50, p90, p99, p999, max } = latency_us;
+    assert.ok(Math.abs(p50 - min) <= 0.01 * min, `p50 ${p50}, the lesser of two ${min}`);
+    for (const high of [p90, p99, p999]) assert.ok(Math.abs(high - max) <= 0.01 * max, `${high}, the greater ${max}`);
+    assert.ok(Math.abs(latency_us.mean - (min + max) / 2) <= 0.02);
+  }
+});
