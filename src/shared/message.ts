@@ -1,3 +1,5 @@
+// Imported: the global of that name is a getter, which costs as much as reading the clock.
+import { performance } from 'node:perf_hooks';
 import type { Envelope } from './codec/index.ts';
 import { EngineError } from './errors/index.ts';
 import { copyOfData, type MessageData, noData } from './message-data.ts';
