@@ -23,7 +23,8 @@ export interface LoadgenReport {
   readonly bytes_out: number;
   readonly rate_per_s: number;
   readonly publishes: number;
-  readonly completeness_pct: number;
+  /** Null: nothing was asked. */
+  readonly completeness_pct: number | null;
   readonly latency_us: LatencyReport | null;
   readonly client_cpu_s: number;
   readonly client_cpu_share: number;
@@ -32,9 +33,10 @@ export interface LoadgenReport {
     /** Null: no message was counted. */
     readonly cpu_us_per_message: number | null;
     readonly voluntary_switches: number;
-    readonly pss_before_kb: number;
-    readonly pss_after_kb: number;
-    readonly rss_after_kb: number;
+    /** Null where the system does not tell. */
+    readonly pss_before_kb: number | null;
+    readonly pss_after_kb: number | null;
+    readonly rss_after_kb: number | null;
   };
   readonly machine: { readonly steal_pct: number; readonly foreign_cpu_pct: number };
 }
@@ -59,8 +61,8 @@ export const loadgenReport: z.ZodType<LoadgenReport> = z.object({
   bytes_in: z.number(),
   bytes_out: z.number(),
   rate_per_s: z.number(),
-  publishes: z.number().nullable().transform((publishes) => publishes ?? 0),
-  completeness_pct: z.number(),
+  publishes: z.number(),
+  completeness_pct: z.number().nullable(),
   latency_us: latencyReport.nullable(),
   client_cpu_s: z.number(),
   client_cpu_share: z.number(),
@@ -68,9 +70,9 @@ export const loadgenReport: z.ZodType<LoadgenReport> = z.object({
     cpu_s: z.number(),
     cpu_us_per_message: z.number().nullable(),
     voluntary_switches: z.number(),
-    pss_before_kb: z.number(),
-    pss_after_kb: z.number(),
-    rss_after_kb: z.number(),
+    pss_before_kb: z.number().nullable(),
+    pss_after_kb: z.number().nullable(),
+    rss_after_kb: z.number().nullable(),
   }),
   machine: z.object({ steal_pct: z.number(), foreign_cpu_pct: z.number() }),
 });

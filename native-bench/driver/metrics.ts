@@ -54,14 +54,15 @@ export function metricsOf({ mode }: Pick<Scenario, 'mode'>): readonly Metric[] {
       title: 'memory MB',
       better: 'less',
       digits: 0,
-      of: ({ server }) => server.pss_after_kb / 1024,
+      of: ({ server: { pss_after_kb } }) => (pss_after_kb === null ? null : pss_after_kb / 1024),
     },
     bytesPerConnection: {
       name: 'bytesPerConnection',
       title: 'bytes per connection',
       better: 'less',
       digits: 0,
-      of: ({ server }, { connections }) => ((server.pss_after_kb - server.pss_before_kb) * 1024) / connections,
+      of: ({ server: { pss_before_kb, pss_after_kb } }, { connections }) =>
+        pss_before_kb === null || pss_after_kb === null ? null : ((pss_after_kb - pss_before_kb) * 1024) / connections,
     },
     serverCpuPct: {
       name: 'serverCpuPct',

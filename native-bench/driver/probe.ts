@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { dataOf, type ClientTalk, type Wire } from './wire.ts';
+import { type ClientTalk, dataOf, type Wire } from './wire.ts';
 
 const answerMs = 5_000;
 

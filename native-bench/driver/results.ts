@@ -3,8 +3,8 @@ import type { Thresholds } from './disturbance.ts';
 import type { Commit, Machine, Versions } from './machine.ts';
 import { type RunRecord, runRecord } from './run-record.ts';
 import type { Scenario } from './scenarios.ts';
-import type { ContenderSummary, ScenarioSummary } from './summary.ts';
 import type { Figure } from './statistics.ts';
+import type { ContenderSummary, ScenarioSummary } from './summary.ts';
 
 /** All of a run of the driver; what the JSON file holds. */
 export interface Results {

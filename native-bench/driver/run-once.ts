@@ -52,7 +52,8 @@ async function measure(
         return await runLoadgen({ scenario, wire, server, expectBytes, folder });
       } catch (error) {
         // The server closes a connection that came to another shard than it asked for.
-        if (!isPlaced || tries === placements || !(error instanceof LoadgenFailure) || server.ending !== null) throw error;
+        if (!isPlaced || tries === placements || !(error instanceof LoadgenFailure) || server.ending !== null)
+          throw error;
       }
     }
   } finally {

@@ -41,10 +41,13 @@ export function pairedRatios(
   return ratios;
 }
 
-/** The least change that counts as one, as a share: what two runs of the same program differ by on a quiet machine. */
-export const leastNoise = 0.1;
+/**
+ * The least change that counts as one, as a share. Ratios paired by round leave the machine's moods out; figures by
+ * themselves have them in.
+ */
+export const leastNoise: { readonly ratio: number; readonly figure: number } = { ratio: 0.1, figure: 0.25 };
 
-/** What two runs may differ by before it means something: the spreads of both, and at least `leastNoise`. */
-export function noiseOf(first: Figure, second: Figure): number {
-  return Math.max(leastNoise, spreadOf(first) + spreadOf(second));
+/** What two runs may differ by before it means something: the spreads of both, and at least `least`. */
+export function noiseOf(first: Figure, second: Figure, least: number): number {
+  return Math.max(least, spreadOf(first) + spreadOf(second));
 }

@@ -22,7 +22,7 @@ export interface ContenderSummary {
   readonly leftOut: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
-  /** The lowest of the runs that count; null: none does. */
+  /** The lowest of the runs that count; null: none does, or no messages are sent. */
   readonly completenessPct: number | null;
   readonly bottleneck: 'server' | 'client' | 'neither' | null;
   readonly figures: Readonly<Partial<Record<MetricName, Figure>>>;
@@ -53,6 +53,12 @@ function faultOf({ report }: Kept): string | null {
   return report.unexpected > 0 ? `${report.unexpected} messages were not what was expected` : null;
 }
 
+/** The lowest of the runs; null where no messages are sent. Where some should have been and none was: 0. */
+function completenessOf({ mode }: Scenario, kept: readonly Kept[]): number | null {
+  if (kept.length === 0 || mode === 'idle' || mode === 'connect') return null;
+  return Math.min(...kept.map(({ report }) => report.completeness_pct ?? 0));
+}
+
 function judge(
   scenario: Scenario,
   runs: readonly RunRecord[],
@@ -69,9 +75,9 @@ function judge(
   }
   const fault = kept.map(faultOf).find((text) => text !== null) ?? null;
   if (fault !== null) return { status: 'failed', note: fault };
-  const least = Math.min(...kept.map(({ report }) => report.completeness_pct));
-  const counts = scenario.mode !== 'idle' && scenario.mode !== 'connect';
-  if (counts && least < 100) return { status: 'incomplete', note: `${least.toFixed(2)} % of the messages arrived` };
+  const least = completenessOf(scenario, kept);
+  if (least !== null && least < 100)
+    return { status: 'incomplete', note: `${least.toFixed(2)} % of the messages arrived` };
   return { status: 'ranked', note: null };
 }
 
@@ -145,7 +151,7 @@ export function summarize(
       leftOut: runs.filter(({ disturbance }) => disturbance !== null).length,
       sentBytes: runs[0]?.sentBytes ?? 0,
       receivedBytes: runs[0]?.receivedBytes ?? 0,
-      completenessPct: kept.length === 0 ? null : Math.min(...kept.map(({ report }) => report.completeness_pct)),
+      completenessPct: completenessOf(scenario, kept),
       bottleneck: bottleneckOf(scenario, kept, threads),
       figures,
       ratios,
