@@ -1,17 +1,16 @@
 import { type EChartsOption, init } from 'echarts';
-import { errorBars } from './error-bars.ts';
+import { barEnds } from './bar-ends.ts';
 import { type Metric, metricsOf } from './metrics.ts';
 import type { Results } from './results.ts';
 import type { Family, Scenario } from './scenarios.ts';
 import type { Figure } from './statistics.ts';
 import type { ContenderSummary } from './summary.ts';
-import { say } from './words.ts';
 
 /** Two panels for each scenario, one below the other; sizes in pixels. */
 const width = 1_000;
 const panels = [
-  { left: 200, width: 260 },
-  { left: 690, width: 240 },
+  { left: 210, width: 250 },
+  { left: 710, width: 260 },
 ] as const;
 const titleHeight = 62;
 const barHeight = 26;
@@ -95,18 +94,15 @@ function addPanel(chart: Chart, { metric, bars }: Panel, place: (typeof panels)[
       data: bars.map(({ summary, figure }) => ({
         value: figure.median,
         itemStyle: { color: colourOf(summary.contender) },
-        label: {
-          show: true,
-          position: 'insideLeft',
-          formatter: say(figure.median, metric.digits),
-          color: ink,
-          textBorderColor: '#ffffff',
-          textBorderWidth: 3,
-          fontSize: 11,
-        },
       })),
     },
-    { ...errorBars(bars.map(({ figure }) => figure)), ...axes },
+    {
+      ...barEnds(
+        bars.map(({ figure }) => figure),
+        metric.digits,
+      ),
+      ...axes,
+    },
   );
 }
 

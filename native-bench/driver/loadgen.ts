@@ -90,7 +90,10 @@ export async function runLoadgen(task: LoadgenTask): Promise<LoadgenReport> {
   });
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-    if (code !== 0) throw new LoadgenFailure(complaint.trim() || `the load generator ended with ${code ?? signal}`);
+    if (code !== 0)
+      throw new LoadgenFailure(
+        complaint.trim().replace(/^loadgen: /, '') || `the load generator ended with ${code ?? signal}`,
+      );
     return parseReport(output.trim());
   } catch (error) {
     if (error instanceof LoadgenFailure) throw error;

@@ -24,8 +24,8 @@ const shortNames: Readonly<Partial<Record<MetricName, string>>> = {
   bytesPerConnection: 'memory',
 };
 
-/** Metrics whose spread is not shown: they say where the limit was, not how good a server is. */
-const withoutSpread = new Set<MetricName>(['memoryMb', 'serverCpuPct', 'clientCpuPct']);
+/** They say where the limit was, not how good a server is. */
+const aboutTheLimit = new Set<MetricName>(['serverCpuPct', 'clientCpuPct']);
 
 function sizes({ sentBytes, receivedBytes }: ContenderSummary): string {
   return receivedBytes === 0 ? sayBytes(sentBytes) : `${sayBytes(sentBytes)} / ${sayBytes(receivedBytes)}`;
@@ -35,44 +35,57 @@ function hasMessages({ mode }: Scenario): boolean {
   return mode !== 'idle' && mode !== 'connect';
 }
 
-function tableOf(scenario: Scenario, contenders: readonly ContenderSummary[]): readonly string[] {
-  const metrics = metricsOf(scenario);
-  const ranked = rankedMetrics(scenario);
-  const titleOf = (name: string): string => contenders.find(({ contender }) => contender === name)?.title ?? name;
-  const yardsticks = scenario.yardsticks.filter((name) => contenders.some(({ contender }) => contender === name));
-  const ratioColumns = yardsticks.flatMap((yardstick) => ranked.map((metric) => ({ yardstick, metric })));
+/** What could have been faster: the server, the load generator, or neither of them alone. */
+function sayLimit({ bottleneck, figures }: ContenderSummary): string {
+  const { serverCpuPct: server, clientCpuPct: client } = figures;
+  if (bottleneck === null || server === undefined || client === undefined) return bottleneck ?? '–';
+  return `${bottleneck} (${say(server.median, 0)} / ${say(client.median, 0)})`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  return [row(head), row(['---', ...head.slice(1).map(() => '---:')]), ...rows.map(row)];
+}
+
+function figuresTable(scenario: Scenario, contenders: readonly ContenderSummary[]): readonly string[] {
+  const metrics = metricsOf(scenario).filter(({ name }) => !aboutTheLimit.has(name));
+  const isBusy = scenario.mode !== 'idle' && scenario.ratePerS === 0;
   const head = [
     'server',
     ...(hasMessages(scenario) ? ['bytes sent / received', 'complete'] : []),
     ...metrics.map(({ title }) => title),
-    ...ratioColumns.map(({ yardstick, metric }) => `${shortNames[metric] ?? metric} against ${titleOf(yardstick)}`),
-    ...(scenario.mode === 'idle' ? [] : ['limit']),
+    ...(isBusy ? ['limit (CPU % of server / client)'] : []),
     'runs (left out)',
   ];
-  const lines = [row(head), row(['---', ...head.slice(1).map(() => '---:')])];
-  for (const summary of contenders) {
-    const { status, completenessPct: complete, figures, ratios } = summary;
-    // A figure that is not comparable is not shown as one: only how much of it was missing.
+  const rows = contenders.map((summary) => {
+    const { status, completenessPct: complete, figures, kept, leftOut } = summary;
+    // What is not comparable is not shown as if it were: only how much of it was missing.
     const isRanked = status === 'ranked';
-    lines.push(
-      row([
-        isRanked ? summary.title : `${summary.title} (${status})`,
-        ...(hasMessages(scenario) ? [sizes(summary), complete === null ? '–' : `${complete} %`] : []),
-        ...metrics.map(({ name, digits }) => {
-          const figure = isRanked ? figures[name] : undefined;
-          return figure !== undefined && withoutSpread.has(name)
-            ? say(figure.median, digits)
-            : sayFigure(figure, digits);
-        }),
-        ...ratioColumns.map(({ yardstick, metric }) =>
-          yardstick === summary.contender ? '1' : sayFigure(ratios[yardstick]?.[metric], 2),
-        ),
-        ...(scenario.mode === 'idle' ? [] : [summary.bottleneck ?? '–']),
-        summary.leftOut === 0 ? String(summary.kept) : `${summary.kept} (${summary.leftOut})`,
-      ]),
-    );
-  }
-  return lines;
+    return [
+      isRanked ? summary.title : `${summary.title} (${status})`,
+      ...(hasMessages(scenario) ? [sizes(summary), complete === null ? '–' : `${complete} %`] : []),
+      ...metrics.map(({ name, digits }) => sayFigure(isRanked ? figures[name] : undefined, digits)),
+      ...(isBusy ? [isRanked ? sayLimit(summary) : '–'] : []),
+      leftOut === 0 ? String(kept) : `${kept} (${leftOut})`,
+    ];
+  });
+  return table(head, rows);
+}
+
+/** Empty if nothing can be compared. */
+function ratiosTable(scenario: Scenario, contenders: readonly ContenderSummary[]): readonly string[] {
+  const ranked = contenders.filter(({ status }) => status === 'ranked');
+  const yardsticks = scenario.yardsticks.flatMap((name) => ranked.find(({ contender }) => contender === name) ?? []);
+  const compared = ranked.filter(({ ratios }) => Object.keys(ratios).length > 0);
+  if (compared.length === 0) return [];
+  const columns = yardsticks.flatMap((yardstick) => rankedMetrics(scenario).map((metric) => ({ yardstick, metric })));
+  const head = columns.map(({ yardstick, metric }) => `${shortNames[metric] ?? metric} / ${yardstick.title}`);
+  const rows = compared.map(({ title, contender, ratios }) => [
+    title,
+    ...columns.map(({ yardstick, metric }) =>
+      yardstick.contender === contender ? '1' : sayFigure(ratios[yardstick.contender]?.[metric], 2),
+    ),
+  ]);
+  return ['', ...table(['ratio, round by round', ...head], rows)];
 }
 
 function sayThresholds({ stealPct, foreignCpuPct }: Thresholds): string {
@@ -90,7 +103,7 @@ function preamble(results: Results): readonly string[] {
   const gib = say(machine.memoryMb / 1024, 0);
   const bun = versions.bun === null ? 'without Bun' : `Bun ${versions.bun}`;
   return [
-    `Run of ${results.startedAt.slice(0, 10)}, ${results.rounds} rounds${results.isQuick ? ', `--quick`' : ''}, ` +
+    `Run of ${results.startedAt.slice(0, 10)}, ${results.rounds === 1 ? 'one round' : `${results.rounds} rounds`}${results.isQuick ? ', `--quick`' : ''}, ` +
       `${say(results.elapsedS / 60, 1)} minutes. ${machine.cpu}, ${machine.cores} processors, ${gib} GB, ${machine.kernel}. ` +
       `shardwire ${versions.shardwire}${commit === null ? '' : ` at ${commit.hash.slice(0, 10)}${commit.isDirty ? ' with changes' : ''}`}, ` +
       `Node ${versions.node}, ${versions.uws} (uWebSockets.js), ws ${versions.ws}, Socket.IO ${versions.socketio}, ${bun}.`,
@@ -106,7 +119,8 @@ export function toMarkdown(results: Results, level: number): string {
   const lines = [...preamble(results)];
   for (const scenario of results.scenarios) {
     const contenders = results.summaries.find((summary) => summary.scenario === scenario.name)?.contenders ?? [];
-    lines.push('', `${'#'.repeat(level)} ${scenario.title}`, '', ...tableOf(scenario, contenders));
+    lines.push('', `${'#'.repeat(level)} ${scenario.title}`, '', ...figuresTable(scenario, contenders));
+    lines.push(...ratiosTable(scenario, contenders));
     const notes = contenders.flatMap(({ title, note }) => (note === null ? [] : [`${title}: ${note}.`]));
     if (scenario.statement !== null) notes.unshift(scenario.statement);
     if (notes.length > 0) lines.push('', notes.join(' '));

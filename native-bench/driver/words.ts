@@ -5,9 +5,10 @@ export function say(value: number, digits: number): string {
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** `1.23`, and `1.5 KB` sizes in tables. */
+/** A size for tables: exact where it is small. */
 export function sayBytes(bytes: number): string {
-  return bytes < 10_000 ? `${say(bytes, 0)} B` : `${say(bytes / 1024, 0)} KB`;
+  if (bytes < 10_000) return `${say(bytes, 0)} B`;
+  return bytes < 1_000_000 ? `${say(bytes / 1024, 0)} KB` : `${say(bytes / 1_048_576, 1)} MB`;
 }
 
 /** How many of all runs did not count, as a sentence. */
