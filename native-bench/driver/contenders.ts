@@ -22,7 +22,7 @@ export interface Contender {
   /** For tables. */
   readonly title: string;
   readonly runtime: 'node' | 'bun';
-  /** Compiled file with the server. */
+  /** Compiled file with the server, seen from the folder of the peers. */
   readonly script: string;
   readonly args: readonly string[];
   /** Threads that can be busy with connections. */

@@ -24,7 +24,10 @@ async function runUndisturbed(
   const records: RunRecord[] = [];
   for (let attempt = 0; ; attempt++) {
     const measured = await runOnce(scenario, contender, setting);
-    const disturbance = measured.report === null ? null : disturbanceOf(measured.report, setting.thresholds);
+    // What others do with the processors changes no server's memory.
+    const { report } = measured;
+    const counts = report !== null && scenario.mode !== 'idle';
+    const disturbance = counts ? disturbanceOf(report, setting.thresholds) : null;
     const names = { scenario: scenario.name, contender: contender.name };
     const record: RunRecord = { ...names, round, attempt, disturbance, ...measured };
     records.push(record);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Contender } from './contenders.ts';
 import { places } from './places.ts';
@@ -51,7 +51,7 @@ export async function startServer(
   extra: readonly string[],
   gc: boolean,
 ): Promise<ServerProcess> {
-  const script = join(places.peers, contender.script);
+  const script = resolve(places.peers, contender.script);
   const isBun = contender.runtime === 'bun';
   const command = isBun ? runtimes.bun : process.execPath;
   if (command === null) throw new Error('Bun is not here');
