@@ -7,8 +7,6 @@ namespace loadgen {
 
 namespace {
 
-// What has not come by then is lost; the pipeline goes on without it.
-constexpr uint64_t kGiveUpNs = 2 * kSecond;
 constexpr uint64_t kOpenLoopInFlight = 65536;
 
 }  // namespace
@@ -148,7 +146,7 @@ void FanoutWorker::flush_publishers() {
   }
 }
 
-// A lost delivery would stop a closed loop for ever. When nothing completed for long, start afresh: all subscribers are
+// A lost delivery would stop a closed loop for ever. When nothing completed for as long as answers are waited for, start afresh: all subscribers are
 // taken to be level again.
 void FanoutWorker::give_up() {
   const uint64_t completed = board_.completed_below();
@@ -158,7 +156,7 @@ void FanoutWorker::give_up() {
     last_progress_ns_ = now_;
     return;
   }
-  if (now_ - last_progress_ns_ < kGiveUpNs) return;
+  if (now_ - last_progress_ns_ < options_.grace_ms * kMillisecond) return;
   board_.lost_track.store(true);
   board_.base.store(published);
   last_progress_ns_ = now_;

@@ -8,7 +8,8 @@ namespace {
 
 constexpr char kHelp[] =
     "loadgen --port N [--host H] [--path /ws] [--subprotocol S] [--mode echo|fanout|connect|idle|latency]\n"
-    "  --connections N --threads N --warmup-ms N --duration-ms N --pipeline N --rate N --seed N --server-pid P\n"
+    "  --connections N --threads N --warmup-ms N --duration-ms N --pipeline N --rate N --grace-ms N\n"
+    "  --seed N --server-pid P\n"
     "  --message-file F --opcode text|binary --expect-bytes N --await-first N --keepalive engineio\n"
     "  --setup-file F [--setup-replies N] ...\n"
     "  --publishers N --publisher-subprotocol S --publisher-setup-file F [--setup-replies N] ...\n"

@@ -126,6 +126,7 @@ class Parser {
     whole("--threads", options_.threads, 1, 256);
     whole("--warmup-ms", options_.warmup_ms, 0, 3'600'000);
     whole("--duration-ms", options_.duration_ms, 1, 3'600'000);
+    whole("--grace-ms", options_.grace_ms, 1, 2000);
     whole("--pipeline", options_.pipeline, 1, 65536);
     whole("--await-first", options_.await_first, 0, 1'000'000);
     whole("--expect-bytes", expect_, 0, UINT64_MAX);

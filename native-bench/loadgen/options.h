@@ -38,6 +38,8 @@ struct Options {
   uint32_t threads = 1;
   uint64_t warmup_ms = 0;
   uint64_t duration_ms = 1000;
+  // How long answers are waited for when nothing more is sent, before they are lost.
+  uint64_t grace_ms = 2000;
   uint32_t pipeline = 1;
   // Messages per second in all; 0: closed loop.
   double rate = 0;

@@ -27,7 +27,6 @@ namespace loadgen {
 namespace {
 
 constexpr uint64_t kOpenNs = 6 * kSecond;
-constexpr uint64_t kQuietNs = 2 * kSecond;
 
 void sleep_until(uint64_t when) {
   timespec time{};
@@ -81,6 +80,10 @@ class Run {
 
   int measure() {
     if (!resolve(options_, shared_)) return refuse();
+    if (options_.server_pid > 0 && !read_use(options_.server_pid)) {
+      fail_process();
+      return refuse();
+    }
     // What idle connections cost is seen only from before there were any.
     if (options_.mode == Mode::idle) sample_memory(outcome_.memory_before);
     start_workers();
@@ -93,14 +96,23 @@ class Run {
     collect();
     std::printf("%s\n", report(options_, shared_.errors, outcome_).c_str());
     std::fflush(stdout);
-    const bool lost = options_.mode != Mode::connect && (shared_.errors.closed > 0 || shared_.errors.protocol > 0);
-    return lost ? refuse() : 0;
+    // The numbers are there to be looked at; a measurement they are not.
+    if (options_.mode != Mode::connect && (shared_.errors.closed > 0 || shared_.errors.protocol > 0)) return refuse();
+    if (options_.mode != Mode::idle && outcome_.totals.received == 0) {
+      shared_.note("no answer came, and " + std::to_string(outcome_.totals.unexpected) + " other messages");
+      return refuse();
+    }
+    return 0;
   }
 
  private:
   int refuse() {
     std::fprintf(stderr, "loadgen: %s\n", shared_.line().c_str());
     return 1;
+  }
+
+  void fail_process() {
+    shared_.fail("process " + std::to_string(options_.server_pid) + " cannot be looked at in /proc, or is gone");
   }
 
   std::unique_ptr<Worker> make_worker(uint32_t number) {
@@ -160,7 +172,7 @@ class Run {
 
   // In a phase that does not send, until every answer is in.
   void wait_for_quiet(Phase phase) {
-    const uint64_t deadline = now_ns() + kQuietNs;
+    const uint64_t deadline = now_ns() + options_.grace_ms * kMillisecond;
     while (now_ns() < deadline && !shared_.failed.load()) {
       const bool quiet = std::all_of(workers_.begin(), workers_.end(), [phase](const auto& worker) {
         return worker->seen_phase() == phase && worker->outstanding() == 0;
@@ -201,9 +213,7 @@ class Run {
     outcome_.machine_after = read_machine();
     if (options_.server_pid > 0) {
       outcome_.server_after = read_use(options_.server_pid);
-      if (!outcome_.server_before || !outcome_.server_after) {
-        shared_.fail("process " + std::to_string(options_.server_pid) + " cannot be looked at in /proc, or is gone");
-      }
+      if (!outcome_.server_before || !outcome_.server_after) fail_process();
     }
     sample_memory(outcome_.memory_after);
   }

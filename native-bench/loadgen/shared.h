@@ -2,10 +2,12 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "options.h"
 
@@ -42,10 +44,11 @@ class Shared {
   std::atomic<bool> failed{false};
   Errors errors;
 
-  // Remembers the first fault; a run reports one line.
-  void note(const std::string& line) {
+  // Remembers the first fault; a run reports one line. What a server said may be in it, so nothing but printable bytes.
+  void note(std::string line) {
+    std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c > '~'; }, '?');
     const std::lock_guard lock(mutex_);
-    if (line_.empty()) line_ = line;
+    if (line_.empty()) line_ = std::move(line);
   }
   // Ends the run: it cannot be measured.
   void fail(const std::string& line) {

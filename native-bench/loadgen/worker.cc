@@ -51,8 +51,14 @@ Worker::Worker(Shared& shared, uint32_t number)
 }
 
 Worker::~Worker() {
+  const std::string normal = client_frame(kClose, "\x03\xe8", mask_key_);
   for (auto& connection : connections_) {
-    if (connection->open()) ::close(connection->fd);
+    if (!connection->open()) continue;
+    // A server sees a client that leaves, not one that breaks off; not in the middle of a frame.
+    if (connection->state == Connection::State::ready && connection->outbox.empty()) {
+      [[maybe_unused]] const ssize_t sent = send(connection->fd, normal.data(), normal.size(), MSG_NOSIGNAL);
+    }
+    ::close(connection->fd);
   }
   ::close(timer_);
   ::close(wake_);
