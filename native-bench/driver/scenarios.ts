@@ -201,9 +201,10 @@ export function scenariosFor(cores: number): readonly Scenario[] {
       mode: 'idle',
       dataBytes: 64,
       connections: 10_000,
+      durationMs: 2_000,
       contenders: everyone,
       statement:
-        'Memory that the server has more with them than before, each thread collecting its garbage every 200 ms; ' +
+        'Memory that the server has more with them than before, each thread collecting its garbage all the while; ' +
         '1,000 connections were there already, so that what a process makes once is not theirs.',
     },
     {

@@ -1,4 +1,5 @@
 import { announce } from './announce.ts';
+import { collectEvery } from './collect-garbage.ts';
 import {
   echoPath,
   fanoutPath,
@@ -64,5 +65,5 @@ const server = bun.serve({
     },
   },
 });
-if (process.argv.includes('--gc')) setInterval(() => bun.gc(true), 200).unref();
+if (process.argv.includes('--gc')) collectEvery(() => bun.gc(true));
 announce(server.port, () => server.stop(true));
