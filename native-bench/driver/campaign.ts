@@ -29,8 +29,8 @@ export interface Campaign {
 
 /** What a run takes besides its warm-up and its counted time: processes that start and end, the probe. */
 const overheadMs = 700;
-/** Opening the connections of the idle scenario, and those before them. */
-const idleOverheadMs = 3_500;
+/** Opening the connections of the idle scenario, and those before them, and the pause in between. */
+const idleOverheadMs = 8_000;
 
 function runMs({ warmupMs, durationMs, mode }: Scenario): number {
   return warmupMs + durationMs + overheadMs + (mode === 'idle' ? idleOverheadMs : 0);
@@ -40,9 +40,25 @@ function namedIn(scenario: Scenario, contenders: Campaign['contenders']): readon
   return scenario.contenders.flatMap((name) => contenders.get(name) ?? []);
 }
 
+function roundsOf({ mostRounds }: Scenario, rounds: number): number {
+  return mostRounds === null ? rounds : Math.min(rounds, mostRounds);
+}
+
+/** How many runs there are without repeats. */
+export function plannedRuns({
+  scenarios,
+  contenders,
+  rounds,
+}: Pick<Campaign, 'scenarios' | 'contenders' | 'rounds'>): number {
+  return scenarios.reduce((sum, each) => sum + roundsOf(each, rounds) * namedIn(each, contenders).length, 0);
+}
+
 /** How long all rounds take without repeats, about. */
 export function estimateMs({ scenarios, contenders, rounds }: Campaign): number {
-  return scenarios.reduce((sum, each) => sum + rounds * namedIn(each, contenders).length * runMs(each), 0);
+  return scenarios.reduce(
+    (sum, each) => sum + roundsOf(each, rounds) * namedIn(each, contenders).length * runMs(each),
+    0,
+  );
 }
 
 /** Runs everything, and gives what came out. */
@@ -61,7 +77,7 @@ export async function runCampaign(campaign: Campaign): Promise<Results> {
     const records = await runRounds(scenario, here, {
       runtimes,
       shardwireArgs: campaign.shardwireArgs,
-      rounds: campaign.rounds,
+      rounds: roundsOf(scenario, campaign.rounds),
       thresholds: campaign.thresholds,
       mayRepeat: () => performance.now() - began + leftMs + runMs(scenario) < campaign.budgetMs,
       onRun: (record) => {

@@ -97,6 +97,21 @@ function sayThresholds({ stealPct, foreignCpuPct }: Thresholds): string {
   return `A run is left out if more than ${limits}.${unusual}`;
 }
 
+/** By how much the medians of one-way times differ from the yardstick's, in words. */
+function sayDelays(scenario: Scenario, contenders: readonly ContenderSummary[]): readonly string[] {
+  if (scenario.mode !== 'latency') return [];
+  const [yardstick] = scenario.yardsticks.map((name) => contenders.find(({ contender }) => contender === name));
+  const base = yardstick?.figures.p50Us;
+  if (yardstick?.status !== 'ranked' || base === undefined) return [];
+  return contenders.flatMap(({ title, contender, status, figures }) => {
+    if (contender === yardstick.contender || status !== 'ranked' || figures.p50Us === undefined) return [];
+    const added = figures.p50Us.median - base.median;
+    return [
+      `The median ${title} is ${say(Math.abs(added), 0)} µs ${added < 0 ? 'less' : 'more'} than ${yardstick.title}.`,
+    ];
+  });
+}
+
 /** What was measured, where, and what to know. */
 function preamble(results: Results): readonly string[] {
   const { machine, versions, commit } = results;
@@ -121,8 +136,9 @@ export function toMarkdown(results: Results, level: number): string {
     const contenders = results.summaries.find((summary) => summary.scenario === scenario.name)?.contenders ?? [];
     lines.push('', `${'#'.repeat(level)} ${scenario.title}`, '', ...figuresTable(scenario, contenders));
     lines.push(...ratiosTable(scenario, contenders));
-    const notes = contenders.flatMap(({ title, note }) => (note === null ? [] : [`${title}: ${note}.`]));
+    const notes: string[] = contenders.flatMap(({ title, note }) => (note === null ? [] : [`${title}: ${note}.`]));
     if (scenario.statement !== null) notes.unshift(scenario.statement);
+    notes.push(...sayDelays(scenario, contenders));
     if (notes.length > 0) lines.push('', notes.join(' '));
   }
   return `${lines.join('\n')}\n`;

@@ -72,6 +72,7 @@ const scenario: z.ZodType<Scenario> = z.object({
   threads: z.number(),
   warmupMs: z.number(),
   durationMs: z.number(),
+  mostRounds: z.number().int().nullable(),
   contenders: z.array(z.string()),
   yardsticks: z.array(z.string()),
   isQuick: z.boolean(),

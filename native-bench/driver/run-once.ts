@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Contender, Dialect } from './contenders.ts';
 import { LoadgenFailure, runLoadgen } from './loadgen.ts';
 import type { LoadgenReport } from './loadgen-report.ts';
@@ -12,6 +13,8 @@ import { type Wire, wireOf } from './wire.ts';
 
 /** Connections that are there before idle ones are counted. */
 const occupants = 1_000;
+/** How long Node takes to give back what it does not use; then memory is read. */
+const settleMs = 5_000;
 /** Tries until two connections fall on the shards that a scenario needs: one in four does. */
 const placements = 60;
 
@@ -46,6 +49,7 @@ async function measure(
   const folder = await mkdtemp(join(tmpdir(), 'shardwire-bench-'));
   const endOccupants = scenario.mode === 'idle' ? await occupy(server.port, wire, occupants) : () => undefined;
   try {
+    if (scenario.mode === 'idle') await setTimeout(settleMs);
     const isPlaced = contender.dialect.kind === 'shardwire' && contender.dialect.shards !== null;
     for (let tries = 1; ; tries++) {
       try {

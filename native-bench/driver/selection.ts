@@ -20,6 +20,13 @@ function checkNames(option: string, given: readonly string[], known: readonly st
   }
 }
 
+/** Idle connections need their time, whoever is in a hurry. */
+function timesOf({ mode, warmupMs, durationMs }: Scenario, wanted: Wanted): Pick<Scenario, 'warmupMs' | 'durationMs'> {
+  if (mode === 'idle') return { warmupMs, durationMs };
+  const usual = wanted.isQuick ? quickTimes : { warmupMs, durationMs };
+  return { ...usual, durationMs: wanted.durationMs ?? usual.durationMs };
+}
+
 /** Throws `UsageError` for names that mean nothing. */
 export function select(wanted: Wanted, cores: number): Selection {
   const contenders = contendersFor(cores);
@@ -39,10 +46,6 @@ export function select(wanted: Wanted, cores: number): Selection {
     wanted.scenarios.length === 0 ? !wanted.isQuick || isQuick : wanted.scenarios.includes(name),
   );
   const scenarios = chosen.flatMap((scenario): Scenario[] => {
-    const times = {
-      ...(wanted.isQuick ? quickTimes : {}),
-      ...(wanted.durationMs === null ? {} : { durationMs: wanted.durationMs }),
-    };
     const asked = scenario.contenders.filter((name) => {
       const contender = contenders.get(name);
       return contender !== undefined && isWanted(contender);
@@ -52,7 +55,7 @@ export function select(wanted: Wanted, cores: number): Selection {
     const named = scenario.contenders.filter(
       (name) => asked.includes(name) || (asked.length > 0 && name === yardstick),
     );
-    return named.length === 0 ? [] : [{ ...scenario, ...times, contenders: named }];
+    return named.length === 0 ? [] : [{ ...scenario, ...timesOf(scenario, wanted), contenders: named }];
   });
   if (scenarios.length === 0) throw new UsageError('none of these scenarios has any of these peers');
   return { scenarios, contenders };

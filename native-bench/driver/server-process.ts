@@ -55,7 +55,7 @@ export async function startServer(
   const isBun = contender.runtime === 'bun';
   const command = isBun ? runtimes.bun : process.execPath;
   if (command === null) throw new Error('Bun is not here');
-  const before = gc && !isBun ? ['--expose-gc'] : [];
+  const before = gc && !isBun ? ['--expose-gc', '--max-semi-space-size=1'] : [];
   const after = gc && isBun ? ['--gc'] : [];
   const child = spawn(command, [...before, script, ...contender.args, ...extra, ...after], {
     stdio: ['pipe', 'pipe', 'pipe'],
