@@ -26,7 +26,9 @@ namespace loadgen {
 
 namespace {
 
-constexpr uint64_t kOpenNs = 6 * kSecond;
+// How long all connections may take to come up: a busy server with much to do per connection takes more than half a
+// millisecond for each.
+uint64_t open_limit_ns(const Options& options) { return 6 * kSecond + uint64_t{options.connections} * kMillisecond; }
 
 void sleep_until(uint64_t when) {
   timespec time{};
@@ -53,7 +55,7 @@ void start_watchdog(const Options& options) {
     _exit(1);
   };
   sigaction(SIGALRM, &action, nullptr);
-  alarm(static_cast<unsigned>((options.warmup_ms + options.duration_ms + 999) / 1000 + 10));
+  alarm(static_cast<unsigned>((options.warmup_ms + options.duration_ms + 999) / 1000 + 4 + open_limit_ns(options) / kSecond));
 }
 
 bool resolve(const Options& options, Shared& shared) {
@@ -144,7 +146,7 @@ class Run {
   bool wait_for_connections() {
     if (options_.mode == Mode::connect) return true;
     const uint64_t wanted = options_.connections + (options_.has_publisher() ? options_.publishers : 0);
-    const uint64_t deadline = now_ns() + kOpenNs;
+    const uint64_t deadline = now_ns() + open_limit_ns(options_);
     while (shared_.ready.load() < wanted) {
       if (shared_.failed.load()) return false;
       if (now_ns() > deadline) {
