@@ -31,8 +31,21 @@ describe('publishes of one turn', () => {
     assert.deepEqual(texts(given), numbers(31));
     await nextTurn();
     assert.deepEqual(texts(given), numbers(200));
-    batch.publish('t', Buffer.from('next turn'), false, false);
-    assert.equal(given.at(-1)?.payload.toString(), 'next turn');
+  });
+
+  test('after a turn with many, all of the next wait for its end; after one with few, they go at once again', async () => {
+    const { batch, given } = recorded();
+    const publish = (count: number): void => {
+      for (const text of numbers(count)) batch.publish('t', Buffer.from(text), false, false);
+    };
+    publish(32);
+    await nextTurn();
+    publish(31);
+    assert.equal(given.length, 32);
+    await nextTurn();
+    assert.deepEqual(texts(given.slice(32)), numbers(31));
+    publish(31);
+    assert.equal(given.length, 32 + 31 + 31);
   });
 
   test('the topic, the kind and the bytes are those of the moment of the publish', async () => {

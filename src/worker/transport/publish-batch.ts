@@ -22,8 +22,8 @@ const maxWaitingBytes = 1_048_576;
 
 /**
  * Publishes of one turn of the loop share their writes, however many they are: what the library would write one by one
- * waits for the end of the turn, when no callback is running and just before the library writes. No delay is added to
- * that. The order is kept: whoever sends, subscribes or closes by another way calls `flush` before.
+ * waits for the end of the turn, when no callback is running. The library writes it before it sleeps. The order is kept:
+ * whoever sends, subscribes or closes by another way calls `flush` before.
  */
 export class PublishBatch {
   readonly #publishNow: PublishNow;
@@ -32,6 +32,10 @@ export class PublishBatch {
   #used = 0;
   /** Given to the library since the last turn that ended here. */
   #given = 0;
+  /** How many of a turn are given at once: none after one with many, for the library writes before the end of the turn. */
+  #atOnce = libraryBatch;
+  /** Publishes of a turn that is to end here. */
+  #inTurn = 0;
   #endsTurn = false;
 
   constructor(publishNow: PublishNow) {
@@ -42,7 +46,7 @@ export class PublishBatch {
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
     const { length } = payload;
     if (length >= libraryBatchBytes || this.#used + length > maxWaitingBytes) this.flush();
-    else if (this.#given >= libraryBatch) {
+    else if (this.#given >= this.#atOnce) {
       this.#wait(topic, payload, binary, compress);
       return;
     }
@@ -69,6 +73,7 @@ export class PublishBatch {
     this.#bytes.set(payload, start);
     this.#used = end;
     this.#waiting.push({ topic, end, binary, compress });
+    this.#inTurn += 1;
     if (this.#endsTurn) return;
     this.#endsTurn = true;
     setImmediate(this.#endTurn);
@@ -77,7 +82,9 @@ export class PublishBatch {
   readonly #endTurn = (): void => {
     this.#endsTurn = false;
     this.flush();
+    this.#atOnce = this.#given + this.#inTurn > libraryBatch ? 0 : libraryBatch;
     this.#given = 0;
+    this.#inTurn = 0;
   };
 
   #grow(needed: number): void {
