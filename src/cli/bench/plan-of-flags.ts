@@ -103,7 +103,7 @@ function refuseIdleFlags(values: BenchValues, mode: BenchMode, codec: CodecName 
   only(mode === 'fanout', ['publishers', 'self', 'fail-completeness'], 'with "--mode fanout"');
   only(mode === 'echo', ['any-answer', 'type'], 'with "--mode echo"');
   only(sends, ['pipelining', 'size', 'message', 'binary', 'channel'], 'with the modes echo and fanout');
-  only(mode !== 'idle', ['rate', 'fail-below'], 'with the other modes than idle');
+  only(mode !== 'idle', ['rate', 'fail-below', 'fail-p99-ms'], 'with other modes than idle');
   only(codec !== null, ['type', 'channel'], 'with a subprotocol of shardwire');
   only(codec === null, ['binary', 'self'], 'with raw payloads');
   if (given('type') && given('channel')) throw new UsageError('"--type" and "--channel" exclude each other');

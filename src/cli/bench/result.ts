@@ -116,12 +116,25 @@ function rateOf(plan: BenchPlan, { tally, elapsedMs }: RunOutcome, fanout: Fanou
   return rounded((tally.counts.received * 1_000) / elapsedMs, 1);
 }
 
+/** What may be wrong with the command line when a server was there, and nothing that it sent was what was wanted. */
+function hintOf(
+  { mode, codec, timeoutMs }: BenchPlan,
+  { unexpected, sent, elapsed_s }: Omit<BenchResult, 'failures'>,
+): string {
+  if (elapsed_s === 0 || mode === 'idle' || mode === 'connect') return '';
+  if (unexpected > 0) {
+    const advice = codec === null ? ': does the server want a --subprotocol?' : '';
+    return `, for the ${unexpected} messages that came are no ${mode === 'echo' ? 'echoes' : 'deliveries'}${advice}`;
+  }
+  return sent > 0 ? `: nothing came back (a message is waited for ${timeoutMs} ms)` : '';
+}
+
 function failuresOf(plan: BenchPlan, result: Omit<BenchResult, 'failures'>): string[] {
   const { p99Ms, belowPerSecond, completeness, errors } = plan.thresholds;
   const { fanout, latency_us, rate_per_s } = result;
   const failures: string[] = [];
   const isMeasured = plan.mode === 'idle' ? result.connections.opened > 0 && result.elapsed_s > 0 : result.received > 0;
-  if (!isMeasured) failures.push('nothing was measured');
+  if (!isMeasured) failures.push(`nothing was measured${hintOf(plan, result)}`);
   if (fanout !== null && isMeasured && fanout.completeness_pct < completeness) {
     const { completeness_pct, expected } = fanout;
     failures.push(
