@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { TestContext } from 'node:test';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { BenchResult } from '#dist/cli/bench/result.js';
@@ -12,7 +13,7 @@ export interface BenchRun {
 }
 
 /** Short, and all of it counts. */
-export const short = ['-d', '400ms', '--warmup', '0'] as const;
+export const short = ['-d', '300ms', '--warmup', '0'] as const;
 
 /** Runs `shardwire bench … --json` to its end. */
 export async function runBench(t: TestContext, url: string, ...args: readonly string[]): Promise<BenchRun> {
@@ -35,13 +36,15 @@ export async function goodBench(t: TestContext, url: string, ...args: readonly s
 export async function otherServer(
   t: TestContext,
   onConnection: (socket: WebSocket, all: ReadonlySet<WebSocket>) => void,
+  onRequest: (request: IncomingMessage) => void = () => undefined,
 ): Promise<string> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
   t.after(() => {
     for (const socket of server.clients) socket.terminate();
     server.close();
   });
-  server.on('connection', (socket) => {
+  server.on('connection', (socket, request) => {
+    onRequest(request);
     socket.on('error', () => undefined);
     onConnection(socket, server.clients);
   });

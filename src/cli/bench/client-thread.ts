@@ -64,8 +64,14 @@ function go(given: Schedule): void {
     setTimeout(beginMeasuring, Math.max(0, schedule.measureFromMs - at)),
     setTimeout(endMeasuring, Math.max(1, schedule.untilMs - at)),
   ];
-  // A pause of zero length until the beginning is what the schedule asks for.
-  setTimeout(() => client.start(schedule ?? given), Math.max(0, schedule.beginMs - at));
+  startAt(schedule);
+}
+
+/** Timers may fire a moment early, and what is sent before the beginning would not count. */
+function startAt(coming: Schedule): void {
+  const restMs = coming.beginMs - now();
+  if (restMs > 0) setTimeout(() => startAt(coming), restMs);
+  else client.start(coming);
 }
 
 async function finish(): Promise<void> {

@@ -19,7 +19,6 @@ export class ConnectClient implements BenchClient {
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #places = 0;
-  #schedule: Schedule | null = null;
 
   constructor(plan: BenchPlan, index: number, books: Books) {
     this.#plan = plan;
@@ -36,7 +35,6 @@ export class ConnectClient implements BenchClient {
   }
 
   start(schedule: Schedule): void {
-    this.#schedule = schedule;
     if (this.#plan.ratePerSecond > 0) {
       new Pacer(schedule, this.#plan, this.#index, (dueMs) => this.#connectDue(dueMs)).start();
       return;
@@ -69,7 +67,7 @@ export class ConnectClient implements BenchClient {
   }
 
   #isCounted(timeMs: number): boolean {
-    return this.#schedule !== null && timeMs >= this.#schedule.measureFromMs;
+    return this.#books.progress.isCounted(timeMs);
   }
 
   /** Whether the handshake succeeded. */

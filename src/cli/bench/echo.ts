@@ -65,7 +65,7 @@ export class EchoClient implements BenchClient {
   }
 
   #isCounted(timeMs: number): boolean {
-    return this.#schedule !== null && timeMs >= this.#schedule.measureFromMs;
+    return this.#books.progress.isCounted(timeMs);
   }
 
   #send({ number, peer, outstanding }: Echoer, timeMs: number): void {

@@ -10,7 +10,7 @@ import { Receipts } from './receipts.ts';
 import { writeStamp } from './stamp.ts';
 import { messageTemplate, subscription, type Template } from './template.ts';
 import type { ClientThreadData, Completed, Schedule } from './thread-messages.ts';
-import { now } from './time.ts';
+import { now, wholeMicros } from './time.ts';
 
 const probeEveryMs = 50;
 
@@ -134,7 +134,7 @@ export class FanoutClient implements BenchClient {
   }
 
   #isCounted(timeMs: number): boolean {
-    return this.#schedule !== null && timeMs >= this.#schedule.measureFromMs;
+    return this.#books.progress.isCounted(timeMs);
   }
 
   #write(peer: Peer, publisher: number, sequence: number, timeMs: number): number {
@@ -143,7 +143,9 @@ export class FanoutClient implements BenchClient {
     return peer.send(bytes);
   }
 
-  #publish({ peer, number, outstanding }: Publisher, timeMs: number): void {
+  #publish({ peer, number, outstanding }: Publisher, givenMs: number): void {
+    // Whoever receives it must come to the same answer whether it counts.
+    const timeMs = wholeMicros(givenMs);
     const sequence = outstanding.add(timeMs);
     this.#completion.begin(number, sequence);
     const bytes = this.#write(peer, number, sequence, timeMs);

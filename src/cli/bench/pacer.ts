@@ -1,5 +1,5 @@
 import type { Schedule } from './thread-messages.ts';
-import { now } from './time.ts';
+import { now, wholeMicros } from './time.ts';
 
 /** Messages that are due are sent in batches of this size; sockets get a turn in between. */
 const batch = 1_000;
@@ -36,7 +36,7 @@ export class Pacer {
   readonly #tick = (): void => {
     const at = now();
     for (let sent = 0; ; sent++) {
-      const dueMs = this.#firstMs + this.#count * this.#intervalMs;
+      const dueMs = wholeMicros(this.#firstMs + this.#count * this.#intervalMs);
       if (dueMs >= this.#schedule.untilMs) return;
       if (dueMs > at) {
         // In steps, because the end may come closer.

@@ -41,9 +41,15 @@ function sealingOf(plan: SealPlan): Sealing {
 /** What handshakes of this plan have in common. */
 export function dialOptions(plan: BenchPlan): DialOptions {
   const largest = Math.max(1, plan.sizeBytes) * plan.inFlight;
+  const headers = new Map<string, string[]>();
+  for (const [name, value] of plan.headers) headers.set(name, [...(headers.get(name) ?? []), value]);
+  const [host] = [...headers.keys()].filter((name) => name.toLowerCase() === 'host');
+  const hostName = host === undefined ? undefined : headers.get(host)?.[0];
+  if (host !== undefined) headers.delete(host);
   return {
     subprotocols: plan.subprotocol === null ? [] : [plan.subprotocol],
-    headers: Object.fromEntries(plan.headers),
+    headers: Object.fromEntries(headers),
+    ...(hostName === undefined ? {} : { host: hostName }),
     timeoutMs: plan.timeoutMs,
     ...(plan.insecure ? { tls: { rejectUnauthorized: false } } : {}),
     connection: {

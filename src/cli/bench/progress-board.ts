@@ -2,6 +2,9 @@ const fields = ['sent', 'settled', 'received', 'open', 'openPublishers', 'errors
 
 export type ProgressField = (typeof fields)[number];
 
+/** Before the cells of the threads: from when on messages count. Written by main. */
+const headCells = 1;
+
 /**
  * How far each client thread has come, in shared memory: every cell is written by one thread and read by main, which
  * wants to see about how it stands. Doubles, because 32 bits of deliveries are a matter of an hour.
@@ -13,11 +16,25 @@ export class ProgressBoard {
   /** `index`: the thread that writes. Main reads only. */
   constructor(memory: SharedArrayBuffer, index: number) {
     this.#cells = new Float64Array(memory);
-    this.#from = index * fields.length;
+    this.#from = headCells + index * fields.length;
   }
 
   static memory(threads: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(threads * fields.length * Float64Array.BYTES_PER_ELEMENT);
+    return new SharedArrayBuffer((headCells + threads * fields.length) * Float64Array.BYTES_PER_ELEMENT);
+  }
+
+  /**
+   * Main writes it before it tells any thread to begin. So whoever gets a message of the run sees it, also in a thread
+   * that has not read its own order yet.
+   */
+  set measureFromMs(timeMs: number) {
+    this.#cells[0] = timeMs;
+  }
+
+  /** Whether a message of this time counts. */
+  isCounted(timeMs: number): boolean {
+    const from = this.#cells[0] as number;
+    return from > 0 && timeMs >= from;
   }
 
   add(field: ProgressField, count: number): void {
@@ -28,7 +45,8 @@ export class ProgressBoard {
   /** Of all threads. */
   sum(field: ProgressField): number {
     let sum = 0;
-    for (let at = fields.indexOf(field); at < this.#cells.length; at += fields.length) sum += this.#cells[at] as number;
+    for (let at = headCells + fields.indexOf(field); at < this.#cells.length; at += fields.length)
+      sum += this.#cells[at] as number;
     return sum;
   }
 }

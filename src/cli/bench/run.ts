@@ -5,7 +5,7 @@ import { ProgressBoard } from './progress-board.ts';
 import { Tally } from './tally.ts';
 import type { Schedule } from './thread-messages.ts';
 import { ThreadPool } from './thread-pool.ts';
-import { now } from './time.ts';
+import { now, wholeMicros } from './time.ts';
 
 /** How far a run has come, for whoever watches. */
 export type Phase = 'connecting' | 'subscribing' | 'warming up' | 'measuring' | 'finishing';
@@ -102,8 +102,8 @@ class Run {
     if (!isOpened || this.#isStopped) return null;
     if (mode !== 'connect' && this.#board.sum('open') === 0) return null;
     if (mode === 'fanout' && !(await this.#subscribe())) return null;
-    const beginMs = now() + leadMs;
-    const measureFromMs = beginMs + this.#plan.warmupMs;
+    const beginMs = wholeMicros(now() + leadMs);
+    const measureFromMs = wholeMicros(beginMs + this.#plan.warmupMs);
     return { beginMs, measureFromMs, untilMs: measureFromMs + this.#plan.durationMs };
   }
 
@@ -120,6 +120,7 @@ class Run {
   }
 
   async #measure(schedule: Schedule): Promise<void> {
+    this.#board.measureFromMs = schedule.measureFromMs;
     this.#pool.tell({ kind: 'go', schedule });
     while (now() < schedule.untilMs) {
       await Promise.race([sleep(Math.min(lookEveryMs, Math.max(1, schedule.untilMs - now()))), this.#stop]);

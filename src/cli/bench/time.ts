@@ -8,6 +8,11 @@ export function now(): number {
   return performance.now() + offsetMs;
 }
 
+/** Rounded to microseconds, as times cross the wire: the same number at both ends. */
+export function wholeMicros(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
 const units: ReadonlyMap<string, number> = new Map([
   ['ms', 1],
   ['', 1_000],
