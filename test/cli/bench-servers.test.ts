@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -46,7 +47,7 @@ test('a server of another make is measured with raw payloads of any kind', limit
   assert.equal(payload.bytes_out, payload.sent * 1_000);
 });
 
-test('the JSON has every field, and no other', limits, async (t) => {
+test('the JSON has every field, and no other, and the guide says what each is', limits, async (t) => {
   const url = await otherServer(t, echo);
   const result = await goodBench(t, url, '-d', '300ms', '--warmup', '100ms', '--rate', '100', '-c', '2');
   const text = 'format shardwire node url mode subprotocol envelope sealed connections publishers threads in_flight';
@@ -57,6 +58,8 @@ test('the JSON has every field, and no other', limits, async (t) => {
   assert.deepEqual(Object.keys(result.latency_us ?? {}), 'count mean min p50 p90 p99 p999 max'.split(' '));
   assert.deepEqual(Object.keys(result.errors), ['total', 'kinds', 'first']);
   assert.deepEqual(Object.keys(result.client), ['cpu_s', 'utilization', 'bottleneck']);
+  const guide = readFileSync(new URL('../../../docs/bench-command.md', import.meta.url), 'utf8');
+  for (const name of Object.keys(result)) assert.ok(guide.includes(`| \`${name}`), `${name} is not in the guide`);
   const { latency_us: latency } = result;
   assert.ok(latency !== null);
   const { min, p50, p90, p99, p999, max } = latency;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { parseFlags } from '#dist/cli/bench/flags.js';
+import { help, options, parseFlags } from '#dist/cli/bench/flags.js';
 import { planOf } from '#dist/cli/bench/plan-of-flags.js';
 import { UsageError } from '#dist/cli/failure.js';
 import { echo, otherServer, short } from './bench-run.ts';
@@ -51,6 +52,8 @@ test('a command line that makes no sense ends with status 2 and says why', limit
     [[url, '--header', 'Upgrade: h2c'], /option "header" is "Upgrade: h2c"/],
     [[url, '--insecure'], /"--insecure" has a meaning only with wss:/],
     [[url, '-p', '4096', '--size', '1000000'], /at most 67108864 bytes in flight/],
+    [[url, '-c', '1000', '--size', '10000000'], /at most 2147483648 bytes in flight on all connections/],
+    [[url, '--mode', 'fanout', '-c', '100000', '--publishers', '1000'], /at most 10000000 pairs/],
     [[url, '--fail-completeness', '99'], /"--fail-completeness" has a meaning only with "--mode fanout"/],
   ];
   for (const [args, text] of wrong) {
@@ -67,7 +70,15 @@ test('a command line that makes no sense ends with status 2 and says why', limit
   }
 });
 
-test('--help names every option', limits, async (t) => {
+const documentation = readFileSync(new URL('../../../docs/bench-command.md', import.meta.url), 'utf8');
+
+test('the guide and --help name every option', limits, async (t) => {
+  for (const [name, option] of Object.entries(options)) {
+    const letter = 'short' in option ? option.short : undefined;
+    assert.match(documentation, new RegExp(`^\\| \`(-\\w, )?--${name}[ \`]`, 'm'));
+    assert.ok(help.includes(`--${name}`), name);
+    if (letter !== undefined) assert.ok(help.includes(`-${letter}, --${name}`), name);
+  }
   const { code, stdout, stderr } = await runCommand(t, 'bench', '--help');
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /^Usage: shardwire bench <url>[\s\S]*--fail-completeness <n>/);

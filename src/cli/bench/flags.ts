@@ -49,7 +49,7 @@ What comes of it:
 Ctrl+C ends the run early, with the results so far; a second one at once.
 `;
 
-const options = {
+export const options = {
   mode: { type: 'string', default: 'echo' },
   connections: { type: 'string', short: 'c', default: '10' },
   duration: { type: 'string', short: 'd', default: '10' },

@@ -1,3 +1,4 @@
+import { EngineError } from '../../shared/errors/index.ts';
 import { type Dialed, type DialOptions, dial, type FrameConnection, opcode } from '../../shared/frame/index.ts';
 import {
   type ClientSession,
@@ -90,13 +91,16 @@ export class Peer {
   /** Nothing may be sealed before the server's hello was opened. */
   async #hello(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const connection = this.#connection;
-    const giveUp = (): void => connection.destroy(new Error('no hello came'));
+    const late = new EngineError('ERR_DIAL_TIMEOUT', `no hello came within ${timeoutMs} ms`);
+    const giveUp = (): void => connection.destroy(late);
     const timer = setTimeout(giveUp, timeoutMs);
     signal.addEventListener('abort', giveUp);
     try {
       const first = await connection.readMessage();
-      if (first === null) throw new Error('closed before its hello');
-      if (this.#sealing?.open(first.payload) !== null) throw new Error('the first message is no hello');
+      if (first === null) throw new EngineError('ERR_FRAME_CLOSED', 'the server closed before its hello');
+      if (this.#sealing?.open(first.payload) !== null) {
+        throw new EngineError('ERR_SEAL_FORMAT', 'the first frame of a server is its hello');
+      }
     } catch (error) {
       connection.destroy();
       throw error;

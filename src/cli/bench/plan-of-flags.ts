@@ -20,8 +20,10 @@ const maxInFlightBytes = 64 * 1024 * 1024;
 /** Publishes in flight of all publishers, and pairs of a publisher and a subscriber: each takes memory. */
 const maxPublishesInFlight = 262_144;
 const maxPairs = 10_000_000;
-const openLoopInFlight = 1_000;
-const openLoopInFlightBytes = 16 * 1024 * 1024;
+/** What an open loop may have in flight before it tells that it cannot keep the rate: per connection, and in all. */
+const openLoop = { messages: 1_000, bytes: 16 * 1024 * 1024, allMessages: 262_144, allBytes: 256 * 1024 * 1024 };
+/** Of all connections: what waits in this process if the server takes nothing. */
+const maxAllInFlightBytes = 2 * 1024 * 1024 * 1024;
 
 function notAllowed(flag: string, given: string, allowed: string): UsageError {
   return new UsageError(`option "${flag}" is "${given}"; allowed: ${allowed}`);
@@ -141,11 +143,13 @@ function channelOf({ channel = 'bench' }: BenchValues, mode: BenchMode): string 
   throw notAllowed('channel', channel, `1 to ${most} bytes`);
 }
 
-function inFlightOf(values: BenchValues, rate: number, size: number): number {
+function inFlightOf(values: BenchValues, rate: number, sizeBytes: number, senders: number): number {
   const { pipelining } = values;
+  const size = Math.max(1, sizeBytes);
   if (pipelining === undefined) {
     if (rate === 0) return 1;
-    return Math.max(1, Math.min(openLoopInFlight, Math.floor(openLoopInFlightBytes / Math.max(1, size))));
+    const { messages, bytes, allMessages, allBytes } = openLoop;
+    return Math.max(1, Math.floor(Math.min(messages, bytes / size, allMessages / senders, allBytes / size / senders)));
   }
   const count = whole('pipelining', pipelining, 1, 4_096);
   if (count > 1 && count * size > maxInFlightBytes) {
@@ -155,7 +159,12 @@ function inFlightOf(values: BenchValues, rate: number, size: number): number {
 }
 
 function requireRoom(plan: BenchPlan): BenchPlan {
-  const { connections, publishers, inFlight } = plan;
+  const { connections, publishers, inFlight, sizeBytes, mode } = plan;
+  const senders = mode === 'fanout' ? publishers : connections;
+  if (senders * inFlight * sizeBytes > maxAllInFlightBytes) {
+    const allowed = `at most ${maxAllInFlightBytes} bytes in flight on all connections`;
+    throw notAllowed('size', String(sizeBytes), allowed);
+  }
   if (publishers * connections > maxPairs) {
     throw notAllowed('publishers', String(publishers), `at most ${maxPairs} pairs of publisher and subscriber`);
   }
@@ -196,7 +205,7 @@ export function planOf(values: BenchValues, positionals: readonly string[]): Ben
     threads: Math.min(whole('workers', values.workers, 1, 64), connections + publishers),
     durationMs: duration('duration', values.duration, 100, 3_600_000),
     warmupMs: duration('warmup', values.warmup, 0, 3_600_000),
-    inFlight: inFlightOf(values, rate, sizeBytes),
+    inFlight: inFlightOf(values, rate, sizeBytes, mode === 'fanout' ? publishers : connections),
     ratePerSecond: rate,
     timeoutMs: duration('timeout', values.timeout, 10, 600_000),
     sizeBytes,

@@ -15,6 +15,11 @@ export class ProgressBar {
   });
   #phase: Phase | null = null;
 
+  constructor() {
+    // A second signal ends the process in the middle: the terminal gets its cursor and its line breaks back.
+    process.once('exit', () => this.end());
+  }
+
   show({ phase, share, received, open, errors }: RunNews): void {
     const shown = { phase: phase.padEnd(11), received, open, errors };
     if (this.#phase === null) this.#bar.start(steps, 0, shown);
@@ -24,5 +29,6 @@ export class ProgressBar {
 
   end(): void {
     if (this.#phase !== null) this.#bar.stop();
+    this.#phase = null;
   }
 }
