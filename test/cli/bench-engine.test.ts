@@ -49,7 +49,17 @@ test('sealed with keys from flags and from the environment, in every form', limi
       await both(t, url, '--subprotocol', 'msgpack+deflate', '--size', '4000');
       const keys = ['--aes-key', aesKey.toString('hex'), '--hmac-key', hmacKey.toString('base64url')];
       await both(t, url, '--subprotocol', 'protobuf+seal2', ...keys);
-      const wrong = await runBench(t, url, ...short, '--subprotocol', 'json', '--aes-key', '11'.repeat(32));
+      const wrong = await runBench(
+        t,
+        url,
+        ...short,
+        '--subprotocol',
+        'json',
+        '--timeout',
+        '1',
+        '--aes-key',
+        '11'.repeat(32),
+      );
       assert.equal(wrong.code, 1);
       assert.equal(wrong.result.received, 0);
       assert.match(wrong.stderr, /nothing was measured/);
@@ -77,7 +87,7 @@ test('--type asks the handlers; a type that nobody answers is told from an answe
     assert.ok(asked.received > 0);
     const plain = await goodBench(t, url, ...args, '--type', 'ask', '--message', 'no JSON');
     assert.ok(plain.received > 0);
-    const unasked = await runBench(t, url, ...args, '--type', 'dance');
+    const unasked = await runBench(t, url, ...args, '--type', 'dance', '--timeout', '1');
     assert.equal(unasked.code, 1);
     assert.match(unasked.stderr, /nothing was measured: nothing came back/);
     assert.deepEqual([unasked.result.sent, unasked.result.unanswered], [2, 2]);

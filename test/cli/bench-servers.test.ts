@@ -79,7 +79,7 @@ test('what a server drops on purpose is missing from the count, and there is no 
     t,
     relay(counts, (delivery) => (delivery % 10 === 9 ? 0 : 1)),
   );
-  const args = [...short, '--mode', 'fanout', '-c', '5', '--rate', '200'];
+  const args = [...short, '--mode', 'fanout', '-c', '5', '--rate', '200', '--timeout', '1'];
   const { code, stderr, result } = await runBench(t, url, ...args);
   assert.equal(code, 1);
   assert.match(stderr, /^shardwire bench: incomplete: 90 % arrived/);
@@ -115,7 +115,7 @@ test('what a server delivers twice counts once, and does not hide what it lost',
     t,
     relay(counts, (delivery) => (delivery % 10 === 9 ? 0 : delivery % 10 === 5 ? 2 : 1)),
   );
-  const { result } = await runBench(t, url, ...short, '--mode', 'fanout', '-c', '5', '--rate', '200');
+  const { result } = await runBench(t, url, ...short, '--mode', 'fanout', '-c', '5', '--rate', '200', '--timeout', '1');
   assert.equal(result.fanout?.completeness_pct, 90);
   assert.equal(result.fanout?.duplicates, counts.asked / 10);
 });
@@ -180,7 +180,19 @@ test(
 
 test('a server that answers nothing holds up neither the client nor its memory', limits, async (t) => {
   const url = await otherServer(t, (socket) => socket.on('message', () => undefined));
-  const { code, stderr, result } = await runBench(t, url, ...short, '-c', '2', '--rate', '1000', '-p', '5');
+  const { code, stderr, result } = await runBench(
+    t,
+    url,
+    ...short,
+    '-c',
+    '2',
+    '--rate',
+    '1000',
+    '-p',
+    '5',
+    '--timeout',
+    '1',
+  );
   assert.equal(code, 1);
   assert.match(stderr, /nothing was measured: nothing came back/);
   assert.deepEqual([result.sent, result.unanswered], [10, 10]);
@@ -237,11 +249,19 @@ test('SIGINT ends a run with the results so far, a second one ends it at once', 
     });
   });
   const args = ['bench', url, '-d', '600', '--warmup', '0', '--json'];
-  const reach = async (count: number): Promise<void> => {
-    while (messages < count) await sleep(5);
+  const reach = async (count: number, command: Command): Promise<void> => {
+    let isOver = false;
+    const note = (): void => {
+      isOver = true;
+    };
+    command.ended.then(note, note);
+    while (messages < count) {
+      assert.ok(!isOver, 'the command has ended by itself');
+      await sleep(5);
+    }
   };
   const first = new Command(t, args);
-  await reach(200);
+  await reach(200, first);
   first.signal('SIGINT');
   assert.deepEqual(await first.ended, { code: 0, signal: null });
   const result = JSON.parse(first.stdout);
@@ -252,7 +272,7 @@ test('SIGINT ends a run with the results so far, a second one ends it at once', 
   mute = true;
   messages = 0;
   const second = new Command(t, args);
-  await reach(1);
+  await reach(1, second);
   await sleep(100);
   second.signal('SIGINT');
   // Answers that will not come are waited for; closer signals count as one.

@@ -18,7 +18,8 @@ const { plan, index } = data;
 const books: Books = { tally: new Tally(), progress: new ProgressBoard(data.progress, index) };
 const stop = new AbortController();
 let schedule: Schedule | null = null;
-let timers: NodeJS.Timeout[] = [];
+let beginTimer: NodeJS.Timeout | undefined;
+let endTimer: NodeJS.Timeout | undefined;
 let isMeasuring = false;
 let busySince = performance.eventLoopUtilization();
 let utilization = 0;
@@ -51,6 +52,20 @@ function endMeasuring(): void {
   isMeasuring = false;
 }
 
+/**
+ * At the schedule's end. What was due is sent first, for a busy thread may be behind; and what this turn of the event loop
+ * sends is sent before a timer fires.
+ */
+function endSending(ending: Schedule): void {
+  const restMs = ending.untilMs - now();
+  if (restMs > 0 || client.isBehind) {
+    endTimer = setTimeout(endSending, Math.max(1, restMs), ending);
+    return;
+  }
+  endMeasuring();
+  tell({ kind: 'sent' });
+}
+
 /** Connections are dealt out one by one, publishers too. */
 function ownConnections(): number[] {
   const numbers = Array.from({ length: allConnections(plan) }, (_, number) => number);
@@ -59,24 +74,31 @@ function ownConnections(): number[] {
 
 function go(given: Schedule): void {
   schedule = { ...given };
-  const at = now();
-  timers = [
-    setTimeout(beginMeasuring, Math.max(0, schedule.measureFromMs - at)),
-    setTimeout(endMeasuring, Math.max(1, schedule.untilMs - at)),
-  ];
+  beginTimer = setTimeout(beginMeasuring, Math.max(0, schedule.measureFromMs - now()));
+  endSending(schedule);
   startAt(schedule);
 }
 
 /** Timers may fire a moment early, and what is sent before the beginning would not count. */
 function startAt(coming: Schedule): void {
+  if (coming.untilMs <= coming.beginMs) return;
   const restMs = coming.beginMs - now();
   if (restMs > 0) setTimeout(() => startAt(coming), restMs);
   else client.start(coming);
 }
 
+function endEarly(running: Schedule, untilMs: number): void {
+  const isOver = now() >= running.untilMs;
+  running.untilMs = Math.min(running.untilMs, untilMs);
+  if (isOver) return;
+  clearTimeout(endTimer);
+  endSending(running);
+}
+
 async function finish(): Promise<void> {
   endMeasuring();
-  for (const timer of timers) clearTimeout(timer);
+  clearTimeout(beginTimer);
+  clearTimeout(endTimer);
   stop.abort(new Error('the run is over'));
   await client.finish();
   tell({ kind: 'done', report: books.tally.report(), utilization });
@@ -94,8 +116,7 @@ port.on('message', (message: ToClient) => {
       break;
     case 'stop':
       stop.abort(new Error('the run was stopped'));
-      if (schedule !== null) schedule.untilMs = Math.min(schedule.untilMs, message.untilMs);
-      endMeasuring();
+      if (schedule !== null) endEarly(schedule, message.untilMs);
       break;
     case 'finish':
       void finish();

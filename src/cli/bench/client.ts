@@ -8,6 +8,8 @@ export interface BenchClient {
   probe?(): Promise<void>;
   /** Begins to send. Stops by itself at the schedule's end, which may come closer meanwhile. */
   start(schedule: Schedule): void;
+  /** Whether something that was due before the schedule's end is still to be sent. */
+  readonly isBehind: boolean;
   /** Nothing counts from now on. Resolves when all connections are closed. */
   finish(): Promise<void>;
 }

@@ -20,6 +20,8 @@ export class ConnectClient implements BenchClient {
   readonly #running = new Set<Promise<void>>();
   #places = 0;
 
+  #pacer: Pacer | null = null;
+
   constructor(plan: BenchPlan, index: number, books: Books) {
     this.#plan = plan;
     this.#index = index;
@@ -36,7 +38,8 @@ export class ConnectClient implements BenchClient {
 
   start(schedule: Schedule): void {
     if (this.#plan.ratePerSecond > 0) {
-      new Pacer(schedule, this.#plan, this.#index, (dueMs) => this.#connectDue(dueMs)).start();
+      this.#pacer = new Pacer(schedule, this.#plan, this.#index, (dueMs) => this.#connectDue(dueMs));
+      this.#pacer.start();
       return;
     }
     for (let place = 0; place < this.#places; place++) this.#keep(this.#again(schedule));
@@ -95,6 +98,10 @@ export class ConnectClient implements BenchClient {
       if (!this.#stop.signal.aborted) countError(this.#books, errorKind(error), errorText(error));
       return false;
     }
+  }
+
+  get isBehind(): boolean {
+    return this.#pacer?.isOver === false;
   }
 
   async finish(): Promise<void> {

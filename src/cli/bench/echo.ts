@@ -29,6 +29,8 @@ export class EchoClient implements BenchClient {
   #giveUps: NodeJS.Timeout | undefined;
   #turn = 0;
 
+  #pacer: Pacer | null = null;
+
   constructor(plan: BenchPlan, index: number, books: Books) {
     this.#plan = plan;
     this.#index = index;
@@ -56,7 +58,8 @@ export class EchoClient implements BenchClient {
     const { inFlight, ratePerSecond, timeoutMs } = this.#plan;
     this.#giveUps = setInterval(() => this.#giveUp(), Math.max(5, Math.min(100, timeoutMs / 4)));
     if (ratePerSecond > 0) {
-      new Pacer(schedule, this.#plan, this.#index, (dueMs) => this.#sendDue(dueMs)).start();
+      this.#pacer = new Pacer(schedule, this.#plan, this.#index, (dueMs) => this.#sendDue(dueMs));
+      this.#pacer.start();
       return;
     }
     for (const echoer of this.#echoers) {
@@ -128,6 +131,8 @@ export class EchoClient implements BenchClient {
 
   #giveUp(): void {
     const atMs = now();
+    // What is in flight at the end is unanswered, and no fault of its own.
+    if (this.#schedule === null || atMs >= this.#schedule.untilMs) return;
     for (const echoer of this.#echoers) {
       const times = echoer.outstanding.giveUp(atMs - this.#plan.timeoutMs);
       if (times.length === 0) continue;
@@ -140,6 +145,10 @@ export class EchoClient implements BenchClient {
   /** Nothing will come for messages of these times. */
   #settle(times: readonly number[]): void {
     this.#books.progress.add('settled', times.filter((timeMs) => this.#isCounted(timeMs)).length);
+  }
+
+  get isBehind(): boolean {
+    return this.#pacer?.isOver === false;
   }
 
   async finish(): Promise<void> {

@@ -42,6 +42,7 @@ export class FanoutClient implements BenchClient {
   readonly #completion: Completion;
   #receipts: Receipts = new Receipts(0, 0);
   #schedule: Schedule | null = null;
+  readonly #pacers: Pacer[] = [];
   #timers: NodeJS.Timeout[] = [];
   #unreached = 0;
   #onReached: () => void = () => undefined;
@@ -129,7 +130,9 @@ export class FanoutClient implements BenchClient {
     const { ratePerSecond, publishers } = this.#plan;
     for (const publisher of this.#publishers.values()) {
       const pace = { ratePerSecond, threads: publishers };
-      new Pacer(schedule, pace, publisher.number, (dueMs) => this.#publishDue(publisher, dueMs)).start();
+      const pacer = new Pacer(schedule, pace, publisher.number, (dueMs) => this.#publishDue(publisher, dueMs));
+      this.#pacers.push(pacer);
+      pacer.start();
     }
   }
 
@@ -232,6 +235,8 @@ export class FanoutClient implements BenchClient {
 
   #giveUp(): void {
     const atMs = now();
+    // What is in flight at the end is unanswered, and no fault of its own.
+    if (this.#schedule === null || atMs >= this.#schedule.untilMs) return;
     for (const publisher of this.#publishers.values()) {
       const times = publisher.outstanding.giveUp(atMs - this.#plan.timeoutMs);
       if (times.length === 0) continue;
@@ -239,6 +244,10 @@ export class FanoutClient implements BenchClient {
       countError(this.#books, 'timeout', text, times.length);
       for (let count = 0; count < times.length; count++) this.#follow(publisher, atMs);
     }
+  }
+
+  get isBehind(): boolean {
+    return this.#pacers.some((pacer) => !pacer.isOver);
   }
 
   async finish(): Promise<void> {

@@ -7,6 +7,7 @@ import { messageTemplate } from './template.ts';
 export class IdleClient implements BenchClient {
   readonly #fleet: Fleet;
   readonly #books: Books;
+  readonly isBehind = false;
 
   constructor(plan: BenchPlan, books: Books) {
     this.#fleet = new Fleet(plan, messageTemplate(plan).isText, books);

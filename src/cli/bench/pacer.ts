@@ -14,6 +14,8 @@ export class Pacer {
   readonly #firstMs: number;
   readonly #due: (dueMs: number) => void;
   #count = 0;
+  /** All that was due by the schedule's end was told. */
+  isOver = false;
 
   /** One of `threads` that share `ratePerSecond`, each shifted by its index. */
   constructor(
@@ -37,7 +39,10 @@ export class Pacer {
     const at = now();
     for (let sent = 0; ; sent++) {
       const dueMs = wholeMicros(this.#firstMs + this.#count * this.#intervalMs);
-      if (dueMs >= this.#schedule.untilMs) return;
+      if (dueMs >= this.#schedule.untilMs) {
+        this.isOver = true;
+        return;
+      }
       if (dueMs > at) {
         // In steps, because the end may come closer.
         setTimeout(this.#tick, Math.min(100, Math.max(1, dueMs - at)));

@@ -44,7 +44,7 @@ class Run {
   readonly #pool: ThreadPool;
   readonly #stop: Promise<unknown>;
   readonly #watch: (news: RunNews) => void;
-  #isStopped = false;
+  readonly #stopped = new AbortController();
   #audience = 0;
   #subscribers = 0;
   #cpu: NodeJS.CpuUsage | null = null;
@@ -53,9 +53,7 @@ class Run {
   constructor(plan: BenchPlan, stop: Promise<unknown>, watch: (news: RunNews) => void) {
     this.#plan = plan;
     this.#watch = watch;
-    this.#stop = stop.then(() => {
-      this.#isStopped = true;
-    });
+    this.#stop = stop.then(() => this.#stopped.abort());
     const progress = ProgressBoard.memory(plan.threads);
     this.#board = new ProgressBoard(progress, 0);
     this.#pool = new ThreadPool(plan, progress, plan.mode === 'fanout' ? Completion.memory(plan) : null);
@@ -72,7 +70,7 @@ class Run {
     return {
       tally,
       elapsedMs: schedule === null ? 0 : elapsedMs(schedule, tally),
-      interrupted: this.#isStopped,
+      interrupted: this.#stopped.signal.aborted,
       audience: this.#audience,
       subscribers: this.#subscribers,
       cpuMs: this.#cpuMs,
@@ -99,7 +97,7 @@ class Run {
     // A thread bounds its part of this by itself, and then says so.
     const isOpened = await this.#pool.all('opened', connectingMs(this.#plan) + 5_000, this.#stop);
     clearInterval(look);
-    if (!isOpened || this.#isStopped) return null;
+    if (!isOpened || this.#stopped.signal.aborted) return null;
     if (mode !== 'connect' && this.#board.sum('open') === 0) return null;
     if (mode === 'fanout' && !(await this.#subscribe())) return null;
     const beginMs = wholeMicros(now() + leadMs);
@@ -116,18 +114,18 @@ class Run {
     this.#tell('subscribing', 0);
     this.#pool.tell({ kind: 'probe' });
     await this.#pool.all('reached', this.#plan.timeoutMs, this.#stop);
-    return !this.#isStopped;
+    return !this.#stopped.signal.aborted;
   }
 
   async #measure(schedule: Schedule): Promise<void> {
     this.#board.measureFromMs = schedule.measureFromMs;
     this.#pool.tell({ kind: 'go', schedule });
     while (now() < schedule.untilMs) {
-      await Promise.race([sleep(Math.min(lookEveryMs, Math.max(1, schedule.untilMs - now()))), this.#stop]);
+      await this.#pause(Math.min(lookEveryMs, Math.max(1, schedule.untilMs - now())));
       const at = now();
       if (at >= schedule.measureFromMs) this.#cpu ??= process.cpuUsage();
       this.#tellTime(schedule, at);
-      if (this.#isStopped || this.#pool.failure !== null || this.#isDeserted()) {
+      if (this.#stopped.signal.aborted || this.#pool.failure !== null || this.#isDeserted()) {
         schedule.untilMs = Math.min(schedule.untilMs, at);
         this.#pool.tell({ kind: 'stop', untilMs: schedule.untilMs });
       }
@@ -136,11 +134,18 @@ class Run {
       const { user, system } = process.cpuUsage(this.#cpu);
       this.#cpuMs = (user + system) / 1_000;
     }
-    const graceUntil = now() + bounds.graceMs;
+    // A thread that is behind gets the same time as answers do.
+    await this.#pool.all('sent', bounds.graceMs);
+    const graceUntil = now() + Math.min(bounds.graceMs, this.#plan.timeoutMs);
     while (!this.#isSettled() && now() < graceUntil && this.#pool.failure === null) {
       this.#tell('finishing', 0);
       await sleep(lookEveryMs);
     }
+  }
+
+  /** Cut short when the run shall end. */
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
   }
 
   #tellTime({ beginMs, measureFromMs, untilMs }: Schedule, at: number): void {

@@ -33,6 +33,8 @@ export type FromClient =
   | { readonly kind: 'opened' }
   /** Every receiving connection got a probe. */
   | { readonly kind: 'reached' }
+  /** All that was due before the schedule's end was sent. */
+  | { readonly kind: 'sent' }
   | { readonly kind: 'done'; readonly report: TallyReport; readonly utilization: number };
 
 /** A publish has reached all of its audience: told to the publisher's thread. */
