@@ -2,11 +2,14 @@
 import { parseArgs } from 'node:util';
 import { failureText, UsageError, usageErrorOf } from './failure.ts';
 import { packageVersion } from './package-version.ts';
-import { serve } from './serve.ts';
 
 type Command = (args: readonly string[]) => Promise<void>;
 
-const commands: ReadonlyMap<string, Command> = new Map([['serve', serve]]);
+/** Loaded when it is asked for: neither pays for what the other needs. */
+const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ['serve', async (args) => (await import('./serve.ts')).serve(args)],
+  ['bench', async (args) => (await import('./bench/bench.ts')).bench(args)],
+]);
 
 const help = `Usage: shardwire <command> [options]
 
@@ -14,6 +17,7 @@ A sharded WebSocket engine for Node.js.
 
 Commands:
   serve            run a server, with a demo page to try it from a browser
+  bench <url>      measure a WebSocket server, this one or any other
 
 Options:
   -h, --help       this text; "shardwire <command> --help" tells a command's options

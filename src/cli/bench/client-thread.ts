@@ -1,0 +1,127 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { BenchClient } from './client.ts';
+import { ConnectClient } from './connect.ts';
+import { EchoClient } from './echo.ts';
+import { FanoutClient } from './fanout.ts';
+import type { Books } from './fleet.ts';
+import { IdleClient } from './idle.ts';
+import { allConnections } from './plan.ts';
+import { ProgressBoard } from './progress-board.ts';
+import { Tally } from './tally.ts';
+import type { ClientThreadData, FromClient, Schedule, ToClient } from './thread-messages.ts';
+import { now } from './time.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('this file runs in a client thread');
+const data = workerData as ClientThreadData;
+const { plan, index } = data;
+const books: Books = { tally: new Tally(), progress: new ProgressBoard(data.progress, index) };
+const stop = new AbortController();
+let schedule: Schedule | null = null;
+let beginTimer: NodeJS.Timeout | undefined;
+let endTimer: NodeJS.Timeout | undefined;
+let isMeasuring = false;
+let busySince = performance.eventLoopUtilization();
+let utilization = 0;
+
+function createClient(): BenchClient {
+  switch (plan.mode) {
+    case 'echo':
+      return new EchoClient(plan, index, books);
+    case 'fanout':
+      return new FanoutClient(data, books);
+    case 'connect':
+      return new ConnectClient(plan, index, books);
+    case 'idle':
+      return new IdleClient(plan, books);
+  }
+}
+
+function tell(message: FromClient): void {
+  port?.postMessage(message);
+}
+
+function beginMeasuring(): void {
+  isMeasuring = true;
+  busySince = performance.eventLoopUtilization();
+}
+
+/** How busy this thread was in the measured time: what it did before and after does not count. */
+function endMeasuring(): void {
+  if (isMeasuring) utilization = performance.eventLoopUtilization(busySince).utilization;
+  isMeasuring = false;
+}
+
+/**
+ * At the schedule's end. What was due is sent first, for a busy thread may be behind; and what this turn of the event loop
+ * sends is sent before a timer fires.
+ */
+function endSending(ending: Schedule): void {
+  const restMs = ending.untilMs - now();
+  if (restMs > 0 || client.isBehind) {
+    endTimer = setTimeout(endSending, Math.max(1, restMs), ending);
+    return;
+  }
+  endMeasuring();
+  tell({ kind: 'sent' });
+}
+
+/** Connections are dealt out one by one, publishers too. */
+function ownConnections(): number[] {
+  const numbers = Array.from({ length: allConnections(plan) }, (_, number) => number);
+  return numbers.filter((number) => number % plan.threads === index);
+}
+
+function go(given: Schedule): void {
+  schedule = { ...given };
+  beginTimer = setTimeout(beginMeasuring, Math.max(0, schedule.measureFromMs - now()));
+  endSending(schedule);
+  startAt(schedule);
+}
+
+/** Timers may fire a moment early, and what is sent before the beginning would not count. */
+function startAt(coming: Schedule): void {
+  if (coming.untilMs <= coming.beginMs) return;
+  const restMs = coming.beginMs - now();
+  if (restMs > 0) setTimeout(() => startAt(coming), restMs);
+  else client.start(coming);
+}
+
+function endEarly(running: Schedule, untilMs: number): void {
+  const isOver = now() >= running.untilMs;
+  running.untilMs = Math.min(running.untilMs, untilMs);
+  if (isOver) return;
+  clearTimeout(endTimer);
+  endSending(running);
+}
+
+async function finish(): Promise<void> {
+  endMeasuring();
+  clearTimeout(beginTimer);
+  clearTimeout(endTimer);
+  stop.abort(new Error('the run is over'));
+  await client.finish();
+  tell({ kind: 'done', report: books.tally.report(), utilization });
+  port?.close();
+}
+
+const client = createClient();
+port.on('message', (message: ToClient) => {
+  switch (message.kind) {
+    case 'probe':
+      void client.probe?.().then(() => tell({ kind: 'reached' }));
+      break;
+    case 'go':
+      go(message.schedule);
+      break;
+    case 'stop':
+      stop.abort(new Error('the run was stopped'));
+      if (schedule !== null) endEarly(schedule, message.untilMs);
+      break;
+    case 'finish':
+      void finish();
+      break;
+  }
+});
+await client.open(ownConnections(), stop.signal);
+tell({ kind: 'opened' });

@@ -1,0 +1,160 @@
+import { EchoReader } from './answers.ts';
+import type { BenchClient } from './client.ts';
+import { type Books, countError, Fleet } from './fleet.ts';
+import { Outstanding } from './outstanding.ts';
+import { Pacer } from './pacer.ts';
+import type { Peer } from './peer.ts';
+import type { BenchPlan } from './plan.ts';
+import { writeSequence } from './stamp.ts';
+import { messageTemplate, subscription, type Template } from './template.ts';
+import type { Schedule } from './thread-messages.ts';
+import { now } from './time.ts';
+
+interface Echoer {
+  readonly number: number;
+  readonly reader: EchoReader;
+  readonly peer: Peer;
+  readonly outstanding: Outstanding;
+}
+
+/** Each connection sends, and what it sends comes back. */
+export class EchoClient implements BenchClient {
+  readonly #plan: BenchPlan;
+  readonly #index: number;
+  readonly #books: Books;
+  readonly #template: Template;
+  readonly #fleet: Fleet;
+  readonly #echoers: Echoer[] = [];
+  #schedule: Schedule | null = null;
+  #giveUps: NodeJS.Timeout | undefined;
+  #turn = 0;
+
+  #pacer: Pacer | null = null;
+
+  constructor(plan: BenchPlan, index: number, books: Books) {
+    this.#plan = plan;
+    this.#index = index;
+    this.#books = books;
+    this.#template = messageTemplate(plan);
+    this.#fleet = new Fleet(plan, this.#template.isText, books);
+  }
+
+  open(numbers: readonly number[], stop: AbortSignal): Promise<void> {
+    return this.#fleet.open(numbers, stop, (peer, number) => {
+      const reader = new EchoReader(this.#plan, this.#template);
+      const echoer: Echoer = { number, reader, peer, outstanding: new Outstanding(this.#plan.inFlight) };
+      this.#echoers.push(echoer);
+      const first = subscription(this.#plan, number);
+      if (first !== null) peer.send(first);
+      return {
+        message: (message, bytes) => this.#onMessage(echoer, message, bytes),
+        ended: () => this.#settle(echoer.outstanding.giveUp(Number.POSITIVE_INFINITY)),
+      };
+    });
+  }
+
+  start(schedule: Schedule): void {
+    this.#schedule = schedule;
+    const { inFlight, ratePerSecond, timeoutMs } = this.#plan;
+    this.#giveUps = setInterval(() => this.#giveUp(), Math.max(5, Math.min(100, timeoutMs / 4)));
+    if (ratePerSecond > 0) {
+      this.#pacer = new Pacer(schedule, this.#plan, this.#index, (dueMs) => this.#sendDue(dueMs));
+      this.#pacer.start();
+      return;
+    }
+    for (const echoer of this.#echoers) {
+      for (let count = 0; count < inFlight; count++) this.#send(echoer, now());
+    }
+  }
+
+  #isCounted(timeMs: number): boolean {
+    return this.#books.progress.isCounted(timeMs);
+  }
+
+  #send({ number, peer, outstanding }: Echoer, timeMs: number): void {
+    const { bytes, stampAt, channelAt } = this.#template;
+    const sequence = outstanding.add(timeMs);
+    if (stampAt >= 0) writeSequence(bytes, stampAt, sequence);
+    if (channelAt >= 0) writeSequence(bytes, channelAt, number);
+    const sentBytes = peer.send(bytes);
+    if (!this.#isCounted(timeMs)) return;
+    const { tally, progress } = this.#books;
+    tally.counts.sent += 1;
+    tally.counts.bytesOut += sentBytes;
+    progress.add('sent', 1);
+  }
+
+  /** An open loop goes round all connections, and does not wait for one that is behind. */
+  #sendDue(dueMs: number): void {
+    const echoer = this.#echoers[this.#turn % this.#echoers.length];
+    this.#turn += 1;
+    if (echoer?.peer.isOpen === true && echoer.outstanding.hasRoom) {
+      if (this.#isCounted(dueMs)) this.#books.tally.late(dueMs, now());
+      this.#send(echoer, dueMs);
+    } else if (this.#isCounted(dueMs)) {
+      this.#books.tally.counts.rateMissed += 1;
+    }
+  }
+
+  #onMessage(echoer: Echoer, message: Uint8Array, bytes: number): void {
+    const { tally } = this.#books;
+    const { outstanding, reader } = echoer;
+    const reading = reader.read(message);
+    if (reading === 'other') {
+      // What a server says by itself at the beginning is nobody's concern.
+      if (this.#schedule !== null) tally.counts.unexpected += 1;
+      return;
+    }
+    const timeMs = reading === 'numbered' ? outstanding.answer(reader.sequence) : outstanding.answerOldest();
+    const atMs = now();
+    if (reading === 'error') {
+      countError(this.#books, reader.errorKind, `the server answered with ${reader.errorKind}`);
+      this.#settle([timeMs]);
+    } else if (timeMs === 0) {
+      // Given up before, or sent twice by the server.
+      tally.counts.unexpected += 1;
+      return;
+    } else if (this.#isCounted(timeMs)) {
+      tally.answered(timeMs, atMs, bytes);
+      this.#books.progress.add('received', 1);
+      this.#books.progress.add('settled', 1);
+    }
+    this.#follow(echoer, atMs);
+  }
+
+  /** A closed loop: the next message follows the answer. */
+  #follow(echoer: Echoer, atMs: number): void {
+    const schedule = this.#schedule;
+    if (schedule === null || this.#plan.ratePerSecond > 0 || atMs >= schedule.untilMs) return;
+    if (echoer.peer.isOpen && echoer.outstanding.hasRoom) this.#send(echoer, atMs);
+  }
+
+  #giveUp(): void {
+    const atMs = now();
+    // What is in flight at the end is unanswered, and no fault of its own.
+    if (this.#schedule === null || atMs >= this.#schedule.untilMs) return;
+    for (const echoer of this.#echoers) {
+      const times = echoer.outstanding.giveUp(atMs - this.#plan.timeoutMs);
+      if (times.length === 0) continue;
+      countError(this.#books, 'timeout', `no answer within ${this.#plan.timeoutMs} ms`, times.length);
+      this.#settle(times);
+      for (let count = 0; count < times.length; count++) this.#follow(echoer, atMs);
+    }
+  }
+
+  /** Nothing will come for messages of these times. */
+  #settle(times: readonly number[]): void {
+    this.#books.progress.add('settled', times.filter((timeMs) => this.#isCounted(timeMs)).length);
+  }
+
+  get isBehind(): boolean {
+    return this.#pacer?.isOver === false;
+  }
+
+  async finish(): Promise<void> {
+    clearInterval(this.#giveUps);
+    const { counts } = this.#books.tally;
+    counts.unanswered = counts.sent - counts.received;
+    await this.#fleet.finish();
+  }
+}

@@ -1,0 +1,258 @@
+import { DeliveryReader } from './answers.ts';
+import type { BenchClient } from './client.ts';
+import { Completion } from './completion.ts';
+import { type Books, countError, Fleet, type PeerUse } from './fleet.ts';
+import { Outstanding } from './outstanding.ts';
+import { Pacer } from './pacer.ts';
+import type { Peer } from './peer.ts';
+import type { BenchPlan } from './plan.ts';
+import { Receipts } from './receipts.ts';
+import { writeStamp } from './stamp.ts';
+import { messageTemplate, subscription, type Template } from './template.ts';
+import type { ClientThreadData, Completed, Schedule } from './thread-messages.ts';
+import { now, wholeMicros } from './time.ts';
+
+const probeEveryMs = 50;
+
+interface Publisher {
+  readonly peer: Peer;
+  readonly number: number;
+  readonly outstanding: Outstanding;
+}
+
+/** A connection that receives. */
+interface Receiver {
+  /** In this thread, from 0. */
+  readonly slot: number;
+  readonly reader: DeliveryReader;
+  /** Publishers whose messages it shall get. */
+  readonly sources: readonly number[];
+  isReached: boolean;
+}
+
+/** A few connections publish, all others receive. Publishers have the numbers behind those of the subscribers. */
+export class FanoutClient implements BenchClient {
+  readonly #plan: BenchPlan;
+  readonly #data: ClientThreadData;
+  readonly #books: Books;
+  readonly #template: Template;
+  readonly #fleet: Fleet;
+  readonly #publishers = new Map<number, Publisher>();
+  readonly #receivers = new Set<Receiver>();
+  readonly #completion: Completion;
+  #receipts: Receipts = new Receipts(0, 0);
+  #schedule: Schedule | null = null;
+  readonly #pacers: Pacer[] = [];
+  #timers: NodeJS.Timeout[] = [];
+  #unreached = 0;
+  #onReached: () => void = () => undefined;
+
+  constructor(data: ClientThreadData, books: Books) {
+    const { plan, completion } = data;
+    this.#plan = plan;
+    this.#data = data;
+    this.#books = books;
+    this.#template = messageTemplate(plan);
+    this.#fleet = new Fleet(plan, this.#template.isText, books);
+    if (completion === null) throw new Error('a fan-out needs the memory of its completion');
+    this.#completion = new Completion(completion, plan, (publisher, sequence) => this.#tell(publisher, sequence));
+    for (const port of data.ports.values()) {
+      port.on('message', ({ publisher, sequence }: Completed) => this.#onComplete(publisher, sequence));
+    }
+  }
+
+  async open(numbers: readonly number[], stop: AbortSignal): Promise<void> {
+    this.#receipts = new Receipts(numbers.length, this.#plan.publishers);
+    const items = numbers.map((number, slot) => ({ number, slot }));
+    await this.#fleet.open(items, stop, (peer, { number, slot }) => this.#use(peer, number, slot));
+    this.#unreached = this.#receivers.size;
+  }
+
+  #use(peer: Peer, number: number, slot: number): PeerUse {
+    const { connections, publishers, codec, self } = this.#plan;
+    const own = number - connections;
+    if (own >= 0) {
+      this.#publishers.set(own, { peer, number: own, outstanding: new Outstanding(this.#plan.inFlight) });
+      this.#books.progress.add('openPublishers', 1);
+    }
+    const first = own < 0 ? subscription(this.#plan, number) : null;
+    if (first !== null) peer.send(first);
+    const all = Array.from({ length: publishers }, (_, publisher) => publisher);
+    const receives = own < 0 || codec === null;
+    const receiver: Receiver = {
+      slot,
+      reader: new DeliveryReader(this.#plan, this.#template),
+      sources: receives ? all.filter((publisher) => publisher !== own || self) : [],
+      isReached: false,
+    };
+    if (receiver.sources.length > 0) this.#receivers.add(receiver);
+    for (const source of receiver.sources) this.#completion.join(source);
+    return {
+      message: (message, bytes) => this.#onMessage(receiver, message, bytes),
+      ended: () => this.#onEnded(receiver, own),
+    };
+  }
+
+  /**
+   * The first publisher sends probes until every receiver got one: not before is it known that a subscription is in
+   * force. Those of other publishers reach the publishers that receive.
+   */
+  probe(): Promise<void> {
+    for (const { peer, number } of this.#publishers.values()) {
+      if (number > 1) continue;
+      const timer = setInterval(() => {
+        if (this.#schedule !== null || !peer.isOpen) clearInterval(timer);
+        else this.#write(peer, number, 0, 0);
+      }, probeEveryMs);
+      this.#timers.push(timer);
+    }
+    return new Promise((resolve) => {
+      this.#onReached = resolve;
+      if (this.#unreached === 0) resolve();
+    });
+  }
+
+  start(schedule: Schedule): void {
+    this.#schedule = schedule;
+    const { inFlight, ratePerSecond, timeoutMs } = this.#plan;
+    this.#timers.push(setInterval(() => this.#giveUp(), Math.max(5, Math.min(100, timeoutMs / 4))));
+    if (ratePerSecond > 0) {
+      this.#startPacer(schedule);
+      return;
+    }
+    for (const publisher of this.#publishers.values()) {
+      for (let count = 0; count < inFlight; count++) this.#publish(publisher, now());
+    }
+  }
+
+  /** The rate is shared by the publishers of all threads, however many are in this one. */
+  #startPacer(schedule: Schedule): void {
+    const { ratePerSecond, publishers } = this.#plan;
+    for (const publisher of this.#publishers.values()) {
+      const pace = { ratePerSecond, threads: publishers };
+      const pacer = new Pacer(schedule, pace, publisher.number, (dueMs) => this.#publishDue(publisher, dueMs));
+      this.#pacers.push(pacer);
+      pacer.start();
+    }
+  }
+
+  #isCounted(timeMs: number): boolean {
+    return this.#books.progress.isCounted(timeMs);
+  }
+
+  #write(peer: Peer, publisher: number, sequence: number, timeMs: number): number {
+    const { bytes, stampAt } = this.#template;
+    writeStamp(bytes, stampAt, { publisher, sequence, timeMs });
+    return peer.send(bytes);
+  }
+
+  #publish({ peer, number, outstanding }: Publisher, givenMs: number): void {
+    // Whoever receives it must come to the same answer whether it counts.
+    const timeMs = wholeMicros(givenMs);
+    const sequence = outstanding.add(timeMs);
+    this.#completion.begin(number, sequence);
+    const bytes = this.#write(peer, number, sequence, timeMs);
+    if (!this.#isCounted(timeMs)) return;
+    const { tally, progress } = this.#books;
+    tally.counts.sent += 1;
+    tally.counts.bytesOut += bytes;
+    progress.add('sent', 1);
+  }
+
+  #publishDue(publisher: Publisher, dueMs: number): void {
+    if (publisher.peer.isOpen && publisher.outstanding.hasRoom) {
+      if (this.#isCounted(dueMs)) this.#books.tally.late(dueMs, now());
+      this.#publish(publisher, dueMs);
+    } else if (this.#isCounted(dueMs)) {
+      this.#books.tally.counts.rateMissed += 1;
+    }
+  }
+
+  #onMessage(receiver: Receiver, message: Uint8Array, bytes: number): void {
+    const { reader, sources, slot } = receiver;
+    const { tally, progress } = this.#books;
+    const reading = reader.read(message);
+    if (reading === 'error') {
+      countError(this.#books, reader.errorKind, `the server answered with ${reader.errorKind}`);
+      return;
+    }
+    const { publisher, sequence, timeMs } = reader.stamp;
+    if (reading === 'other' || !sources.includes(publisher)) {
+      if (this.#schedule !== null) tally.counts.unexpected += 1;
+      return;
+    }
+    if (timeMs === 0) {
+      this.#reached(receiver);
+      return;
+    }
+    const before = this.#receipts.last(slot, publisher);
+    const receipt = this.#receipts.add(slot, publisher, sequence);
+    if (receipt === 'duplicate') {
+      tally.counts.duplicates += 1;
+      return;
+    }
+    if (receipt === 'late') tally.counts.outOfOrder += 1;
+    if (this.#isCounted(timeMs)) {
+      tally.answered(timeMs, now(), bytes);
+      progress.add('received', 1);
+    }
+    if (receipt === 'new') this.#completion.passed(publisher, before, sequence);
+  }
+
+  #reached(receiver: Receiver): void {
+    if (receiver.isReached) return;
+    receiver.isReached = true;
+    this.#unreached -= 1;
+    if (this.#unreached === 0) this.#onReached();
+  }
+
+  #onEnded(receiver: Receiver, own: number): void {
+    if (own >= 0) this.#books.progress.add('openPublishers', -1);
+    if (!this.#receivers.delete(receiver)) return;
+    for (const source of receiver.sources) this.#completion.leave(source, this.#receipts.last(receiver.slot, source));
+    if (!receiver.isReached) this.#reached(receiver);
+  }
+
+  /** Tells the publisher's thread. */
+  #tell(publisher: number, sequence: number): void {
+    const thread = (this.#plan.connections + publisher) % this.#plan.threads;
+    if (thread === this.#data.index) this.#onComplete(publisher, sequence);
+    else this.#data.ports.get(thread)?.postMessage({ publisher, sequence } satisfies Completed);
+  }
+
+  #onComplete(number: number, sequence: number): void {
+    const publisher = this.#publishers.get(number);
+    if (publisher === undefined || publisher.outstanding.answer(sequence) === 0) return;
+    this.#follow(publisher, now());
+  }
+
+  /** A closed loop: the next publish follows the one that everybody has. */
+  #follow(publisher: Publisher, atMs: number): void {
+    const schedule = this.#schedule;
+    if (schedule === null || this.#plan.ratePerSecond > 0 || atMs >= schedule.untilMs) return;
+    if (publisher.peer.isOpen && publisher.outstanding.hasRoom) this.#publish(publisher, atMs);
+  }
+
+  #giveUp(): void {
+    const atMs = now();
+    // What is in flight at the end is unanswered, and no fault of its own.
+    if (this.#schedule === null || atMs >= this.#schedule.untilMs) return;
+    for (const publisher of this.#publishers.values()) {
+      const times = publisher.outstanding.giveUp(atMs - this.#plan.timeoutMs);
+      if (times.length === 0) continue;
+      const text = `a publish did not reach everybody within ${this.#plan.timeoutMs} ms`;
+      countError(this.#books, 'timeout', text, times.length);
+      for (let count = 0; count < times.length; count++) this.#follow(publisher, atMs);
+    }
+  }
+
+  get isBehind(): boolean {
+    return this.#pacers.some((pacer) => !pacer.isOver);
+  }
+
+  async finish(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#fleet.finish();
+    for (const port of this.#data.ports.values()) port.close();
+  }
+}

@@ -1,0 +1,111 @@
+import { setMaxListeners } from 'node:events';
+import { EngineError, errorText } from '../../shared/errors/index.ts';
+import { errorKind } from './error-kind.ts';
+import { Peer } from './peer.ts';
+import { type BenchPlan, bounds, connectingMs } from './plan.ts';
+import type { ProgressBoard } from './progress-board.ts';
+import type { Tally } from './tally.ts';
+import { now } from './time.ts';
+
+/** Where a thread writes down what happens. */
+export interface Books {
+  readonly tally: Tally;
+  readonly progress: ProgressBoard;
+}
+
+export function countError({ tally, progress }: Books, kind: string, text: string, count = 1): void {
+  tally.errors.add(kind, text, count);
+  progress.add('errors', count);
+}
+
+/** What a mode does with a connection that has come to be. */
+export interface PeerUse {
+  message(message: Uint8Array, bytes: number): void;
+  /** It has ended, and not by us. */
+  ended(): void;
+}
+
+/** The connections of one thread: opened some at a time, read from the first moment on, closed together. */
+export class Fleet {
+  readonly #plan: BenchPlan;
+  readonly #books: Books;
+  readonly #isText: boolean;
+  readonly #peers = new Set<Peer>();
+  /** What comes from now on is not looked at. */
+  #isFinished = false;
+
+  constructor(plan: BenchPlan, isText: boolean, books: Books) {
+    this.#plan = plan;
+    this.#isText = isText;
+    this.#books = books;
+  }
+
+  /**
+   * Opens one connection for each of `items`; `use` is called for those that come to be. Resolves when all are open or
+   * have failed, within a time that the plan bounds.
+   */
+  async open<T>(items: readonly T[], stop: AbortSignal, use: (peer: Peer, item: T) => PeerUse): Promise<void> {
+    const timeout = new AbortController();
+    const allowedMs = connectingMs(this.#plan);
+    const late = new EngineError('ERR_DIAL_TIMEOUT', `the connections were not open within ${allowedMs} ms`);
+    const timer = setTimeout(() => timeout.abort(late), allowedMs);
+    const signal = AbortSignal.any([stop, timeout.signal]);
+    // One listener for each handshake that is going on.
+    setMaxListeners(0, signal);
+    const waiting = items.values();
+    const dialOneByOne = async (): Promise<void> => {
+      for (const item of waiting) {
+        if (stop.aborted) return;
+        await this.#openOne(signal, stop, (peer) => use(peer, item));
+      }
+    };
+    await Promise.all(Array.from({ length: bounds.dials }, dialOneByOne));
+    clearTimeout(timer);
+  }
+
+  async #openOne(signal: AbortSignal, stop: AbortSignal, use: (peer: Peer) => PeerUse): Promise<void> {
+    const { tally, progress } = this.#books;
+    const since = now();
+    try {
+      const peer = await Peer.open(this.#plan, this.#isText, signal);
+      tally.handshake(now() - since);
+      tally.counts.opened += 1;
+      progress.add('open', 1);
+      this.#peers.add(peer);
+      void this.#read(peer, use(peer));
+    } catch (error) {
+      if (!stop.aborted) countError(this.#books, errorKind(error), errorText(error));
+    }
+  }
+
+  async #read(peer: Peer, use: PeerUse): Promise<void> {
+    const onMessage = (message: Uint8Array, bytes: number): void => {
+      if (!this.#isFinished) use.message(message, bytes);
+    };
+    const onFault = (error: unknown): void => {
+      if (!this.#isFinished) countError(this.#books, errorKind(error), errorText(error));
+    };
+    let kind: string;
+    let text: string;
+    try {
+      const code = await peer.read(onMessage, onFault);
+      kind = `closed ${code}`;
+      text = `the server closed a connection with ${code}`;
+    } catch (error) {
+      kind = errorKind(error);
+      text = errorText(error);
+    }
+    this.#peers.delete(peer);
+    this.#books.progress.add('open', -1);
+    if (this.#isFinished) return;
+    this.#books.tally.counts.lost += 1;
+    countError(this.#books, kind, text);
+    use.ended();
+  }
+
+  /** Nothing counts from now on. Resolves when all connections are closed. */
+  async finish(): Promise<void> {
+    this.#isFinished = true;
+    await Promise.all([...this.#peers].map((peer) => peer.close()));
+  }
+}

@@ -1,0 +1,157 @@
+import { EngineError } from '../../shared/errors/index.ts';
+import { type Dialed, type DialOptions, dial, type FrameConnection, opcode } from '../../shared/frame/index.ts';
+import {
+  type ClientSession,
+  compilePipeline,
+  createClientNonce,
+  createClientSession,
+  encodeClientNonce,
+} from '../../shared/security/index.ts';
+import { type BenchPlan, bounds, type SealPlan } from './plan.ts';
+
+interface Sealing {
+  /** In the query of the URL; null: none. */
+  readonly nonce: string | null;
+  seal(message: Uint8Array): Uint8Array;
+  /** Null: the hello of version 2, which is no message. */
+  open(sealed: Uint8Array): Uint8Array | null;
+}
+
+function keysOf({ aesKey, hmacKey, signThenEncrypt }: SealPlan) {
+  return {
+    ...(aesKey === null ? {} : { aesKey }),
+    ...(hmacKey === null ? {} : { hmacKey }),
+    signThenEncrypt,
+  };
+}
+
+function sealingOf(plan: SealPlan): Sealing {
+  if (plan.form === 'seal2') {
+    const clientNonce = createClientNonce();
+    const session: ClientSession = createClientSession({ ...keysOf(plan), clientNonce });
+    return {
+      nonce: encodeClientNonce(clientNonce),
+      seal: (message) => session.seal(message),
+      open: (sealed) => session.open(sealed),
+    };
+  }
+  const pipeline = compilePipeline({ ...keysOf(plan), flagged: plan.form === 'deflate' });
+  return { nonce: null, seal: (message) => pipeline.seal(message), open: (sealed) => pipeline.open(sealed) };
+}
+
+/** What handshakes of this plan have in common. */
+export function dialOptions(plan: BenchPlan): DialOptions {
+  const largest = Math.max(1, plan.sizeBytes) * plan.inFlight;
+  const headers = new Map<string, string[]>();
+  for (const [name, value] of plan.headers) headers.set(name, [...(headers.get(name) ?? []), value]);
+  const [host] = [...headers.keys()].filter((name) => name.toLowerCase() === 'host');
+  const hostName = host === undefined ? undefined : headers.get(host)?.[0];
+  if (host !== undefined) headers.delete(host);
+  return {
+    subprotocols: plan.subprotocol === null ? [] : [plan.subprotocol],
+    headers: Object.fromEntries(headers),
+    ...(hostName === undefined ? {} : { host: hostName }),
+    timeoutMs: plan.timeoutMs,
+    ...(plan.insecure ? { tls: { rejectUnauthorized: false } } : {}),
+    connection: {
+      // The envelope, base64 and sealing make a message longer than its payload.
+      maxMessageBytes: 2 * plan.sizeBytes + 1_048_576,
+      maxBufferedBytes: 2 * largest + 1_048_576,
+      closeTimeoutMs: bounds.closeMs,
+      // A server that takes nothing for a while is what an open loop is there to see; the run's own end bounds it.
+      writeTimeoutMs: 0,
+    },
+  };
+}
+
+/** One connection to the server. */
+export class Peer {
+  readonly #connection: FrameConnection;
+  readonly #sealing: Sealing | null;
+  readonly #kind: typeof opcode.text | typeof opcode.binary;
+  isOpen = true;
+
+  private constructor({ connection }: Dialed, sealing: Sealing | null, isText: boolean) {
+    this.#connection = connection;
+    this.#sealing = sealing;
+    this.#kind = isText && sealing === null ? opcode.text : opcode.binary;
+  }
+
+  /** Resolves when messages may be sent. `signal` ends it early. */
+  static async open(plan: BenchPlan, isText: boolean, signal: AbortSignal): Promise<Peer> {
+    const sealing = plan.seal === null ? null : sealingOf(plan.seal);
+    const url = new URL(plan.url);
+    if (sealing?.nonce != null) url.searchParams.set('client_nonce', sealing.nonce);
+    const dialed = await dial(url, { ...dialOptions(plan), signal });
+    const peer = new Peer(dialed, sealing, isText);
+    if (sealing?.nonce != null) await peer.#hello(plan.timeoutMs, signal);
+    return peer;
+  }
+
+  /** Nothing may be sealed before the server's hello was opened. */
+  async #hello(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const connection = this.#connection;
+    const late = new EngineError('ERR_DIAL_TIMEOUT', `no hello came within ${timeoutMs} ms`);
+    const giveUp = (): void => connection.destroy(late);
+    const timer = setTimeout(giveUp, timeoutMs);
+    signal.addEventListener('abort', giveUp);
+    try {
+      const first = await connection.readMessage();
+      if (first === null) throw new EngineError('ERR_FRAME_CLOSED', 'the server closed before its hello');
+      if (this.#sealing?.open(first.payload) !== null) {
+        throw new EngineError('ERR_SEAL_FORMAT', 'the first frame of a server is its hello');
+      }
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /** Bytes that went to the connection. Bounded by whoever counts what is in flight. */
+  send(message: Uint8Array): number {
+    const payload = this.#sealing === null ? message : this.#sealing.seal(message);
+    void this.#connection.writeMessage(payload, this.#kind);
+    return payload.length;
+  }
+
+  /**
+   * Reads until the connection ends. `onMessage` gets each message, opened, and its bytes as they came; what cannot be
+   * opened goes to `onFault`. Resolves with the close code, or rejects with how the connection was lost.
+   */
+  async read(
+    onMessage: (message: Uint8Array, bytes: number) => void,
+    onFault: (error: unknown) => void,
+  ): Promise<number> {
+    const sealing = this.#sealing;
+    try {
+      for await (const { payload } of this.#connection) {
+        if (sealing === null) {
+          onMessage(payload, payload.length);
+          continue;
+        }
+        let opened: Uint8Array | null;
+        try {
+          opened = sealing.open(payload);
+        } catch (error) {
+          onFault(error);
+          continue;
+        }
+        if (opened !== null) onMessage(opened, payload.length);
+      }
+      this.isOpen = false;
+      return (await this.#connection.closed).code;
+    } finally {
+      this.isOpen = false;
+    }
+  }
+
+  /** Bounded by `bounds.closeMs`, but for the time that a peer holds up what was written before. */
+  async close(): Promise<void> {
+    const late = setTimeout(() => this.#connection.destroy(), bounds.closeMs);
+    await this.#connection.close();
+    clearTimeout(late);
+  }
+}

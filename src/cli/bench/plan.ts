@@ -1,0 +1,90 @@
+import type { CodecName } from '../../shared/codec/index.ts';
+
+export type BenchMode = 'echo' | 'fanout' | 'connect' | 'idle';
+
+/** How messages are sealed, and with what. */
+export interface SealPlan {
+  /** `classic`: version 1. `deflate`: the same with the flag byte. `seal2`: version 2. */
+  readonly form: 'classic' | 'deflate' | 'seal2';
+  readonly aesKey: Uint8Array | null;
+  readonly hmacKey: Uint8Array | null;
+  readonly signThenEncrypt: boolean;
+}
+
+/** Bounds that decide about the exit status. */
+export interface Thresholds {
+  /** Latency; null: none. */
+  readonly p99Ms: number | null;
+  /** Answers, deliveries or handshakes per second; null: none. */
+  readonly belowPerSecond: number | null;
+  /** Of a fan-out, in percent. */
+  readonly completeness: number;
+  readonly errors: number;
+}
+
+/** What is to be done, complete and checked. Every client thread gets a copy. */
+export interface BenchPlan {
+  readonly url: string;
+  readonly mode: BenchMode;
+  readonly connections: number;
+  /** Connections that publish, in addition; 0 unless the mode is `fanout`. */
+  readonly publishers: number;
+  readonly threads: number;
+  readonly durationMs: number;
+  readonly warmupMs: number;
+  /** Messages in flight: of a closed loop always, of an open one at most. */
+  readonly inFlight: number;
+  /** Of an open loop, in all; 0: closed loop. */
+  readonly ratePerSecond: number;
+  /** An unanswered message is given up after this time. */
+  readonly timeoutMs: number;
+  /** Of the payload; with an envelope of its `data`. */
+  readonly sizeBytes: number;
+  /** A payload of the user's own; null: one of `sizeBytes`. */
+  readonly message: string | null;
+  /** Raw payloads go in binary frames. */
+  readonly binary: boolean;
+  /** Whatever comes back is an answer. */
+  readonly anyAnswer: boolean;
+  readonly subprotocol: string | null;
+  /** Speaks shardwire's envelope; null: raw payloads. */
+  readonly codec: CodecName | null;
+  readonly seal: SealPlan | null;
+  /** Envelope type of an echo that the server's handlers answer; null: it goes through a channel. */
+  readonly type: string | null;
+  /** Of a fan-out; an echo's own channels begin with it. */
+  readonly channel: string;
+  /** Publishers get their own messages as well. */
+  readonly self: boolean;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly insecure: boolean;
+  /** Eight hexadecimal digits that tell this run's messages from all others. */
+  readonly runId: string;
+  readonly thresholds: Thresholds;
+}
+
+/** Connections of the plan, publishers included. */
+export function allConnections(plan: BenchPlan): number {
+  return plan.connections + plan.publishers;
+}
+
+/** How many connections shall get one publish. */
+export function audienceOf(plan: BenchPlan, subscribers: number, publishers: number): number {
+  if (plan.codec !== null) return subscribers;
+  return subscribers + publishers - (plan.self ? 0 : 1);
+}
+
+/** Bounds of a run that do not depend on options. */
+export const bounds: {
+  /** For answers that are still on their way at the end. */
+  readonly graceMs: 2_000;
+  /** For closing connections. */
+  readonly closeMs: 1_000;
+  /** Handshakes at a time, per thread. */
+  readonly dials: 64;
+} = { graceMs: 2_000, closeMs: 1_000, dials: 64 };
+
+/** Connections that are not open after this time count as errors, and the run goes on without them. */
+export function connectingMs(plan: BenchPlan): number {
+  return plan.timeoutMs + allConnections(plan);
+}

@@ -1,0 +1,136 @@
+import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
+
+/** An hour, in microseconds: what takes longer counts as that. */
+const longestMicros = 3_600_000_000;
+/** Servers choose the codes of their errors: kinds beyond these are counted as one. */
+const maxKinds = 64;
+const otherKinds = 'other';
+
+export function createHistogram(): Histogram {
+  return build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: longestMicros,
+    numberOfSignificantValueDigits: 3,
+    autoResize: false,
+    bitBucketSize: 64,
+  });
+}
+
+function record(histogram: Histogram, ms: number): void {
+  histogram.recordValue(Math.min(longestMicros, Math.max(0, Math.round(ms * 1_000))));
+}
+
+/** How often each kind of error was seen, and the text of the first of all. */
+export class ErrorTally {
+  readonly kinds: Map<string, number> = new Map();
+  first: string | null = null;
+  total = 0;
+
+  add(kind: string, text: string, count = 1): void {
+    const known = this.kinds.has(kind) || this.kinds.size < maxKinds ? kind : otherKinds;
+    this.kinds.set(known, (this.kinds.get(known) ?? 0) + count);
+    this.first ??= text;
+    this.total += count;
+  }
+}
+
+/** What one thread counted, as it crosses to main. */
+export interface TallyReport {
+  readonly counts: Counts;
+  readonly latency: string;
+  readonly lag: string;
+  readonly handshakes: string;
+  readonly errors: readonly (readonly [kind: string, count: number])[];
+  readonly firstError: string | null;
+}
+
+/** All but `opened`, `lost` and `unexpected` are of messages that were sent, or due, in the measured time. */
+export interface Counts {
+  /** Connections that came to be. */
+  opened: number;
+  /** Of these, how many ended before the run did. */
+  lost: number;
+  /** Messages, publishes or handshakes that were begun. */
+  sent: number;
+  /** Answers, deliveries or handshakes that came. */
+  received: number;
+  /** What was sent and never answered. */
+  unanswered: number;
+  /** What could not be sent in time, because too much was in flight. */
+  rateMissed: number;
+  /** Deliveries of what the connection had already. */
+  duplicates: number;
+  /** Deliveries after a later message of the same publisher. */
+  outOfOrder: number;
+  /** Messages that are no answer to anything. */
+  unexpected: number;
+  bytesOut: number;
+  bytesIn: number;
+  /** On the clock of `now()`; 0: nothing came. */
+  lastReceivedMs: number;
+}
+
+export function noCounts(): Counts {
+  return {
+    opened: 0,
+    lost: 0,
+    sent: 0,
+    received: 0,
+    unanswered: 0,
+    rateMissed: 0,
+    duplicates: 0,
+    outOfOrder: 0,
+    unexpected: 0,
+    bytesOut: 0,
+    bytesIn: 0,
+    lastReceivedMs: 0,
+  };
+}
+
+/** Everything that is counted, of one thread or of all. */
+export class Tally {
+  readonly counts: Counts = noCounts();
+  readonly errors: ErrorTally = new ErrorTally();
+  readonly latency: Histogram = createHistogram();
+  /** How much later than due messages were sent, in an open loop. */
+  readonly lag: Histogram = createHistogram();
+  readonly handshakes: Histogram = createHistogram();
+
+  answered(sinceMs: number, atMs: number, bytes: number): void {
+    record(this.latency, atMs - sinceMs);
+    this.counts.received += 1;
+    this.counts.bytesIn += bytes;
+    this.counts.lastReceivedMs = atMs;
+  }
+
+  late(dueMs: number, sentMs: number): void {
+    record(this.lag, sentMs - dueMs);
+  }
+
+  handshake(ms: number): void {
+    record(this.handshakes, ms);
+  }
+
+  report(): TallyReport {
+    return {
+      counts: this.counts,
+      latency: encodeIntoCompressedBase64(this.latency),
+      lag: encodeIntoCompressedBase64(this.lag),
+      handshakes: encodeIntoCompressedBase64(this.handshakes),
+      errors: [...this.errors.kinds],
+      firstError: this.errors.first,
+    };
+  }
+
+  add(report: TallyReport): void {
+    const { counts } = this;
+    for (const name of Object.keys(counts) as (keyof Counts)[]) {
+      if (name === 'lastReceivedMs') counts[name] = Math.max(counts[name], report.counts[name]);
+      else counts[name] += report.counts[name];
+    }
+    this.latency.add(decodeFromCompressedBase64(report.latency));
+    this.lag.add(decodeFromCompressedBase64(report.lag));
+    this.handshakes.add(decodeFromCompressedBase64(report.handshakes));
+    for (const [kind, count] of report.errors) this.errors.add(kind, report.firstError ?? kind, count);
+  }
+}
