@@ -142,6 +142,13 @@ export function scenariosFor(cores: number): readonly Scenario[] {
       contenders: [...everyone, 'shardwire-msgpack'],
     },
     { ...fanout, name: 'fanout-200', title: 'Fan-out to 200, 128 B', connections: 200 },
+    {
+      ...fanout,
+      name: 'fanout-200-p16',
+      title: 'Fan-out to 200, 128 B, 16 publishes in flight',
+      connections: 200,
+      pipeline: 16,
+    },
     { ...fanout, name: 'fanout-1000', title: 'Fan-out to 1,000, 128 B', connections: 1_000 },
     { ...fanout, name: 'fanout-2000', title: 'Fan-out to 2,000, 128 B', connections: 2_000, isQuick: false },
     {
