@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { FrameReader } from '#dist/shared/frame/frame-reader.js';
-import { createDeflate, dial, upgrade } from '#dist/shared/frame/index.js';
+import { createDeflate, dial, FrameConnection, upgrade } from '#dist/shared/frame/index.js';
 import { PieceList } from '#dist/shared/frame/piece-list.js';
 import { pause, until, within } from '../support/waiting.ts';
 import { duplexPair } from './duplex-pair.ts';
@@ -218,6 +219,14 @@ describe('programs that fail', () => {
     assert.equal((await errorOf(() => streamed)).code, 'ERR_FRAME_CLOSED');
     assert.equal((await within(connection.closed, 'the end')).code, 1006);
     assert.equal(stopped, 1);
+  });
+
+  test('a stream that never says it is closed does not keep a connection from ending', async () => {
+    const silent = new Duplex({ emitClose: false, read: () => undefined, write: (_chunk, _encoding, done) => done() });
+    const connection = new FrameConnection(silent, { role: 'server', closeTimeoutMs: 20 });
+    connection.destroy();
+    assert.equal((await within(connection.closed, 'the end')).code, 1006);
+    assert.equal(connection.state, 'closed');
   });
 
   test('wrong options of a server are answered with 500, and a reset then does no harm', async () => {

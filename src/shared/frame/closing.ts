@@ -173,7 +173,10 @@ export class Closing {
     this.#readsOn ||= this.#state === 'open';
     this.#state = 'ending';
     this.#release();
-    this.#means.duplex.destroy();
+    const { duplex, closeTimeoutMs } = this.#means;
+    duplex.destroy();
+    // Not every stream says that it is closed: a socket that cannot be reset does not, nor one made without `emitClose`.
+    this.#deadline = setTimeout(() => this.streamClosed(), closeTimeoutMs);
   }
 
   #release(): void {

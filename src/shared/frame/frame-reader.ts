@@ -57,7 +57,7 @@ export class FrameReader {
   push(bytes: Buffer, owned: boolean): void {
     if (bytes.length === 0) return;
     if (this.#at === this.#chunk.length && this.#later.length === 0) {
-      this.#take({ bytes, owned });
+      this.#take(bytes, owned);
     } else {
       this.#laterBytes += bytes.length;
       if (bytes.length < gatherBelow) {
@@ -80,12 +80,12 @@ export class FrameReader {
     this.#later.length = 0;
     this.#laterBytes = 0;
     this.#gatherer.clear();
-    this.#take({ bytes: nothing, owned: false });
+    this.#take(nothing, false);
   }
 
-  #take(chunk: Chunk): void {
-    this.#chunk = chunk.bytes;
-    this.#owned = chunk.owned;
+  #take(bytes: Buffer, owned: boolean): void {
+    this.#chunk = bytes;
+    this.#owned = owned;
     this.#at = 0;
     this.#words = noWords;
   }
@@ -95,7 +95,7 @@ export class FrameReader {
     if (chunk === undefined) return false;
     if (this.#later.length === 0) this.#gatherer.seal();
     this.#laterBytes -= chunk.bytes.length;
-    this.#take(chunk);
+    this.#take(chunk.bytes, chunk.owned);
     return true;
   }
 
