@@ -82,9 +82,11 @@ export class Closing {
     inbox.work();
   }
 
-  /** The peer's Close frame. The code alone goes back (checklist X-06). */
-  peerClosed(body: CloseBody, code: Uint8Array): void {
+  /** The peer's Close frame. The code alone goes back (checklist X-06), unless `tell` throws. */
+  peerClosed(body: CloseBody, code: Uint8Array, tell: () => void): void {
     this.#received = body;
+    this.#means.inbox.stop();
+    tell();
     this.#sendClose(code);
     this.#means.inbox.end();
     this.#endStream();
@@ -94,8 +96,9 @@ export class Closing {
   fail(error: unknown): void {
     const { inbox, writer } = this.#means;
     if (this.#state === 'ending' || this.#state === 'closed') {
-      // What had come before the stream was lost turns out to be of no use.
-      inbox.end(this.#error ?? error);
+      // What had come before the stream was lost turns out to be of no use, or an async handler failed meanwhile.
+      this.#error ??= error;
+      inbox.end(this.#error);
       return;
     }
     this.#error ??= error;
@@ -170,7 +173,10 @@ export class Closing {
     this.#readsOn ||= this.#state === 'open';
     this.#state = 'ending';
     this.#release();
-    this.#means.duplex.destroy();
+    const { duplex, closeTimeoutMs } = this.#means;
+    duplex.destroy();
+    // Not every stream says that it is closed: a socket that cannot be reset does not, nor one made without `emitClose`.
+    this.#deadline = setTimeout(() => this.streamClosed(), closeTimeoutMs);
   }
 
   #release(): void {

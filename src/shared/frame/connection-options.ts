@@ -33,7 +33,7 @@ export interface FrameConnectionOptions {
   /** A Ping has come; a Pong is sent by itself. The payload is yours. */
   readonly onPing?: (payload: Buffer) => void;
   readonly onPong?: (payload: Buffer) => void;
-  /** The peer's Close frame has come; 1005 if it names no code. */
+  /** The peer's Close frame has come; 1005 if it names no code. It is answered when this returns. */
   readonly onClose?: (code: number, reason: string) => void;
 }
 

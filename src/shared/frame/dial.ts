@@ -176,7 +176,8 @@ function orAbort<T>(promise: Promise<T>, signal: AbortSignal, late: (value: T) =
       .then((value) => {
         if (signal.aborted) late(value);
         resolve(value);
-      }, reject)
+      })
+      .catch(reject)
       .finally(() => signal.removeEventListener('abort', onAbort));
   });
 }
@@ -188,6 +189,7 @@ async function open(url: URL, options: DialOptions, signal: AbortSignal): Promis
   } else {
     const made = Promise.resolve(options.connect(url, signal));
     stream = await orAbort(made, signal, (tooLate) => tooLate.destroy());
+    if (typeof stream?.write !== 'function') throw optionInvalid('connect', stream, 'a function that makes a stream');
   }
   stream.on('error', () => undefined);
   if (stream instanceof Socket) stream.setNoDelay(true);

@@ -168,7 +168,7 @@ export class FrameConnection implements AsyncIterable<Message> {
     const { payload } = frame;
     if (!(payload instanceof Uint8Array)) return Promise.reject(optionInvalid('payload', payload, 'a Uint8Array'));
     if (frame.opcode !== opcode.close) return this.#writer.writeFrame(frame);
-    const body = parseCloseBody(payload);
+    const body = this.#writer.frameFault(frame) ?? parseCloseBody(payload);
     if (body instanceof EngineError) return Promise.reject(body);
     this.#closing.begin(payload.slice());
     return Promise.resolve();
@@ -257,15 +257,19 @@ export class FrameConnection implements AsyncIterable<Message> {
     const { onPing, onPong, onClose } = this.#handlers;
     if (frame.opcode === opcode.ping) {
       this.#answer(payload);
-      onPing?.(payload);
+      this.#observe(onPing?.(payload));
     } else if (frame.opcode === opcode.pong) {
-      onPong?.(payload);
+      this.#observe(onPong?.(payload));
     } else {
       const body = parseCloseBody(payload);
       if (body instanceof EngineError) throw body;
-      this.#closing.peerClosed(body, payload.subarray(0, 2));
-      onClose?.(body.code, body.reason);
+      this.#closing.peerClosed(body, payload.subarray(0, 2), () => this.#observe(onClose?.(body.code, body.reason)));
     }
+  }
+
+  /** A handler may be async: what it rejects with counts as thrown. */
+  #observe(said: unknown): void {
+    if (said instanceof Promise) said.catch((error: unknown) => this.#closing.fail(error));
   }
 
   #answer(payload: Buffer): void {

@@ -1,5 +1,6 @@
 import type { EngineError } from '../errors/index.ts';
 import { faultOf } from './check-header.ts';
+import { Gatherer, gatherBelow } from './gatherer.ts';
 import { emptyHeader, maxHeaderBytes, parseHeader } from './header.ts';
 import { maskRange, wordsOf } from './mask.ts';
 
@@ -29,6 +30,8 @@ export class FrameReader {
   #owned = false;
   #words: Int32Array = noWords;
   #laterBytes = 0;
+  /** Short chunks that wait are put together: a peer may send its bytes one by one. */
+  readonly #gatherer: Gatherer = new Gatherer();
   readonly #scratch: Buffer = Buffer.alloc(maxHeaderBytes);
 
   /** The header of the frame at hand. The object is used again for the next one. */
@@ -54,23 +57,35 @@ export class FrameReader {
   push(bytes: Buffer, owned: boolean): void {
     if (bytes.length === 0) return;
     if (this.#at === this.#chunk.length && this.#later.length === 0) {
-      this.#take({ bytes, owned });
+      this.#take(bytes, owned);
     } else {
-      this.#later.push({ bytes, owned });
       this.#laterBytes += bytes.length;
+      if (bytes.length < gatherBelow) {
+        this.#gather(bytes);
+        return;
+      }
+      this.#gatherer.seal();
+      this.#later.push({ bytes, owned });
     }
+  }
+
+  #gather(bytes: Buffer): void {
+    const longer = this.#gatherer.extend(bytes);
+    if (longer === null) this.#later.push({ bytes: this.#gatherer.begin(bytes), owned: true });
+    else this.#later[this.#later.length - 1] = { bytes: longer, owned: true };
   }
 
   /** Forgets all input. */
   clear(): void {
     this.#later.length = 0;
     this.#laterBytes = 0;
-    this.#take({ bytes: nothing, owned: false });
+    this.#gatherer.clear();
+    this.#take(nothing, false);
   }
 
-  #take(chunk: Chunk): void {
-    this.#chunk = chunk.bytes;
-    this.#owned = chunk.owned;
+  #take(bytes: Buffer, owned: boolean): void {
+    this.#chunk = bytes;
+    this.#owned = owned;
     this.#at = 0;
     this.#words = noWords;
   }
@@ -78,8 +93,9 @@ export class FrameReader {
   #takeLater(): boolean {
     const chunk = this.#later.shift();
     if (chunk === undefined) return false;
+    if (this.#later.length === 0) this.#gatherer.seal();
     this.#laterBytes -= chunk.bytes.length;
-    this.#take(chunk);
+    this.#take(chunk.bytes, chunk.owned);
     return true;
   }
 

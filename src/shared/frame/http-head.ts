@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../errors/index.ts';
 import { isToken } from './extension-header.ts';
+import { optionInvalid } from './frame-error.ts';
 
 /** Name and value of a header line, the name as it was written. */
 export type HeaderLine = readonly [name: string, value: string];
@@ -66,7 +67,7 @@ export interface ReadHead {
  */
 export function readHead(stream: Duplex, maxBytes: number, signal: AbortSignal): Promise<ReadHead> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const chunks: Uint8Array[] = [];
     let size = 0;
     /** The last bytes that were looked at: the end may lie across two chunks. */
     let seam: Buffer = Buffer.alloc(0);
@@ -79,7 +80,11 @@ export function readHead(stream: Duplex, maxBytes: number, signal: AbortSignal):
       finish();
       reject(error);
     };
-    const onData = (chunk: Buffer): void => {
+    const onData = (chunk: unknown): void => {
+      if (!(chunk instanceof Uint8Array)) {
+        fail(optionInvalid('stream', typeof chunk, 'a stream of bytes, without an encoding'));
+        return;
+      }
       chunks.push(chunk);
       size += chunk.length;
       const window = Buffer.concat([seam, chunk]);

@@ -55,6 +55,8 @@ export class Inbox {
   #patience: NodeJS.Timeout | null = null;
   /** How reads are answered from now on: as after a Close frame, or with an error. */
   #outcome: { readonly error?: unknown } | null = null;
+  /** A Close frame has come, and how reads are answered is about to be known. */
+  #stopped = false;
   /** From the first message that nobody waits for on, data is thrown away, so that a Close frame behind it is seen. */
   discards = false;
 
@@ -71,9 +73,10 @@ export class Inbox {
   }
 
   push(chunk: Buffer, owned: boolean): void {
-    if (this.#outcome !== null) return;
+    if (this.#outcome !== null || this.#stopped) return;
     this.#reader.input.push(chunk, owned);
-    this.work();
+    if (this.#inflating) this.#holdBack('data');
+    else this.work();
   }
 
   /** The next message or frame; null, or an iterator's end, after a Close frame. */
@@ -84,6 +87,7 @@ export class Inbox {
     this.#isOut = false;
     this.handleHeldClose();
     if (this.#outcome === null) {
+      if (this.#stopped) return this.#wait(wish, iterates, 'ended');
       if (wish === 'message' && this.#withinFrames) {
         const text = 'a message was begun frame by frame: read it to its end that way';
         return Promise.reject(new EngineError('ERR_FRAME_SEQUENCE', text));
@@ -117,7 +121,7 @@ export class Inbox {
 
   /** Looks at what has come, as far as somebody waits for it. */
   work(): void {
-    if (this.#outcome !== null || this.#inflating) return;
+    if (this.#outcome !== null || this.#stopped || this.#inflating) return;
     if (this.#heldClose !== null) {
       if (!this.discards) return;
       this.handleHeldClose();
@@ -244,6 +248,11 @@ export class Inbox {
   #checkEnd(progress: Progress): void {
     if (!this.#inputEnded || this.#outcome !== null || progress !== 'more') return;
     this.#events.exhausted(this.#reader.isWithin);
+  }
+
+  /** Nothing that comes from now on is looked at; `end` follows. A handler may call for reads in between. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** Reads are answered with the end, or with `error`, and what has come is forgotten. */

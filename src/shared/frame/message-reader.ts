@@ -53,7 +53,7 @@ export class MessageReader {
   readonly #payload: PieceList = new PieceList();
   readonly #control: PieceList = new PieceList();
   readonly #utf8: Utf8Validator = new Utf8Validator();
-  /** More wire bytes than this cannot be a message of allowed size: no code of deflate takes more than 9/8. */
+  /** Bound on the wire: data that does not compress takes 9/8 at most, unless it is flushed every few bytes. */
   readonly #maxDeflatedBytes: number;
   /** Opcode of the message whose frames are coming; 0: none is. */
   #opcode = 0;

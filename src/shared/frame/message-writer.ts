@@ -153,7 +153,7 @@ export class MessageWriter {
   writeFrame(frame: FrameToWrite): Promise<void> {
     const { payload } = frame;
     const fin = frame.fin ?? true;
-    const refusal = this.#refusal(payload.length) ?? this.#frameFault(frame, fin);
+    const refusal = this.#refusal(payload.length) ?? this.frameFault(frame);
     if (refusal !== null) return refused(refusal);
     if (isControl(frame.opcode)) return this.writeControl(frame.opcode, payload);
     const first = (fin ? finBit : 0) | (frame.rsv ?? 0) | frame.opcode;
@@ -177,8 +177,9 @@ export class MessageWriter {
     );
   }
 
-  #frameFault(frame: FrameToWrite, fin: boolean): EngineError | null {
-    const { opcode: code, rsv = 0, payload } = frame;
+  /** What is wrong with a frame that is to be sent, or null. */
+  frameFault(frame: FrameToWrite): EngineError | null {
+    const { opcode: code, rsv = 0, fin = true, payload } = frame;
     const header = { fin, rsv, opcode: code, masked: false, maskKey: 0, length: payload.length };
     // While another message is under way, a new one may come: it waits its turn.
     return faultOf(header, undefined, this.#options.reservedBits, this.#byFrames);

@@ -1,20 +1,23 @@
-/** Pieces shorter than this are copied together, so that tiny ones do not each keep a buffer of their own. */
-const gatherBelow = 1_024;
-const gatherBytes = 8_192;
+import { Gatherer, gatherBelow } from './gatherer.ts';
+
+/** Chunks of input of which less than this part belongs to a message are not kept for it. */
+const leastShare = 1 / 4;
 
 const nothing = Buffer.alloc(0);
 
 /**
  * The payload of a message while its pieces come. It holds about as much memory as bytes have come, whatever length a
- * header has announced and however small the pieces are.
+ * header has announced, however small the pieces are, and whatever lay between them.
  */
 export class PieceList {
   #pieces: Buffer[] = [];
-  /** Where small pieces go; the last of `#pieces` is its filled part, if `#gathered` is above 0. */
-  #gather: Buffer = nothing;
-  #gathered = 0;
+  readonly #gatherer: Gatherer = new Gatherer();
   /** The one piece is memory of others. */
   #borrowed = false;
+  /** The chunk of input that was last kept, the first piece since it came, and how many of its bytes are pieces. */
+  #chunk: ArrayBufferLike | null = null;
+  #firstPiece = 0;
+  #chunkBytes = 0;
   bytes = 0;
 
   add(piece: Buffer, owned: boolean): void {
@@ -25,29 +28,50 @@ export class PieceList {
       this.#borrowed = !owned;
       return;
     }
-    if (this.#borrowed) {
-      this.#pieces[0] = Buffer.from(this.#pieces[0] ?? nothing);
-      this.#borrowed = false;
-    }
-    if (piece.length < gatherBelow) this.#gatherPiece(piece);
-    else {
-      this.#gathered = 0;
-      this.#pieces.push(owned ? piece : Buffer.from(piece));
-    }
-  }
-
-  #gatherPiece(piece: Buffer): void {
-    const room = this.#gather.length - this.#gathered;
-    if (this.#gathered > 0 && piece.length <= room) {
-      piece.copy(this.#gather, this.#gathered);
-      this.#gathered += piece.length;
-      this.#pieces[this.#pieces.length - 1] = this.#gather.subarray(0, this.#gathered);
+    if (this.#chunk === null) this.#keepFirst();
+    if (piece.length < gatherBelow) {
+      this.#gather(piece);
       return;
     }
-    this.#gather = Buffer.allocUnsafeSlow(gatherBytes);
-    piece.copy(this.#gather);
-    this.#gathered = piece.length;
-    this.#pieces.push(this.#gather.subarray(0, this.#gathered));
+    this.#gatherer.seal();
+    if (owned) this.#keep(piece);
+    else this.#pieces.push(copyOf(piece));
+  }
+
+  /** The first piece is not the only one. */
+  #keepFirst(): void {
+    const [given = nothing] = this.#pieces;
+    const first = this.#borrowed ? copyOf(given) : given;
+    this.#borrowed = false;
+    this.#pieces[0] = first;
+    this.#chunk = first.buffer;
+    this.#firstPiece = 0;
+    this.#chunkBytes = first.length;
+  }
+
+  #gather(piece: Buffer): void {
+    const longer = this.#gatherer.extend(piece);
+    if (longer === null) this.#pieces.push(this.#gatherer.begin(piece));
+    else this.#pieces[this.#pieces.length - 1] = longer;
+  }
+
+  #keep(piece: Buffer): void {
+    if (piece.buffer !== this.#chunk) {
+      this.#leaveChunk();
+      this.#chunk = piece.buffer;
+      this.#firstPiece = this.#pieces.length;
+      this.#chunkBytes = 0;
+    }
+    this.#chunkBytes += piece.length;
+    this.#pieces.push(piece);
+  }
+
+  /** A chunk that was mostly something else, such as control frames, is not kept for the little that was of use. */
+  #leaveChunk(): void {
+    if (this.#chunk === null || this.#chunkBytes >= this.#chunk.byteLength * leastShare) return;
+    const few = this.#pieces.splice(this.#firstPiece);
+    this.#gatherer.seal();
+    this.#pieces.push(copyOf(Buffer.concat(few)));
   }
 
   /** The whole, in memory that nobody else has. The list is empty afterwards. */
@@ -60,10 +84,17 @@ export class PieceList {
   }
 
   clear(): void {
+    this.#gatherer.clear();
     this.#pieces = [];
-    this.#gather = nothing;
-    this.#gathered = 0;
     this.#borrowed = false;
+    this.#chunk = null;
     this.bytes = 0;
   }
+}
+
+/** In memory of its own: a few bytes in Node's pool keep all of that. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

@@ -84,9 +84,10 @@ export class StreamedMessage {
   async #sendAsync(source: AsyncIterable<StreamPiece>, chunkBytes: number): Promise<void> {
     const fragmenter = new Fragmenter(chunkBytes);
     const iterator = source[Symbol.asyncIterator]();
+    const askToStop = async (): Promise<unknown> => iterator.return?.();
     const stop = (): void => {
-      // What a source says to being stopped is of no use any more.
-      Promise.resolve(iterator.return?.()).catch(() => undefined);
+      // What a source says to being stopped is of no use any more, however it says it.
+      askToStop().catch(() => undefined);
     };
     this.#stopSource = stop;
     try {

@@ -100,8 +100,7 @@ function upgradeConfig(options: UpgradeOptions): UpgradeConfig {
  * behind the request belong to the connection.
  */
 export async function upgrade(stream: Duplex, options: UpgradeOptions = {}): Promise<Upgraded> {
-  const config = upgradeConfig(options);
-  prepare(stream);
+  const config = prepare(stream, options);
   const late = new EngineError('ERR_HANDSHAKE_TIMEOUT', `no whole request within ${config.handshakeTimeoutMs} ms`);
   const aborter = new AbortController();
   const timer = setTimeout(() => aborter.abort(late), config.handshakeTimeoutMs);
@@ -129,22 +128,28 @@ export async function upgradeRequest(
   head: Uint8Array,
   options: UpgradeOptions = {},
 ): Promise<Upgraded> {
-  const config = upgradeConfig(options);
-  prepare(stream);
+  const config = prepare(stream, options);
   const { rawHeaders, method = '', url = '', httpVersionMajor: major, httpVersionMinor: minor } = request;
   const headers: HeaderLine[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
   return answer(stream, { method, target: url, major, minor, headers }, head, config);
 }
 
-function prepare(stream: Duplex): void {
+/** Options that are wrong are this side's fault: the client gets 500, and nothing is left open. */
+function prepare(stream: Duplex, options: UpgradeOptions): UpgradeConfig {
   // Between two listeners of ours an error must not be nobody's.
   stream.on('error', () => undefined);
   // A peer that ends its side within the handshake is still told why it is refused.
   stream.allowHalfOpen = true;
-  if (!(stream instanceof Socket)) return;
-  stream.setNoDelay(true);
-  stream.setTimeout(0);
+  if (stream instanceof Socket) {
+    stream.setNoDelay(true);
+    stream.setTimeout(0);
+  }
+  try {
+    return upgradeConfig(options);
+  } catch (error) {
+    return refuse(stream, error, { everyAnswer: '', handshakeTimeoutMs: lingerMs });
+  }
 }
 
 function parseRequest(text: string, maxHeaders: number): HandshakeRequest {
@@ -203,7 +208,11 @@ function acceptance(settled: Negotiated, config: UpgradeConfig): string {
 }
 
 /** Sends the refusal and ends the stream; a peer that does not end it too is cut off. */
-function refuse(stream: Duplex, error: unknown, config: UpgradeConfig): never {
+function refuse(
+  stream: Duplex,
+  error: unknown,
+  config: Pick<UpgradeConfig, 'everyAnswer' | 'handshakeTimeoutMs'>,
+): never {
   if (!stream.writable) {
     stream.destroy();
     throw error;
