@@ -2,10 +2,10 @@ import type { Envelope } from '../shared/codec/index.ts';
 import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { interest, type StateBoard } from '../shared/engine-memory.ts';
-import { closeCode, EngineError, errorText } from '../shared/errors/index.ts';
+import { closeCode, errorText } from '../shared/errors/index.ts';
 import type { ShardJob } from '../shared/ipc.ts';
-import { nowNanos, outgoingEnvelope, receivedMessage } from '../shared/message.ts';
-import { isThenable } from '../shared/thenable.ts';
+import { nowNanos, receivedMessage } from '../shared/message.ts';
+import { Commands } from './commands.ts';
 import { type Command, readCommand } from './control.ts';
 import type { FanOut } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
@@ -14,6 +14,7 @@ import type { Hub } from './hub.ts';
 import { Inbox } from './inbox.ts';
 import type { OffloadPort } from './offload-port.ts';
 import { Rates } from './rates.ts';
+import { overloaded, Replies } from './replies.ts';
 import type { Router } from './router.ts';
 import { SealedIn } from './sealed-in.ts';
 import type { Sealer } from './sealer.ts';
@@ -34,20 +35,19 @@ export interface IntakeOptions {
   readonly offload: OffloadPort<ShardJob>;
 }
 
-const replyTypeLimit = 64;
 /** More than sealing adds to a message: both keys, a session, a flag. */
 const sealOverheadBytes = 512;
 
-/** What becomes of the messages that clients send: decoded, shown to handlers, acted on, answered. */
+/** Where the messages of clients come in: counted, opened, decoded, shown to handlers, and told from commands. */
 export class Intake {
   /** Set once the handler module is loaded, before the first connection. */
   handlers: Handlers = {};
   readonly #inbox: Inbox;
+  readonly #commands: Commands;
+  readonly #replies: Replies;
   readonly #config: EngineConfig;
   readonly #counters: Counters;
   readonly #board: StateBoard;
-  readonly #hub: Hub;
-  readonly #fanOut: FanOut;
   readonly #router: Router;
   readonly #guard: HandlerGuard;
   readonly #sealer: Sealer | null;
@@ -60,12 +60,12 @@ export class Intake {
     this.#config = options.config;
     this.#counters = options.counters;
     this.#board = options.board;
-    this.#hub = options.hub;
-    this.#fanOut = options.fanOut;
     this.#router = options.router;
     this.#guard = options.guard;
     this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
     this.#inbox = new Inbox(options.config, this.#maxBytes, (connection, bytes) => this.#receive(connection, bytes));
+    this.#replies = new Replies(options);
+    this.#commands = new Commands({ ...options, inbox: this.#inbox, replies: this.#replies });
     this.#sealer = options.sealer;
     this.#rates = Rates.of(options.config.limits);
     this.#sealedIn =
@@ -178,7 +178,7 @@ export class Intake {
       this.#guard.run('message', connection, () => message.call(this.handlers, connection, received));
     }
     if (mainListens && this.#router.forward(envelope) === 'overloaded') {
-      this.#refuse(connection, envelope.type, new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later'));
+      this.#replies.refuse(connection, envelope.type, overloaded());
       return 'refused';
     }
     return message !== undefined || mainListens ? 'seen' : 'unseen';
@@ -189,127 +189,24 @@ export class Intake {
     try {
       command = readCommand(connection, envelope);
     } catch (error) {
-      this.#refuse(connection, envelope.type, error);
+      this.#replies.refuse(connection, envelope.type, error);
       return;
     }
     if (command !== undefined) {
-      this.#authorize(connection, envelope, command);
+      this.#commands.take(this.handlers, connection, envelope, command);
       return;
     }
     if (seen) return;
     this.#counters.add(counter.messagesUnknownType, 1);
-    this.#answerError(connection, envelope.type, 'ERR_TYPE_UNKNOWN', 'nothing handles messages of this type');
-  }
-
-  #authorize(connection: ShardConnection, envelope: Envelope, command: Command): void {
-    const { authorize } = this.handlers;
-    if (command.do === 'leave') {
-      this.#perform(connection, envelope.type, command);
-      return;
-    }
-    if (authorize === undefined) {
-      if (command.action === 'broadcast') this.#forbid(connection, envelope.type);
-      else this.#perform(connection, envelope.type, command);
-      return;
-    }
-    let verdict: boolean | PromiseLike<boolean> = false;
-    try {
-      // A handler need not cope with names that cannot be.
-      if (command.do === 'join') this.#hub.checkName(command.kind, command.name);
-      else if (command.to !== 'everyone') this.#hub.checkName(command.to, command.name);
-    } catch (error) {
-      this.#refuse(connection, envelope.type, error);
-      return;
-    }
-    try {
-      verdict = authorize.call(this.handlers, connection, command.action, command.name);
-    } catch (error) {
-      this.#guard.report('authorize', connection, error);
-    }
-    if (!isThenable(verdict)) {
-      if (verdict === true) this.#perform(connection, envelope.type, command);
-      else this.#forbid(connection, envelope.type);
-      return;
-    }
-    const kept = keepData(command);
-    const { type } = envelope;
-    const settled = Promise.resolve(verdict).then(
-      (allowed) => {
-        if (!connection.isOpen) return;
-        if (allowed === true) this.#perform(connection, type, kept);
-        else this.#forbid(connection, type);
-      },
-      (error: unknown) => {
-        this.#guard.report('authorize', connection, error);
-        this.#forbid(connection, type);
-      },
-    );
-    this.#inbox.hold(connection, settled);
-  }
-
-  #perform(connection: ShardConnection, type: string, command: Command): void {
-    try {
-      switch (command.do) {
-        case 'join':
-          this.#hub.join(command.kind, command.name, connection);
-          break;
-        case 'leave':
-          this.#hub.leave(command.kind, command.name, connection);
-          break;
-        case 'publish':
-          this.#publish(connection, command);
-          break;
-      }
-    } catch (error) {
-      this.#refuse(connection, type, error);
-      return;
-    }
-    if (this.#config.replies === 'all') this.#reply(connection, 'ok', { for: type, target: command.name });
-  }
-
-  #publish(connection: ShardConnection, command: Extract<Command, { do: 'publish' }>): void {
-    if (command.to === 'channel') this.#hub.checkName('channel', command.name);
-    if (command.to === 'room' && !connection.memberships('room').has(command.name)) {
-      throw new EngineError('ERR_NOT_A_MEMBER', 'only members may send to a room');
-    }
-    if (this.#router.publishEnvelope(command.to, command.name, command.envelope) !== 'queued') {
-      throw new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later');
-    }
+    this.#replies.error(connection, envelope.type, 'ERR_TYPE_UNKNOWN', 'nothing handles messages of this type');
   }
 
   #malformed(connection: ShardConnection, error: unknown): void {
     this.#counters.add(counter.messagesMalformed, 1);
     connection.malformed += 1;
-    this.#answerError(connection, '', 'ERR_MESSAGE_MALFORMED', errorText(error));
+    this.#replies.error(connection, '', 'ERR_MESSAGE_MALFORMED', errorText(error));
     if (connection.malformed >= this.#config.limits.malformedMessages) {
       connection.close(closeCode.badMessage, 'too many malformed messages');
     }
   }
-
-  #forbid(connection: ShardConnection, type: string): void {
-    this.#refuse(connection, type, new EngineError('ERR_FORBIDDEN', 'not allowed'));
-  }
-
-  #refuse(connection: ShardConnection, type: string, error: unknown): void {
-    this.#counters.add(counter.controlRefused, 1);
-    const known = error instanceof EngineError;
-    // What is no refusal is a fault of ours: log it, and tell the client no more than that.
-    if (!known) this.#guard.report('control', connection, error);
-    this.#answerError(connection, type, known ? error.code : 'ERR_INTERNAL', known ? error.message : 'internal error');
-  }
-
-  #answerError(connection: ShardConnection, type: string, code: string, message: string): void {
-    if (this.#config.replies === 'off') return;
-    this.#reply(connection, 'error', { code, message, for: type.slice(0, replyTypeLimit) });
-  }
-
-  #reply(connection: ShardConnection, type: string, data: { readonly [key: string]: string }): void {
-    if (connection.isOpen) this.#fanOut.send(connection, outgoingEnvelope({ type, data }, type));
-  }
-}
-
-/** The message's bytes belong to the socket library: a command that is performed later takes a copy. */
-function keepData(command: Command): Command {
-  if (command.do !== 'publish' || command.envelope.data === null) return command;
-  return { ...command, envelope: { ...command.envelope, data: command.envelope.data.slice() } };
 }

@@ -1,0 +1,121 @@
+import type { Envelope } from '../shared/codec/index.ts';
+import { EngineError } from '../shared/errors/index.ts';
+import { isThenable } from '../shared/thenable.ts';
+import type { Command } from './control.ts';
+import type { HandlerGuard } from './handler-guard.ts';
+import type { Handlers } from './handlers.ts';
+import type { Hub } from './hub.ts';
+import type { Inbox } from './inbox.ts';
+import { overloaded, type Replies } from './replies.ts';
+import type { Router } from './router.ts';
+import type { ShardConnection } from './shard-connection.ts';
+
+export interface CommandsOptions {
+  readonly hub: Hub;
+  readonly router: Router;
+  readonly guard: HandlerGuard;
+  readonly inbox: Inbox;
+  readonly replies: Replies;
+}
+
+/** Carries out what clients ask for by control messages, if they may. */
+export class Commands {
+  readonly #hub: Hub;
+  readonly #router: Router;
+  readonly #guard: HandlerGuard;
+  readonly #inbox: Inbox;
+  readonly #replies: Replies;
+
+  constructor(options: CommandsOptions) {
+    this.#hub = options.hub;
+    this.#router = options.router;
+    this.#guard = options.guard;
+    this.#inbox = options.inbox;
+    this.#replies = options.replies;
+  }
+
+  /** Asks the `authorize` handler where there is one; later messages of the connection wait if its answer does. */
+  take(handlers: Handlers, connection: ShardConnection, envelope: Envelope, command: Command): void {
+    const { authorize } = handlers;
+    if (command.do === 'leave') {
+      this.#perform(connection, envelope.type, command);
+      return;
+    }
+    if (authorize === undefined) {
+      if (command.action === 'broadcast') this.#forbid(connection, envelope.type);
+      else this.#perform(connection, envelope.type, command);
+      return;
+    }
+    let verdict: boolean | PromiseLike<boolean> = false;
+    try {
+      // A handler need not cope with names that cannot be.
+      if (command.do === 'join') this.#hub.checkName(command.kind, command.name);
+      else if (command.to !== 'everyone') this.#hub.checkName(command.to, command.name);
+    } catch (error) {
+      this.#replies.refuse(connection, envelope.type, error);
+      return;
+    }
+    try {
+      verdict = authorize.call(handlers, connection, command.action, command.name);
+    } catch (error) {
+      this.#guard.report('authorize', connection, error);
+    }
+    if (isThenable(verdict)) this.#wait(connection, envelope.type, command, verdict);
+    else if (verdict === true) this.#perform(connection, envelope.type, command);
+    else this.#forbid(connection, envelope.type);
+  }
+
+  #wait(connection: ShardConnection, type: string, command: Command, verdict: PromiseLike<boolean>): void {
+    const kept = keepData(command);
+    const settled = Promise.resolve(verdict).then(
+      (allowed) => {
+        if (!connection.isOpen) return;
+        if (allowed === true) this.#perform(connection, type, kept);
+        else this.#forbid(connection, type);
+      },
+      (error: unknown) => {
+        this.#guard.report('authorize', connection, error);
+        this.#forbid(connection, type);
+      },
+    );
+    this.#inbox.hold(connection, settled);
+  }
+
+  #perform(connection: ShardConnection, type: string, command: Command): void {
+    try {
+      switch (command.do) {
+        case 'join':
+          this.#hub.join(command.kind, command.name, connection);
+          break;
+        case 'leave':
+          this.#hub.leave(command.kind, command.name, connection);
+          break;
+        case 'publish':
+          this.#publish(connection, command);
+          break;
+      }
+    } catch (error) {
+      this.#replies.refuse(connection, type, error);
+      return;
+    }
+    this.#replies.ok(connection, type, command.name);
+  }
+
+  #publish(connection: ShardConnection, command: Extract<Command, { do: 'publish' }>): void {
+    if (command.to === 'channel') this.#hub.checkName('channel', command.name);
+    if (command.to === 'room' && !connection.memberships('room').has(command.name)) {
+      throw new EngineError('ERR_NOT_A_MEMBER', 'only members may send to a room');
+    }
+    if (this.#router.publishEnvelope(command.to, command.name, command.envelope) !== 'queued') throw overloaded();
+  }
+
+  #forbid(connection: ShardConnection, type: string): void {
+    this.#replies.refuse(connection, type, new EngineError('ERR_FORBIDDEN', 'not allowed'));
+  }
+}
+
+/** The message's bytes belong to the socket library: a command that is performed later takes a copy. */
+function keepData(command: Command): Command {
+  if (command.do !== 'publish' || command.envelope.data === null) return command;
+  return { ...command, envelope: { ...command.envelope, data: command.envelope.data.slice() } };
+}

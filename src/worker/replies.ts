@@ -1,0 +1,58 @@
+import type { EngineConfig } from '../shared/config.ts';
+import { type Counters, counter } from '../shared/counters.ts';
+import { EngineError } from '../shared/errors/index.ts';
+import { outgoingEnvelope } from '../shared/message.ts';
+import type { FanOut } from './fan-out.ts';
+import type { HandlerGuard } from './handler-guard.ts';
+import type { ShardConnection } from './shard-connection.ts';
+
+export interface RepliesOptions {
+  readonly config: EngineConfig;
+  readonly counters: Counters;
+  readonly fanOut: FanOut;
+  readonly guard: HandlerGuard;
+}
+
+const typeLimit = 64;
+
+export function overloaded(): EngineError {
+  return new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later');
+}
+
+/** What a client is told of its own messages, as far as the option `replies` wants it told. */
+export class Replies {
+  readonly #config: EngineConfig;
+  readonly #counters: Counters;
+  readonly #fanOut: FanOut;
+  readonly #guard: HandlerGuard;
+
+  constructor(options: RepliesOptions) {
+    this.#config = options.config;
+    this.#counters = options.counters;
+    this.#fanOut = options.fanOut;
+    this.#guard = options.guard;
+  }
+
+  /** The command of this type was carried out. */
+  ok(connection: ShardConnection, type: string, target: string): void {
+    if (this.#config.replies === 'all') this.#reply(connection, 'ok', { for: type, target });
+  }
+
+  /** What a message of this type asked for is not done. */
+  refuse(connection: ShardConnection, type: string, error: unknown): void {
+    this.#counters.add(counter.controlRefused, 1);
+    const known = error instanceof EngineError;
+    // What is no refusal is a fault of ours: log it, and tell the client no more than that.
+    if (!known) this.#guard.report('control', connection, error);
+    this.error(connection, type, known ? error.code : 'ERR_INTERNAL', known ? error.message : 'internal error');
+  }
+
+  error(connection: ShardConnection, type: string, code: string, message: string): void {
+    if (this.#config.replies === 'off') return;
+    this.#reply(connection, 'error', { code, message, for: type.slice(0, typeLimit) });
+  }
+
+  #reply(connection: ShardConnection, type: string, data: { readonly [key: string]: string }): void {
+    if (connection.isOpen) this.#fanOut.send(connection, outgoingEnvelope({ type, data }, type));
+  }
+}

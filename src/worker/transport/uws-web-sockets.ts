@@ -1,0 +1,100 @@
+import type { WebSocketBehavior } from 'uWebSockets.js';
+import type { PublishBatch } from './publish-batch.ts';
+import type { CloseCause, TransportOptions } from './transport.ts';
+import type { UwsEvents } from './uws-events.ts';
+import { UwsSocket } from './uws-socket.ts';
+
+/** What the library keeps for us with each WebSocket. */
+export interface UserData<A> {
+  readonly attachment: A;
+  socket: UwsSocket<UserData<A>> | null;
+  /** Messages dropped that were not reported yet. */
+  dropped: number;
+}
+
+const textDecoder = new TextDecoder();
+
+/**
+ * The library reports its own reasons for cutting a connection as the text of a close with code 1006. Of a compressed
+ * message it says the same whether that is too big or cannot be inflated.
+ */
+function closeCause(code: number, reason: string): CloseCause {
+  if (code !== 1006) return 'closed';
+  if (reason.includes('too big')) return 'tooBig';
+  return reason === '' || reason.includes('TCP FIN') || reason.includes('timed out') ? 'lost' : 'protocolError';
+}
+
+/** WebSockets from their opening to their end, as the library reports it. */
+export class UwsWebSockets<A> {
+  readonly #options: TransportOptions;
+  readonly #events: UwsEvents<A>;
+  readonly #batch: PublishBatch;
+
+  constructor(options: TransportOptions, events: UwsEvents<A>, batch: PublishBatch) {
+    this.#options = options;
+    this.#events = events;
+    this.#batch = batch;
+  }
+
+  /** For a route of an App. `left` is called at the end of each WebSocket. */
+  behavior(left: () => void): WebSocketBehavior<UserData<A>> {
+    const options = this.#options;
+    const events = this.#events;
+    const { to } = events;
+    return {
+      maxPayloadLength: options.hardMessageBytes,
+      maxBackpressure: options.maxBackpressureBytes,
+      idleTimeout: options.idleTimeoutSeconds,
+      sendPingsAutomatically: false,
+      closeOnBackpressureLimit: false,
+      open: (native) => {
+        const data = native.getUserData();
+        const socket = new UwsSocket(native, this.#batch);
+        data.socket = socket;
+        events.guard(() => to.open(data.attachment, socket));
+      },
+      message: (native, payload, binary) => {
+        try {
+          to.message(native.getUserData().attachment, new Uint8Array(payload), binary);
+        } catch (error) {
+          to.error(error);
+        }
+      },
+      ping: (native) => this.#alive(native.getUserData()),
+      pong: (native) => this.#alive(native.getUserData()),
+      drain: (native) => events.guard(() => to.drain(native.getUserData().attachment)),
+      dropped: (native) => this.#dropped(native.getUserData()),
+      close: (native, code, message) => {
+        const data = native.getUserData();
+        data.socket?.detach();
+        left();
+        if (events.closed) return;
+        const reason = textDecoder.decode(message);
+        const cause = closeCause(code, reason);
+        events.guard(() => to.close(data.attachment, code, cause === 'closed' ? reason : '', cause));
+      },
+    };
+  }
+
+  /**
+   * The library is in the middle of a topic's subscribers here, and crashes if one of them is closed now: report when it
+   * is done.
+   */
+  #dropped(data: UserData<A>): void {
+    data.dropped += 1;
+    if (data.dropped > 1) return;
+    setImmediate(() => {
+      const messages = data.dropped;
+      data.dropped = 0;
+      if (!this.#events.closed) this.#events.guard(() => this.#events.to.dropped(data.attachment, messages));
+    });
+  }
+
+  #alive(data: UserData<A>): void {
+    try {
+      this.#events.to.alive(data.attachment);
+    } catch (error) {
+      this.#events.to.error(error);
+    }
+  }
+}
