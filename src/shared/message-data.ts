@@ -43,7 +43,8 @@ function newSlab(): void {
 /** A copy of `bytes`. A memory block for each small message would cost ten times the copy. */
 export function copyOfData(bytes: Uint8Array): MessageData {
   const { length } = bytes;
-  if (length > largestInSlab) return new MessageData(bytes);
+  // None has no need of a slab, and would keep it all the same.
+  if (length === 0 || length > largestInSlab) return new MessageData(bytes);
   if (slabUsed + length > slab.byteLength) newSlab();
   const copy = new MessageData(slab, slabUsed, length);
   copy.set(bytes);
