@@ -4,7 +4,8 @@ const decoder = new TextDecoder();
 
 /**
  * Payload of a received message: its bytes, yours to keep, and two ways to read them. As with Node's own buffers, small
- * ones share their `buffer`: take `slice()` where you need one to yourself, such as to transfer it.
+ * ones share their `buffer`, of 8 KiB, and whoever keeps one keeps that: take `slice()` where you need one to yourself,
+ * such as to keep it for long, or to give it to another thread.
  */
 export class MessageData extends Uint8Array {
   // No Symbol.species here: with one, V8 gives up optimizing whatever creates an instance, again and again.
@@ -26,7 +27,7 @@ export class MessageData extends Uint8Array {
 }
 
 const slabBytes = 8_192;
-/** Whoever keeps one small message keeps its whole slab: at most this many times too much is copied into one. */
+/** So that less than an eighth of a slab is left over at its end. */
 const largestInSlab = slabBytes / 8;
 const alignment = 8;
 
