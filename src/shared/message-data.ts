@@ -4,7 +4,8 @@ const decoder = new TextDecoder();
 
 /**
  * Payload of a received message: its bytes, yours to keep, and two ways to read them. As with Node's own buffers, small
- * ones share their `buffer`: take `slice()` where you need one to yourself, such as to transfer it.
+ * ones share their `buffer`, of 8 KiB, and whoever keeps one keeps that: take `slice()` where you need one to yourself,
+ * such as to keep it for long, or to give it to another thread.
  */
 export class MessageData extends Uint8Array {
   // No Symbol.species here: with one, V8 gives up optimizing whatever creates an instance, again and again.
@@ -26,7 +27,7 @@ export class MessageData extends Uint8Array {
 }
 
 const slabBytes = 8_192;
-/** Whoever keeps one small message keeps its whole slab: at most this many times too much is copied into one. */
+/** So that less than an eighth of a slab is left over at its end. */
 const largestInSlab = slabBytes / 8;
 const alignment = 8;
 
@@ -43,7 +44,8 @@ function newSlab(): void {
 /** A copy of `bytes`. A memory block for each small message would cost ten times the copy. */
 export function copyOfData(bytes: Uint8Array): MessageData {
   const { length } = bytes;
-  if (length > largestInSlab) return new MessageData(bytes);
+  // None has no need of a slab, and would keep it all the same.
+  if (length === 0 || length > largestInSlab) return new MessageData(bytes);
   if (slabUsed + length > slab.byteLength) newSlab();
   const copy = new MessageData(slab, slabUsed, length);
   copy.set(bytes);

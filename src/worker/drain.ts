@@ -30,7 +30,9 @@ export async function drainConnections(
   { code, reason }: { readonly code: number; readonly reason: string },
 ): Promise<void> {
   bus.settle(settleRounds);
-  // The socket library hands out what was published when its loop turns.
+  // In the first turn the transport gives the last of it to the socket library, which hands it out before the second:
+  // from then on `bufferedBytes` tells of it.
+  await nextTurn();
   await nextTurn();
   const deadline = performance.now() + graceMs;
   const ticks = Math.max(1, Math.floor(graceMs / 2 / tickMs));

@@ -32,6 +32,25 @@ describe('the data of a received message', () => {
     assert.deepEqual([copy.json(), neighbour.text()], [{ a: 1 }, 'neighbour']);
   });
 
+  test('of an empty message there is no buffer that another one shares, which may be transferred', () => {
+    const first = copyOfData(new Uint8Array(0));
+    structuredClone(first.buffer, { transfer: [first.buffer as ArrayBuffer] });
+    const [second, third] = [copyOfData(new Uint8Array(0)), copyOfData(new Uint8Array(0))];
+    assert.deepEqual([second.length, second.text(), second.buffer.byteLength], [0, '', 0]);
+    assert.notEqual(second.buffer, third.buffer);
+    assert.equal(copyOfData(Buffer.from('x')).text(), 'x');
+  });
+
+  test('numbers of up to 8 bytes may be read from it in place', () => {
+    for (const length of [1, 24, 7, 8, 40]) {
+      const data = copyOfData(source(length, 1));
+      assert.equal(data.byteOffset % 8, 0);
+      const whole = Math.floor(length / 8);
+      assert.equal(new BigUint64Array(data.buffer, data.byteOffset, whole).length, whole);
+      assert.equal(new DataView(data.buffer, data.byteOffset, length).getUint8(length - 1), 1);
+    }
+  });
+
   test('the compiler comes to an end with the code that makes it', () => {
     const module = import.meta.resolve('#dist/shared/message.js');
     const program = `

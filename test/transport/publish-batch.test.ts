@@ -77,6 +77,34 @@ describe('publishes of one turn', () => {
     assert.equal(given.length, 41);
   });
 
+  test('only for those whom it concerns it is given before the turn ends', async () => {
+    const { batch, given } = recorded();
+    const member = (...topics: string[]) => ({ isSubscribed: (topic: string) => topics.includes(topic) });
+    for (const text of numbers(40)) batch.publish(Number(text) < 35 ? 't' : 'u', Buffer.from(text), false, false);
+    batch.flushFor(member('v'));
+    batch.flushTopic('v');
+    assert.equal(given.length, 31);
+    batch.flushFor(member('v', 'u'));
+    assert.equal(given.length, 40);
+    batch.publish('t', Buffer.from('40'), false, false);
+    batch.flushTopic('u');
+    assert.equal(given.length, 40);
+    batch.flushTopic('t');
+    assert.equal(given.length, 41);
+    // With many topics it is not found out.
+    for (let number = 0; number < 20; number++) batch.publish(`t${number}`, Buffer.from('many'), false, false);
+    assert.equal(given.length, 41);
+    batch.flushFor(member());
+    assert.equal(given.length, 61);
+    for (let number = 0; number < 20; number++) batch.publish(`t${number}`, Buffer.from('many'), false, false);
+    batch.flushTopic('none of them');
+    assert.equal(given.length, 81);
+    batch.publish('t', Buffer.from('last'), false, false);
+    await nextTurn();
+    assert.equal(given.at(-1)?.payload.toString(), 'last');
+    assert.equal(given.length, 82);
+  });
+
   test('a large message is never kept, and overtakes nothing', () => {
     const { batch, given } = recorded();
     for (const text of numbers(40)) batch.publish('t', Buffer.from(text), false, false);

@@ -1,6 +1,11 @@
 /** Gives one message to the members of a topic. */
 export type PublishNow = (topic: string, payload: Uint8Array, binary: boolean, compress: boolean) => void;
 
+/** Whether it is a member of a topic. */
+export interface Subscriber {
+  isSubscribed(topic: string): boolean;
+}
+
 interface Waiting {
   readonly topic: string;
   readonly end: number;
@@ -19,15 +24,20 @@ const libraryBatchBytes = 16_384;
 const firstCapacity = 16_384;
 /** What may wait for the end of the turn. More is given to the library at once, if more slowly. */
 const maxWaitingBytes = 1_048_576;
+/** With more topics waiting, nobody is asked whether they are a member of one. */
+const fewTopics = 8;
 
 /**
  * Publishes of one turn of the loop share their writes, however many they are: what the library would write one by one
- * waits for the end of the turn, when no callback is running. The library writes it before it sleeps. The order is kept:
- * whoever sends, subscribes or closes by another way calls `flush` before.
+ * waits for the end of the turn, when no callback is running. The library writes it when it next looks, which is after
+ * the immediates and the timers that are due, and before it waits for anything. The order is kept: whoever sends,
+ * subscribes or closes by another way calls one of the `flush` methods before.
  */
 export class PublishBatch {
   readonly #publishNow: PublishNow;
   readonly #waiting: Waiting[] = [];
+  /** Of what waits; one more than `fewTopics` at most. */
+  readonly #topics: string[] = [];
   #bytes: Uint8Array = new Uint8Array(0);
   #used = 0;
   /** Given to the library since the last turn that ended here. */
@@ -63,7 +73,24 @@ export class PublishBatch {
       start = end;
     }
     this.#waiting.length = 0;
+    this.#topics.length = 0;
     this.#used = 0;
+  }
+
+  /** Before anything else is sent to `subscriber`, or asked about it. What waits for others only goes on waiting. */
+  flushFor(subscriber: Subscriber): void {
+    if (this.#waiting.length > 0 && this.#concerns(subscriber)) this.flush();
+  }
+
+  /** Before somebody becomes a member of `topic`, or ceases to be one. */
+  flushTopic(topic: string): void {
+    if (this.#waiting.length > 0 && (this.#topics.length > fewTopics || this.#topics.includes(topic))) this.flush();
+  }
+
+  #concerns(subscriber: Subscriber): boolean {
+    if (this.#topics.length > fewTopics) return true;
+    for (const topic of this.#topics) if (subscriber.isSubscribed(topic)) return true;
+    return false;
   }
 
   #wait(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
@@ -74,6 +101,7 @@ export class PublishBatch {
     this.#used = end;
     this.#waiting.push({ topic, end, binary, compress });
     this.#inTurn += 1;
+    if (this.#topics.length <= fewTopics && !this.#topics.includes(topic)) this.#topics.push(topic);
     if (this.#endsTurn) return;
     this.#endsTurn = true;
     setImmediate(this.#endTurn);

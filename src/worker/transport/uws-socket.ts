@@ -18,22 +18,25 @@ export class UwsSocket<U> implements Socket {
   }
 
   get bufferedBytes(): number {
-    return this.#native === null ? 0 : this.#native.getBufferedAmount();
+    if (this.#native === null) return 0;
+    // Whoever is about to close it must know of what was published to it.
+    this.#published.flushFor(this.#native);
+    return this.#native.getBufferedAmount();
   }
 
   send(payload: Uint8Array, binary: boolean, compress: boolean): SendVerdict {
     if (this.#native === null) return 'closed';
-    this.#published.flush();
+    this.#published.flushFor(this.#native);
     return sendVerdicts[this.#native.send(payload, binary, compress)] ?? 'dropped';
   }
 
   subscribe(topic: string): void {
-    this.#published.flush();
+    this.#published.flushTopic(topic);
     this.#native?.subscribe(topic);
   }
 
   unsubscribe(topic: string): void {
-    this.#published.flush();
+    this.#published.flushTopic(topic);
     this.#native?.unsubscribe(topic);
   }
 
@@ -43,8 +46,9 @@ export class UwsSocket<U> implements Socket {
   }
 
   end(code: number, reason: string): void {
-    this.#published.flush();
-    this.#native?.end(code, reason);
+    if (this.#native === null) return;
+    this.#published.flushFor(this.#native);
+    this.#native.end(code, reason);
   }
 
   terminate(): void {
