@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { WebSocket } from 'ws';
 import { echo, goodBench, otherServer, runBench, short } from './bench-run.ts';
-import { Command } from './command.ts';
+import { Command, commandFile } from './command.ts';
 
 const limits = { timeout: 60_000 };
 
@@ -107,6 +109,66 @@ test('a closed loop goes on past what was dropped, and counts what it gave up', 
   assert.equal(result.received, counts.made);
   assert.equal(result.fanout?.expected, counts.asked);
   assert.ok(Object.keys(result.errors.kinds).every((kind) => kind === 'timeout'));
+});
+
+test('a lost answer makes an error, and there is no rate', limits, async (t) => {
+  let messages = 0;
+  const url = await otherServer(t, (socket) => {
+    socket.on('message', (data, binary) => {
+      messages += 1;
+      if (messages % 10 > 0) socket.send(data as Buffer, { binary });
+    });
+  });
+  const args = [...short, '-c', '3', '--rate', '200', '--timeout', '0.2'];
+  const { code, stderr, result } = await runBench(t, url, ...args);
+  assert.equal(code, 1);
+  assert.match(stderr, /incomplete: 54 of 60 answers came; errors: 6; allowed 0$/m);
+  assert.deepEqual([result.sent, result.received, result.unanswered], [60, 54, 6]);
+  assert.deepEqual(result.errors.kinds, { timeout: 6 });
+  assert.equal(result.rate_per_s, null);
+  const allowed = await runBench(t, url, ...args, '--fail-errors', '6');
+  assert.equal(allowed.code, 0, allowed.stderr);
+  assert.ok((allowed.result.rate_per_s ?? 0) > 0);
+});
+
+test('a connection that hangs since the warm-up is missed, though nothing of it counts', limits, async (t) => {
+  const deaf = new WeakSet<WebSocket>();
+  let connections = 0;
+  const counts = { asked: 0, made: 0 };
+  const echoing = await otherServer(t, (socket) => {
+    connections += 1;
+    if (connections === 2) deaf.add(socket);
+    socket.on('message', (data, binary) => {
+      if (!deaf.has(socket)) socket.send(data as Buffer, { binary });
+    });
+  });
+  const args = ['-d', '200ms', '--warmup', '200ms', '--timeout', '1'];
+  const echoed = await runBench(t, echoing, ...args, '-c', '3');
+  assert.equal(echoed.code, 1);
+  assert.ok(echoed.result.received > 0);
+  assert.equal(echoed.result.sent, echoed.result.received, 'the hung connection sent nothing that counts');
+  assert.deepEqual(echoed.result.errors.kinds, { timeout: 1 });
+  assert.equal(echoed.result.rate_per_s, null);
+  // Of two publishers, the first message of one is lost to one subscriber, and it sends no other.
+  const relaying = await otherServer(
+    t,
+    relay(counts, (delivery) => (delivery === 0 ? 0 : 1)),
+  );
+  const relayed = await runBench(t, relaying, ...args, '--mode', 'fanout', '-c', '3', '--publishers', '2');
+  assert.equal(relayed.code, 1);
+  assert.equal(relayed.result.fanout?.completeness_pct, 100);
+  assert.deepEqual(relayed.result.errors.kinds, { timeout: 1 });
+});
+
+test('what is given up while the server reads nothing is not sent again and again', limits, async (t) => {
+  const url = await otherServer(t, (socket) => socket.pause());
+  const args = ['-d', '1', '--warmup', '0', '-c', '1', '-p', '4', '--size', '1000000', '--timeout', '0.02'];
+  const { result } = await runBench(t, url, ...args);
+  assert.equal(result.received, 0);
+  // Eight messages fit into what may wait; the rest is in the system's own buffers.
+  assert.ok(result.sent >= 4 && result.sent < 40, `${result.sent} messages were sent`);
+  assert.equal(result.unanswered, result.sent);
+  assert.deepEqual(result.errors.kinds, { timeout: result.sent });
 });
 
 test('what a server delivers twice counts once, and does not hide what it lost', limits, async (t) => {
@@ -234,9 +296,35 @@ test('thresholds set the exit status, and say what was wanted', limits, async (t
   const args = [...short, '-c', '2', '--rate', '100'];
   const missed = await runBench(t, url, ...args, '--fail-p99-ms', '0', '--fail-below', '1000000');
   assert.equal(missed.code, 1);
+  // What was due and not sent has no latency, and might have had a long one.
+  const full = await runBench(t, url, ...args, '-p', '1', '--rate', '100000', '--fail-p99-ms', '100000');
+  assert.equal(full.code, 1);
+  assert.match(full.stderr, /^shardwire bench: p99 is not that of the rate: \d+ messages/);
   assert.match(missed.stderr, /^shardwire bench: p99 is [\d.]+ ms; allowed 0 ms; [\d.]+ a second; wanted 1000000\n$/);
   assert.equal(missed.result.failures.length, 2);
   await goodBench(t, url, ...args, '--fail-p99-ms', '100000', '--fail-below', '1');
+});
+
+test('nobody who reads the result is no crash', limits, async (t) => {
+  const url = await otherServer(t, echo);
+  for (const args of [[url, '--json', ...short], ['--help']]) {
+    const command = new Command(t, ['bench', ...args]);
+    command.stopReading();
+    assert.deepEqual(await command.ended, { code: 0, signal: null });
+    assert.equal(command.stderr, '');
+  }
+});
+
+test('many connections of one thread leave another one the files that it has to load', limits, async (t) => {
+  const url = await otherServer(t, echo);
+  const command = `ulimit -n 128; exec "$0" "$@"`;
+  const args = ['bench', url, '--json', ...short, '-c', '300', '-w', '3'];
+  const { stdout } = await promisify(execFile)('sh', ['-c', command, process.execPath, commandFile, ...args]).catch(
+    (error: { readonly stdout: string }) => error,
+  );
+  const { connections, errors, received } = JSON.parse(stdout);
+  assert.ok(received > 0);
+  assert.deepEqual(errors.kinds, { 'ERR_DIAL_CONNECT EMFILE': 300 - connections.opened });
 });
 
 test('SIGINT ends a run with the results so far, a second one ends it at once', limits, async (t) => {

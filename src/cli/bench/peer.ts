@@ -9,6 +9,9 @@ import {
 } from '../../shared/security/index.ts';
 import { type BenchPlan, bounds, type SealPlan } from './plan.ts';
 
+/** What sealing adds to a short message, and more. */
+const sealBytes = 1_024;
+
 interface Sealing {
   /** In the query of the URL; null: none. */
   readonly nonce: string | null;
@@ -39,9 +42,13 @@ function sealingOf(plan: SealPlan): Sealing {
   return { nonce: null, seal: (message) => pipeline.seal(message), open: (sealed) => pipeline.open(sealed) };
 }
 
+/** Of one connection: all that may be in flight. */
+function maxBufferedBytes({ sizeBytes, inFlight }: BenchPlan): number {
+  return 2 * Math.max(1, sizeBytes) * inFlight + 1_048_576;
+}
+
 /** What handshakes of this plan have in common. */
 export function dialOptions(plan: BenchPlan): DialOptions {
-  const largest = Math.max(1, plan.sizeBytes) * plan.inFlight;
   const headers = new Map<string, string[]>();
   for (const [name, value] of plan.headers) headers.set(name, [...(headers.get(name) ?? []), value]);
   const [host] = [...headers.keys()].filter((name) => name.toLowerCase() === 'host');
@@ -56,7 +63,7 @@ export function dialOptions(plan: BenchPlan): DialOptions {
     connection: {
       // The envelope, base64 and sealing make a message longer than its payload.
       maxMessageBytes: 2 * plan.sizeBytes + 1_048_576,
-      maxBufferedBytes: 2 * largest + 1_048_576,
+      maxBufferedBytes: maxBufferedBytes(plan),
       closeTimeoutMs: bounds.closeMs,
       // A server that takes nothing for a while is what an open loop is there to see; the run's own end bounds it.
       writeTimeoutMs: 0,
@@ -69,12 +76,14 @@ export class Peer {
   readonly #connection: FrameConnection;
   readonly #sealing: Sealing | null;
   readonly #kind: typeof opcode.text | typeof opcode.binary;
+  readonly #maxBufferedBytes: number;
   isOpen = true;
 
-  private constructor({ connection }: Dialed, sealing: Sealing | null, isText: boolean) {
+  private constructor({ connection }: Dialed, sealing: Sealing | null, isText: boolean, maxBufferedBytes: number) {
     this.#connection = connection;
     this.#sealing = sealing;
     this.#kind = isText && sealing === null ? opcode.text : opcode.binary;
+    this.#maxBufferedBytes = maxBufferedBytes;
   }
 
   /** Resolves when messages may be sent. `signal` ends it early. */
@@ -83,7 +92,7 @@ export class Peer {
     const url = new URL(plan.url);
     if (sealing?.nonce != null) url.searchParams.set('client_nonce', sealing.nonce);
     const dialed = await dial(url, { ...dialOptions(plan), signal });
-    const peer = new Peer(dialed, sealing, isText);
+    const peer = new Peer(dialed, sealing, isText, maxBufferedBytes(plan));
     if (sealing?.nonce != null) await peer.#hello(plan.timeoutMs, signal);
     return peer;
   }
@@ -108,6 +117,15 @@ export class Peer {
       clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
     }
+  }
+
+  /**
+   * Whether a message of so many bytes, sealed or not, would be taken: what was given up may still wait to be written, if
+   * the server does not read.
+   */
+  hasRoom(bytes: number): boolean {
+    const waiting = this.#connection.bufferedBytes;
+    return waiting === 0 || waiting + 2 * bytes + sealBytes <= this.#maxBufferedBytes;
   }
 
   /** Bytes that went to the connection. Bounded by whoever counts what is in flight. */
