@@ -170,3 +170,9 @@ test('what a pacer that is behind has not told is not forgotten', () => {
   assert.equal(pacer.isOver, true);
   assert.equal(pacer.abandon(), 0);
 });
+
+test('what a server says of an error is one line without control characters', () => {
+  const errors = new ErrorTally();
+  errors.add('kind', ' one\r\n\u001b[31mtwo\u0007\u009b ');
+  assert.equal(errors.first, 'one [31mtwo');
+});

@@ -9,8 +9,8 @@ import {
 } from '../../shared/security/index.ts';
 import { type BenchPlan, bounds, type SealPlan } from './plan.ts';
 
-/** What sealing adds to a short message, and more. */
-const sealBytes = 1_024;
+/** What a frame and sealing add to a message, and more. */
+const overheadBytes = 128;
 
 interface Sealing {
   /** In the query of the URL; null: none. */
@@ -42,11 +42,6 @@ function sealingOf(plan: SealPlan): Sealing {
   return { nonce: null, seal: (message) => pipeline.seal(message), open: (sealed) => pipeline.open(sealed) };
 }
 
-/** Of one connection: all that may be in flight. */
-function maxBufferedBytes({ sizeBytes, inFlight }: BenchPlan): number {
-  return 2 * Math.max(1, sizeBytes) * inFlight + 1_048_576;
-}
-
 /** What handshakes of this plan have in common. */
 export function dialOptions(plan: BenchPlan): DialOptions {
   const headers = new Map<string, string[]>();
@@ -63,7 +58,8 @@ export function dialOptions(plan: BenchPlan): DialOptions {
     connection: {
       // The envelope, base64 and sealing make a message longer than its payload.
       maxMessageBytes: 2 * plan.sizeBytes + 1_048_576,
-      maxBufferedBytes: maxBufferedBytes(plan),
+      // More than there is room for, with any envelope.
+      maxBufferedBytes: (plan.inFlight + 1) * (2 * plan.sizeBytes + 2_048),
       closeTimeoutMs: bounds.closeMs,
       // A server that takes nothing for a while is what an open loop is there to see; the run's own end bounds it.
       writeTimeoutMs: 0,
@@ -76,14 +72,14 @@ export class Peer {
   readonly #connection: FrameConnection;
   readonly #sealing: Sealing | null;
   readonly #kind: typeof opcode.text | typeof opcode.binary;
-  readonly #maxBufferedBytes: number;
+  readonly #inFlight: number;
   isOpen = true;
 
-  private constructor({ connection }: Dialed, sealing: Sealing | null, isText: boolean, maxBufferedBytes: number) {
+  private constructor({ connection }: Dialed, sealing: Sealing | null, isText: boolean, inFlight: number) {
     this.#connection = connection;
     this.#sealing = sealing;
     this.#kind = isText && sealing === null ? opcode.text : opcode.binary;
-    this.#maxBufferedBytes = maxBufferedBytes;
+    this.#inFlight = inFlight;
   }
 
   /** Resolves when messages may be sent. `signal` ends it early. */
@@ -92,7 +88,7 @@ export class Peer {
     const url = new URL(plan.url);
     if (sealing?.nonce != null) url.searchParams.set('client_nonce', sealing.nonce);
     const dialed = await dial(url, { ...dialOptions(plan), signal });
-    const peer = new Peer(dialed, sealing, isText, maxBufferedBytes(plan));
+    const peer = new Peer(dialed, sealing, isText, plan.inFlight);
     if (sealing?.nonce != null) await peer.#hello(plan.timeoutMs, signal);
     return peer;
   }
@@ -120,12 +116,11 @@ export class Peer {
   }
 
   /**
-   * Whether a message of so many bytes, sealed or not, would be taken: what was given up may still wait to be written, if
-   * the server does not read.
+   * Whether no more waits to be written than messages of so many bytes that may be in flight. It is more if the server does
+   * not read, and messages were given up.
    */
   hasRoom(bytes: number): boolean {
-    const waiting = this.#connection.bufferedBytes;
-    return waiting === 0 || waiting + 2 * bytes + sealBytes <= this.#maxBufferedBytes;
+    return this.#connection.bufferedBytes <= this.#inFlight * (bytes + overheadBytes);
   }
 
   /** Bytes that went to the connection. Bounded by whoever counts what is in flight. */

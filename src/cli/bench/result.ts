@@ -133,7 +133,8 @@ function hintOf(
     const advice = codec === null ? ': does the server want a --subprotocol?' : '';
     return `, for the ${unexpected} messages that came are no ${mode === 'echo' ? 'echoes' : 'deliveries'}, or were late${advice}`;
   }
-  return errors.total > 0 || sent > 0 ? `: nothing came back (a message is waited for ${timeoutMs} ms)` : '';
+  const isSilent = Object.keys(errors.kinds).every((kind) => kind === 'timeout');
+  return isSilent && errors.total + sent > 0 ? `: nothing came back (a message is waited for ${timeoutMs} ms)` : '';
 }
 
 function failuresOf(plan: BenchPlan, result: Omit<BenchResult, 'failures'>): string[] {
