@@ -54,6 +54,14 @@ async function run(args: readonly string[]): Promise<void> {
   await command(rest);
 }
 
+/** Whoever reads us may stop early, as `head` does. What is left to say goes nowhere, and the exit status still tells. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+process.stdout.on('error', ignoreClosedPipe);
+process.stderr.on('error', ignoreClosedPipe);
+
 const args = process.argv.slice(2);
 try {
   await run(args);

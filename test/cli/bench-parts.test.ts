@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Completion } from '#dist/cli/bench/completion.js';
 import { Outstanding } from '#dist/cli/bench/outstanding.js';
+import { Pacer } from '#dist/cli/bench/pacer.js';
 import { Receipts } from '#dist/cli/bench/receipts.js';
 import { readSequence, readStamp, type Stamp, writeSequence, writeStamp } from '#dist/cli/bench/stamp.js';
 import { ErrorTally, Tally } from '#dist/cli/bench/tally.js';
-import { durationMs } from '#dist/cli/bench/time.js';
+import { durationMs, now } from '#dist/cli/bench/time.js';
 
 test('durations are seconds unless a unit says otherwise', () => {
   const wanted: readonly (readonly [string, number | null])[] = [
@@ -154,4 +155,24 @@ test('tallies of threads add up, and kinds of errors are bounded', () => {
   assert.equal(errors.total, 1_000);
   assert.ok(errors.kinds.size <= 65);
   assert.equal(errors.kinds.get('other'), 936);
+});
+
+test('what a pacer that is behind has not told is not forgotten', () => {
+  const beginMs = now() - 20;
+  const schedule = { beginMs, measureFromMs: beginMs + 10, untilMs: beginMs + 110 };
+  const told: number[] = [];
+  // In its first turn it tells a thousand, all of them of the warm-up.
+  const pacer = new Pacer(schedule, { ratePerSecond: 1_000_000, threads: 2 }, 1, (dueMs) => told.push(dueMs));
+  pacer.start();
+  assert.equal(told.length, 1_000);
+  assert.equal(pacer.isOver, false);
+  assert.ok(Math.abs(pacer.abandon() - 50_000) <= 1, 'half a million a second, for 100 ms');
+  assert.equal(pacer.isOver, true);
+  assert.equal(pacer.abandon(), 0);
+});
+
+test('what a server says of an error is one line without control characters', () => {
+  const errors = new ErrorTally();
+  errors.add('kind', ' one\r\n\u001b[31mtwo\u0007\u009b ');
+  assert.equal(errors.first, 'one [31mtwo');
 });

@@ -53,6 +53,7 @@ test('a command line that makes no sense ends with status 2 and says why', limit
     [[url, '--insecure'], /"--insecure" has a meaning only with wss:/],
     [[url, '-p', '4096', '--size', '1000000'], /at most 67108864 bytes in flight/],
     [[url, '-c', '1000', '--size', '10000000'], /at most 2147483648 bytes in flight on all connections/],
+    [[url, '-c', '100000', '-p', '4096', '--size', '0'], /at most 2147483648 bytes in flight on all connections/],
     [[url, '--mode', 'fanout', '-c', '100000', '--publishers', '1000'], /at most 10000000 pairs/],
     [[url, '--fail-completeness', '99'], /"--fail-completeness" has a meaning only with "--mode fanout"/],
   ];

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const commandFile = fileURLToPath(import.meta.resolve('#dist/cli/shardwire.js'));
+export const commandFile: string = fileURLToPath(import.meta.resolve('#dist/cli/shardwire.js'));
 
 export interface Ended {
   readonly code: number | null;
@@ -35,6 +35,11 @@ export class Command {
       this.signal('SIGKILL');
       await this.ended;
     });
+  }
+
+  /** Closes the pipe that stdout goes to. */
+  stopReading(): void {
+    this.#child.stdout?.destroy();
   }
 
   signal(name: NodeJS.Signals): void {

@@ -72,6 +72,11 @@ function ownConnections(): number[] {
   return numbers.filter((number) => number % plan.threads === index);
 }
 
+async function open(): Promise<void> {
+  await client.open(ownConnections(), stop.signal);
+  tell({ kind: 'opened' });
+}
+
 function go(given: Schedule): void {
   schedule = { ...given };
   beginTimer = setTimeout(beginMeasuring, Math.max(0, schedule.measureFromMs - now()));
@@ -108,6 +113,9 @@ async function finish(): Promise<void> {
 const client = createClient();
 port.on('message', (message: ToClient) => {
   switch (message.kind) {
+    case 'open':
+      void open();
+      break;
     case 'probe':
       void client.probe?.().then(() => tell({ kind: 'reached' }));
       break;
@@ -123,5 +131,4 @@ port.on('message', (message: ToClient) => {
       break;
   }
 });
-await client.open(ownConnections(), stop.signal);
-tell({ kind: 'opened' });
+tell({ kind: 'ready' });

@@ -77,10 +77,8 @@ export class ConnectClient implements BenchClient {
   async #connect(timeMs: number): Promise<boolean> {
     const { tally, progress } = this.#books;
     const isCounted = this.#isCounted(timeMs);
-    if (isCounted) {
-      tally.counts.sent += 1;
-      progress.add('sent', 1);
-    }
+    progress.add('sent', 1);
+    if (isCounted) tally.counts.sent += 1;
     try {
       const peer = await Peer.open(this.#plan, this.#isText, this.#stop.signal);
       const atMs = now();
@@ -89,12 +87,12 @@ export class ConnectClient implements BenchClient {
         tally.handshake(atMs - timeMs);
         tally.counts.opened += 1;
         progress.add('received', 1);
-        progress.add('settled', 1);
       }
+      progress.add('settled', 1);
       await peer.close();
       return true;
     } catch (error) {
-      if (isCounted) progress.add('settled', 1);
+      progress.add('settled', 1);
       if (!this.#stop.signal.aborted) countError(this.#books, errorKind(error), errorText(error));
       return false;
     }
@@ -106,6 +104,7 @@ export class ConnectClient implements BenchClient {
 
   async finish(): Promise<void> {
     const { counts } = this.#books.tally;
+    counts.rateMissed += this.#pacer?.abandon() ?? 0;
     counts.unanswered = counts.sent - counts.received;
     this.#stop.abort(new Error('the run is over'));
     await Promise.all(this.#running);

@@ -48,7 +48,7 @@ export class EchoClient implements BenchClient {
       if (first !== null) peer.send(first);
       return {
         message: (message, bytes) => this.#onMessage(echoer, message, bytes),
-        ended: () => this.#settle(echoer.outstanding.giveUp(Number.POSITIVE_INFINITY)),
+        ended: () => this.#settle(echoer.outstanding.giveUp(Number.POSITIVE_INFINITY).length),
       };
     });
   }
@@ -77,18 +77,18 @@ export class EchoClient implements BenchClient {
     if (stampAt >= 0) writeSequence(bytes, stampAt, sequence);
     if (channelAt >= 0) writeSequence(bytes, channelAt, number);
     const sentBytes = peer.send(bytes);
-    if (!this.#isCounted(timeMs)) return;
     const { tally, progress } = this.#books;
+    progress.add('sent', 1);
+    if (!this.#isCounted(timeMs)) return;
     tally.counts.sent += 1;
     tally.counts.bytesOut += sentBytes;
-    progress.add('sent', 1);
   }
 
   /** An open loop goes round all connections, and does not wait for one that is behind. */
   #sendDue(dueMs: number): void {
     const echoer = this.#echoers[this.#turn % this.#echoers.length];
     this.#turn += 1;
-    if (echoer?.peer.isOpen === true && echoer.outstanding.hasRoom) {
+    if (echoer !== undefined && this.#maySend(echoer)) {
       if (this.#isCounted(dueMs)) this.#books.tally.late(dueMs, now());
       this.#send(echoer, dueMs);
     } else if (this.#isCounted(dueMs)) {
@@ -109,15 +109,17 @@ export class EchoClient implements BenchClient {
     const atMs = now();
     if (reading === 'error') {
       countError(this.#books, reader.errorKind, `the server answered with ${reader.errorKind}`);
-      this.#settle([timeMs]);
+      if (timeMs > 0) this.#settle(1);
     } else if (timeMs === 0) {
       // Given up before, or sent twice by the server.
       tally.counts.unexpected += 1;
       return;
-    } else if (this.#isCounted(timeMs)) {
-      tally.answered(timeMs, atMs, bytes);
-      this.#books.progress.add('received', 1);
-      this.#books.progress.add('settled', 1);
+    } else {
+      this.#settle(1);
+      if (this.#isCounted(timeMs)) {
+        tally.answered(timeMs, atMs, bytes);
+        this.#books.progress.add('received', 1);
+      }
     }
     this.#follow(echoer, atMs);
   }
@@ -126,25 +128,28 @@ export class EchoClient implements BenchClient {
   #follow(echoer: Echoer, atMs: number): void {
     const schedule = this.#schedule;
     if (schedule === null || this.#plan.ratePerSecond > 0 || atMs >= schedule.untilMs) return;
-    if (echoer.peer.isOpen && echoer.outstanding.hasRoom) this.#send(echoer, atMs);
+    if (this.#maySend(echoer)) this.#send(echoer, atMs);
+  }
+
+  #maySend({ peer, outstanding }: Echoer): boolean {
+    return peer.isOpen && outstanding.hasRoom && peer.hasRoom(this.#template.bytes.length);
   }
 
   #giveUp(): void {
     const atMs = now();
-    // What is in flight at the end is unanswered, and no fault of its own.
-    if (this.#schedule === null || atMs >= this.#schedule.untilMs) return;
     for (const echoer of this.#echoers) {
-      const times = echoer.outstanding.giveUp(atMs - this.#plan.timeoutMs);
-      if (times.length === 0) continue;
-      countError(this.#books, 'timeout', `no answer within ${this.#plan.timeoutMs} ms`, times.length);
-      this.#settle(times);
-      for (let count = 0; count < times.length; count++) this.#follow(echoer, atMs);
+      const { outstanding } = echoer;
+      const { length } = outstanding.giveUp(atMs - this.#plan.timeoutMs);
+      if (length > 0) countError(this.#books, 'timeout', `no answer within ${this.#plan.timeoutMs} ms`, length);
+      this.#settle(length);
+      // Also for those that there was no room for at the time.
+      for (let count = outstanding.count; count < this.#plan.inFlight; count++) this.#follow(echoer, atMs);
     }
   }
 
-  /** Nothing will come for messages of these times. */
-  #settle(times: readonly number[]): void {
-    this.#books.progress.add('settled', times.filter((timeMs) => this.#isCounted(timeMs)).length);
+  /** So many messages have come to their end. Those of the warm-up too: one that hangs would otherwise never be missed. */
+  #settle(messages: number): void {
+    this.#books.progress.add('settled', messages);
   }
 
   get isBehind(): boolean {
@@ -154,6 +159,7 @@ export class EchoClient implements BenchClient {
   async finish(): Promise<void> {
     clearInterval(this.#giveUps);
     const { counts } = this.#books.tally;
+    counts.rateMissed += this.#pacer?.abandon() ?? 0;
     counts.unanswered = counts.sent - counts.received;
     await this.#fleet.finish();
   }

@@ -152,15 +152,18 @@ export class FanoutClient implements BenchClient {
     const sequence = outstanding.add(timeMs);
     this.#completion.begin(number, sequence);
     const bytes = this.#write(peer, number, sequence, timeMs);
-    if (!this.#isCounted(timeMs)) return;
     const { tally, progress } = this.#books;
+    if (!this.#isCounted(timeMs)) {
+      progress.add('warmingUp', 1);
+      return;
+    }
     tally.counts.sent += 1;
     tally.counts.bytesOut += bytes;
     progress.add('sent', 1);
   }
 
   #publishDue(publisher: Publisher, dueMs: number): void {
-    if (publisher.peer.isOpen && publisher.outstanding.hasRoom) {
+    if (this.#maySend(publisher)) {
       if (this.#isCounted(dueMs)) this.#books.tally.late(dueMs, now());
       this.#publish(publisher, dueMs);
     } else if (this.#isCounted(dueMs)) {
@@ -222,7 +225,9 @@ export class FanoutClient implements BenchClient {
 
   #onComplete(number: number, sequence: number): void {
     const publisher = this.#publishers.get(number);
-    if (publisher === undefined || publisher.outstanding.answer(sequence) === 0) return;
+    const timeMs = publisher?.outstanding.answer(sequence) ?? 0;
+    if (publisher === undefined || timeMs === 0) return;
+    this.#settle([timeMs]);
     this.#follow(publisher, now());
   }
 
@@ -230,20 +235,34 @@ export class FanoutClient implements BenchClient {
   #follow(publisher: Publisher, atMs: number): void {
     const schedule = this.#schedule;
     if (schedule === null || this.#plan.ratePerSecond > 0 || atMs >= schedule.untilMs) return;
-    if (publisher.peer.isOpen && publisher.outstanding.hasRoom) this.#publish(publisher, atMs);
+    if (this.#maySend(publisher)) this.#publish(publisher, atMs);
+  }
+
+  #maySend({ peer, outstanding }: Publisher): boolean {
+    return peer.isOpen && outstanding.hasRoom && peer.hasRoom(this.#template.bytes.length);
   }
 
   #giveUp(): void {
     const atMs = now();
-    // What is in flight at the end is unanswered, and no fault of its own.
-    if (this.#schedule === null || atMs >= this.#schedule.untilMs) return;
+    if (this.#schedule === null) return;
+    const { measureFromMs, untilMs } = this.#schedule;
+    // What counts and is in flight at the end is missing from the completeness.
+    const isOver = atMs >= untilMs;
+    const latestMs = Math.min(atMs - this.#plan.timeoutMs, isOver ? measureFromMs : atMs);
     for (const publisher of this.#publishers.values()) {
-      const times = publisher.outstanding.giveUp(atMs - this.#plan.timeoutMs);
-      if (times.length === 0) continue;
+      const { outstanding } = publisher;
+      const times = outstanding.giveUp(latestMs);
+      this.#settle(times);
       const text = `a publish did not reach everybody within ${this.#plan.timeoutMs} ms`;
-      countError(this.#books, 'timeout', text, times.length);
-      for (let count = 0; count < times.length; count++) this.#follow(publisher, atMs);
+      if (times.length > 0) countError(this.#books, 'timeout', text, times.length);
+      // Also for those that there was no room for at the time.
+      for (let count = outstanding.count; count < this.#plan.inFlight; count++) this.#follow(publisher, atMs);
     }
+  }
+
+  /** Publishes have come to their end. Those of the warm-up are in no completeness: who waits for them sees them here. */
+  #settle(times: readonly number[]): void {
+    this.#books.progress.add('warmingUp', -times.filter((timeMs) => !this.#isCounted(timeMs)).length);
   }
 
   get isBehind(): boolean {
@@ -252,6 +271,7 @@ export class FanoutClient implements BenchClient {
 
   async finish(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    for (const pacer of this.#pacers) this.#books.tally.counts.rateMissed += pacer.abandon();
     await this.#fleet.finish();
     for (const port of this.#data.ports.values()) port.close();
   }

@@ -14,6 +14,7 @@ export class Pacer {
   readonly #firstMs: number;
   readonly #due: (dueMs: number) => void;
   #count = 0;
+  #isAbandoned = false;
   /** All that was due by the schedule's end was told. */
   isOver = false;
 
@@ -35,7 +36,18 @@ export class Pacer {
     this.#tick();
   }
 
+  /** Ends it where it is. Returns how many messages in the measured time were due, or would have been, and were not told. */
+  abandon(): number {
+    this.#isAbandoned = true;
+    if (this.isOver) return 0;
+    this.isOver = true;
+    const dueBefore = (timeMs: number): number => Math.max(0, Math.ceil((timeMs - this.#firstMs) / this.#intervalMs));
+    const { measureFromMs, untilMs } = this.#schedule;
+    return Math.max(0, dueBefore(untilMs) - Math.max(this.#count, dueBefore(measureFromMs)));
+  }
+
   readonly #tick = (): void => {
+    if (this.#isAbandoned) return;
     const at = now();
     for (let sent = 0; ; sent++) {
       const dueMs = wholeMicros(this.#firstMs + this.#count * this.#intervalMs);

@@ -9,6 +9,9 @@ import {
 } from '../../shared/security/index.ts';
 import { type BenchPlan, bounds, type SealPlan } from './plan.ts';
 
+/** What a frame and sealing add to a message, and more. */
+const overheadBytes = 128;
+
 interface Sealing {
   /** In the query of the URL; null: none. */
   readonly nonce: string | null;
@@ -41,7 +44,6 @@ function sealingOf(plan: SealPlan): Sealing {
 
 /** What handshakes of this plan have in common. */
 export function dialOptions(plan: BenchPlan): DialOptions {
-  const largest = Math.max(1, plan.sizeBytes) * plan.inFlight;
   const headers = new Map<string, string[]>();
   for (const [name, value] of plan.headers) headers.set(name, [...(headers.get(name) ?? []), value]);
   const [host] = [...headers.keys()].filter((name) => name.toLowerCase() === 'host');
@@ -56,7 +58,8 @@ export function dialOptions(plan: BenchPlan): DialOptions {
     connection: {
       // The envelope, base64 and sealing make a message longer than its payload.
       maxMessageBytes: 2 * plan.sizeBytes + 1_048_576,
-      maxBufferedBytes: 2 * largest + 1_048_576,
+      // More than there is room for, with any envelope.
+      maxBufferedBytes: (plan.inFlight + 1) * (2 * plan.sizeBytes + 2_048),
       closeTimeoutMs: bounds.closeMs,
       // A server that takes nothing for a while is what an open loop is there to see; the run's own end bounds it.
       writeTimeoutMs: 0,
@@ -69,12 +72,14 @@ export class Peer {
   readonly #connection: FrameConnection;
   readonly #sealing: Sealing | null;
   readonly #kind: typeof opcode.text | typeof opcode.binary;
+  readonly #inFlight: number;
   isOpen = true;
 
-  private constructor({ connection }: Dialed, sealing: Sealing | null, isText: boolean) {
+  private constructor({ connection }: Dialed, sealing: Sealing | null, isText: boolean, inFlight: number) {
     this.#connection = connection;
     this.#sealing = sealing;
     this.#kind = isText && sealing === null ? opcode.text : opcode.binary;
+    this.#inFlight = inFlight;
   }
 
   /** Resolves when messages may be sent. `signal` ends it early. */
@@ -83,7 +88,7 @@ export class Peer {
     const url = new URL(plan.url);
     if (sealing?.nonce != null) url.searchParams.set('client_nonce', sealing.nonce);
     const dialed = await dial(url, { ...dialOptions(plan), signal });
-    const peer = new Peer(dialed, sealing, isText);
+    const peer = new Peer(dialed, sealing, isText, plan.inFlight);
     if (sealing?.nonce != null) await peer.#hello(plan.timeoutMs, signal);
     return peer;
   }
@@ -108,6 +113,14 @@ export class Peer {
       clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
     }
+  }
+
+  /**
+   * Whether no more waits to be written than messages of so many bytes that may be in flight. It is more if the server does
+   * not read, and messages were given up.
+   */
+  hasRoom(bytes: number): boolean {
+    return this.#connection.bufferedBytes <= this.#inFlight * (bytes + overheadBytes);
   }
 
   /** Bytes that went to the connection. Bounded by whoever counts what is in flight. */

@@ -23,6 +23,7 @@ const maxPairs = 10_000_000;
 /** What an open loop may have in flight before it tells that it cannot keep the rate: per connection, and in all. */
 const openLoop = { messages: 1_000, bytes: 16 * 1024 * 1024, allMessages: 262_144, allBytes: 256 * 1024 * 1024 };
 /** Of all connections: what waits in this process if the server takes nothing. */
+const bookkeepingBytes = 64;
 const maxAllInFlightBytes = 2 * 1024 * 1024 * 1024;
 
 function notAllowed(flag: string, given: string, allowed: string): UsageError {
@@ -161,8 +162,8 @@ function inFlightOf(values: BenchValues, rate: number, sizeBytes: number, sender
 function requireRoom(plan: BenchPlan): BenchPlan {
   const { connections, publishers, inFlight, sizeBytes, mode } = plan;
   const senders = mode === 'fanout' ? publishers : connections;
-  if (senders * inFlight * sizeBytes > maxAllInFlightBytes) {
-    const allowed = `at most ${maxAllInFlightBytes} bytes in flight on all connections`;
+  if (senders * inFlight * (sizeBytes + bookkeepingBytes) > maxAllInFlightBytes) {
+    const allowed = `at most ${maxAllInFlightBytes} bytes in flight on all connections, with ${bookkeepingBytes} more for each message`;
     throw notAllowed('size', String(sizeBytes), allowed);
   }
   if (publishers * connections > maxPairs) {

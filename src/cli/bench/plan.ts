@@ -76,13 +76,17 @@ export function audienceOf(plan: BenchPlan, subscribers: number, publishers: num
 
 /** Bounds of a run that do not depend on options. */
 export const bounds: {
-  /** For answers that are still on their way at the end. */
-  readonly graceMs: 2_000;
+  /** For threads that have not sent all that was due at the end. */
+  readonly behindMs: 2_000;
+  /** For answers that are still on their way when a run is ended early; otherwise they have their whole timeout. */
+  readonly earlyMs: 2_000;
+  /** From the moment at which a timeout is over until it is noticed, at most. */
+  readonly giveUpMs: 250;
   /** For closing connections. */
   readonly closeMs: 1_000;
   /** Handshakes at a time, per thread. */
   readonly dials: 64;
-} = { graceMs: 2_000, closeMs: 1_000, dials: 64 };
+} = { behindMs: 2_000, earlyMs: 2_000, giveUpMs: 250, closeMs: 1_000, dials: 64 };
 
 /** Connections that are not open after this time count as errors, and the run goes on without them. */
 export function connectingMs(plan: BenchPlan): number {

@@ -1,4 +1,4 @@
-const fields = ['sent', 'settled', 'received', 'open', 'openPublishers', 'errors'] as const;
+const fields = ['sent', 'settled', 'received', 'open', 'openPublishers', 'errors', 'warmingUp'] as const;
 
 export type ProgressField = (typeof fields)[number];
 

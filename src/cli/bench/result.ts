@@ -2,6 +2,7 @@ import type { Histogram } from 'hdr-histogram-js';
 import { packageVersion } from '../package-version.ts';
 import type { BenchPlan } from './plan.ts';
 import type { RunOutcome } from './run.ts';
+import type { Tally } from './tally.ts';
 
 /** Microseconds. */
 export interface Percentiles {
@@ -109,29 +110,36 @@ function fanoutResult(plan: BenchPlan, { tally, audience, subscribers }: RunOutc
   };
 }
 
+/** Whether more got lost than may be: without the answers a rate is none. What was in flight at Ctrl+C is not lost. */
+function isIncomplete({ thresholds }: BenchPlan, { counts, errors }: Tally): boolean {
+  const isLossy = counts.unanswered > 0 || errors.kinds.has('timeout');
+  return isLossy && errors.total > thresholds.errors;
+}
+
 /** Per second; null: there is none, or not one that may be told. */
 function rateOf(plan: BenchPlan, { tally, elapsedMs }: RunOutcome, fanout: FanoutResult | null): number | null {
   if (plan.mode === 'idle' || elapsedMs === 0) return null;
-  if (fanout !== null && fanout.completeness_pct < plan.thresholds.completeness) return null;
+  if (fanout === null ? isIncomplete(plan, tally) : fanout.completeness_pct < plan.thresholds.completeness) return null;
   return rounded((tally.counts.received * 1_000) / elapsedMs, 1);
 }
 
 /** What may be wrong with the command line when a server was there, and nothing that it sent was what was wanted. */
 function hintOf(
   { mode, codec, timeoutMs }: BenchPlan,
-  { unexpected, sent, elapsed_s }: Omit<BenchResult, 'failures'>,
+  { unexpected, sent, elapsed_s, errors }: Omit<BenchResult, 'failures'>,
 ): string {
   if (elapsed_s === 0 || mode === 'idle' || mode === 'connect') return '';
   if (unexpected > 0) {
     const advice = codec === null ? ': does the server want a --subprotocol?' : '';
-    return `, for the ${unexpected} messages that came are no ${mode === 'echo' ? 'echoes' : 'deliveries'}${advice}`;
+    return `, for the ${unexpected} messages that came are no ${mode === 'echo' ? 'echoes' : 'deliveries'}, or were late${advice}`;
   }
-  return sent > 0 ? `: nothing came back (a message is waited for ${timeoutMs} ms)` : '';
+  const isSilent = Object.keys(errors.kinds).every((kind) => kind === 'timeout');
+  return isSilent && errors.total + sent > 0 ? `: nothing came back (a message is waited for ${timeoutMs} ms)` : '';
 }
 
 function failuresOf(plan: BenchPlan, result: Omit<BenchResult, 'failures'>): string[] {
   const { p99Ms, belowPerSecond, completeness, errors } = plan.thresholds;
-  const { fanout, latency_us, rate_per_s } = result;
+  const { fanout, latency_us, rate_per_s, received, sent } = result;
   const failures: string[] = [];
   const isMeasured = plan.mode === 'idle' ? result.connections.opened > 0 && result.elapsed_s > 0 : result.received > 0;
   if (!isMeasured) failures.push(`nothing was measured${hintOf(plan, result)}`);
@@ -141,9 +149,15 @@ function failuresOf(plan: BenchPlan, result: Omit<BenchResult, 'failures'>): str
       `incomplete: ${completeness_pct} % arrived, ${result.received} of ${expected}; wanted ${completeness} %`,
     );
   }
+  if (fanout === null && isMeasured && rate_per_s === null && plan.mode !== 'idle') {
+    failures.push(`incomplete: ${received} of ${sent} ${plan.mode === 'echo' ? 'answers' : 'handshakes'} came`);
+  }
   if (result.errors.total > errors) failures.push(`errors: ${result.errors.total}; allowed ${errors}`);
   const p99 = latency_us === null ? null : latency_us.p99 / 1_000;
   if (p99Ms !== null && p99 !== null && p99 > p99Ms) failures.push(`p99 is ${p99} ms; allowed ${p99Ms} ms`);
+  if (p99Ms !== null && result.rate_missed > 0) {
+    failures.push(`p99 is not that of the rate: ${result.rate_missed} messages that were due were not sent`);
+  }
   if (belowPerSecond !== null && isMeasured && (rate_per_s ?? 0) < belowPerSecond) {
     failures.push(`${rate_per_s ?? 'no rate'} a second; wanted ${belowPerSecond}`);
   }

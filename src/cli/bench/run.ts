@@ -35,6 +35,7 @@ export interface RunOutcome {
 }
 
 const lookEveryMs = 20;
+const loadingMs = 60_000;
 /** From the order to begin to the beginning, so that all threads begin together. */
 const leadMs = 30;
 
@@ -63,7 +64,7 @@ class Run {
     const schedule = await this.#prepare();
     if (schedule !== null) await this.#measure(schedule);
     this.#tell('finishing', 1);
-    const results = await this.#pool.end(bounds.graceMs + 2 * bounds.closeMs + this.#plan.connections);
+    const results = await this.#pool.end(bounds.behindMs + 2 * bounds.closeMs + this.#plan.connections);
     if (this.#pool.failure !== null) throw this.#pool.failure;
     const tally = new Tally();
     for (const { report } of results) tally.add(report);
@@ -94,6 +95,9 @@ class Run {
     const { mode, connections, publishers } = this.#plan;
     const wanted = connections + publishers;
     const look = setInterval(() => this.#tell('connecting', Math.min(1, this.#board.sum('open') / wanted)), 100);
+    // Sockets of one thread must not take the file descriptors that another one needs to load its modules.
+    await this.#pool.all('ready', loadingMs, this.#stop);
+    this.#pool.tell({ kind: 'open' });
     // A thread bounds its part of this by itself, and then says so.
     const isOpened = await this.#pool.all('opened', connectingMs(this.#plan) + 5_000, this.#stop);
     clearInterval(look);
@@ -134,9 +138,11 @@ class Run {
       const { user, system } = process.cpuUsage(this.#cpu);
       this.#cpuMs = (user + system) / 1_000;
     }
-    // A thread that is behind gets the same time as answers do.
-    await this.#pool.all('sent', bounds.graceMs);
-    const graceUntil = now() + Math.min(bounds.graceMs, this.#plan.timeoutMs);
+    await this.#pool.all('sent', bounds.behindMs);
+    // What has no answer by then was given up. Who ends a run early waits less, and what is in flight counts as nothing.
+    const { timeoutMs } = this.#plan;
+    const isEarly = this.#stopped.signal.aborted;
+    const graceUntil = now() + (isEarly ? Math.min(bounds.earlyMs, timeoutMs) : timeoutMs + bounds.giveUpMs);
     while (!this.#isSettled() && now() < graceUntil && this.#pool.failure === null) {
       this.#tell('finishing', 0);
       await sleep(lookEveryMs);
@@ -164,7 +170,9 @@ class Run {
   /** Whether all that was sent has come to its end. */
   #isSettled(): boolean {
     const sent = this.#board.sum('sent');
-    if (this.#plan.mode === 'fanout') return this.#board.sum('received') >= sent * this.#audience;
+    if (this.#plan.mode === 'fanout') {
+      return this.#board.sum('received') >= sent * this.#audience && this.#board.sum('warmingUp') === 0;
+    }
     return this.#board.sum('settled') >= sent;
   }
 }

@@ -41,7 +41,7 @@ function throughputRows(result: BenchResult): string[][] {
     rows.push(['connections kept', `${count(connections.opened - connections.lost)} of ${count(connections.asked)}`]);
     return rows;
   }
-  const isIncomplete = fanout !== null && result.rate_per_s === null;
+  const isIncomplete = result.rate_per_s === null && (fanout !== null || result.sent > 0);
   rows.push([
     `${noun} per second`,
     result.rate_per_s === null ? (isIncomplete ? 'incomplete' : 'none') : count(result.rate_per_s),

@@ -20,6 +20,11 @@ function record(histogram: Histogram, ms: number): void {
   histogram.recordValue(Math.min(longestMicros, Math.max(0, Math.round(ms * 1_000))));
 }
 
+/** One line: a server chooses some of these words, and they go to a terminal. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
+}
+
 /** How often each kind of error was seen, and the text of the first of all. */
 export class ErrorTally {
   readonly kinds: Map<string, number> = new Map();
@@ -29,7 +34,7 @@ export class ErrorTally {
   add(kind: string, text: string, count = 1): void {
     const known = this.kinds.has(kind) || this.kinds.size < maxKinds ? kind : otherKinds;
     this.kinds.set(known, (this.kinds.get(known) ?? 0) + count);
-    this.first ??= text;
+    this.first ??= printable(text);
     this.total += count;
   }
 }

@@ -23,12 +23,15 @@ export interface ClientThreadData {
 
 /** From main, in this order: `probe` in a fan-out only, `stop` at any time or never. */
 export type ToClient =
+  | { readonly kind: 'open' }
   | { readonly kind: 'probe' }
   | { readonly kind: 'go'; readonly schedule: Schedule }
   | { readonly kind: 'stop'; readonly untilMs: number }
   | { readonly kind: 'finish' };
 
 export type FromClient =
+  /** It is loaded, and needs no more files. */
+  | { readonly kind: 'ready' }
   /** Every connection was opened or has failed. */
   | { readonly kind: 'opened' }
   /** Every receiving connection got a probe. */
