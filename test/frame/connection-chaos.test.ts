@@ -73,7 +73,8 @@ async function disturb(connection: FrameConnection, socket: Socket, random: Rand
       return;
     case 5:
       void connection.writeFrame({ opcode: opcode.binary, fin: false, payload });
-      void connection.writeFrame({ opcode: opcode.continuation, payload });
+      // If it is refused, nobody ends the message, and others would wait behind it for ever.
+      connection.writeFrame({ opcode: opcode.continuation, payload }).catch(() => connection.close(1011));
       return;
     case 6:
       void connection.close(pick(random, [1000, 4000]), 'x'.repeat(random(200)));
