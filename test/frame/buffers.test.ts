@@ -127,19 +127,31 @@ describe('a payload that is lent', () => {
 });
 
 describe('a writer that never has to wait', () => {
-  test('leaves other work its turn', async () => {
-    const { connection, peer } = linked({}, 1 << 24);
-    peer.duplex.on('data', () => undefined);
-    let turns = 0;
-    let running = true;
-    const count = (): void => {
-      turns += 1;
-      if (running) setImmediate(count);
-    };
-    setImmediate(count);
-    for (let i = 0; i < 500; i++) await connection.writeMessage(Buffer.alloc(10_000));
-    running = false;
-    assert.ok(turns > 5, `${turns} turns`);
-    connection.destroy();
-  });
+  const ways: [string, number, (connection: FrameConnection, payload: Buffer) => Promise<void>][] = [
+    ['copied messages', 10_000, (connection, payload) => connection.writeMessage(payload)],
+    ['messages that are not copied', 20_000, (connection, payload) => connection.writeMessage(payload)],
+    ['each message flushed', 10_000, writeAndFlush],
+  ];
+  for (const [what, bytes, send] of ways) {
+    test(`leaves other work its turn: ${what}`, async () => {
+      const { connection, peer } = linked({}, 1 << 24);
+      peer.duplex.on('data', () => undefined);
+      let turns = 0;
+      let running = true;
+      const count = (): void => {
+        turns += 1;
+        if (running) setImmediate(count);
+      };
+      setImmediate(count);
+      for (let i = 0; i < 500; i++) await send(connection, Buffer.alloc(bytes));
+      running = false;
+      assert.ok(turns > 5, `${turns} turns`);
+      connection.destroy();
+    });
+  }
 });
+
+async function writeAndFlush(connection: FrameConnection, payload: Buffer): Promise<void> {
+  await connection.writeMessage(payload);
+  await connection.flush();
+}

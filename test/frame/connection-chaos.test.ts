@@ -73,7 +73,8 @@ async function disturb(connection: FrameConnection, socket: Socket, random: Rand
       return;
     case 5:
       void connection.writeFrame({ opcode: opcode.binary, fin: false, payload });
-      void connection.writeFrame({ opcode: opcode.continuation, payload });
+      // If it is refused, nobody ends the message, and others would wait behind it for ever.
+      connection.writeFrame({ opcode: opcode.continuation, payload }).catch(() => connection.close(1011));
       return;
     case 6:
       void connection.close(pick(random, [1000, 4000]), 'x'.repeat(random(200)));
@@ -102,11 +103,16 @@ async function disturb(connection: FrameConnection, socket: Socket, random: Rand
 
 async function live(connection: FrameConnection, socket: Socket, random: Random): Promise<void> {
   const reading = read(connection, random).catch(ignore);
-  for (let i = random(12); i >= 0; i--) await disturb(connection, socket, random).catch(ignore);
+  const flushes: Promise<void>[] = [];
+  for (let i = random(12); i >= 0; i--) {
+    if (random(3) === 0) flushes.push(connection.flush());
+    await disturb(connection, socket, random).catch(ignore);
+  }
   if (random(2) === 0) void connection.close();
   else connection.destroy();
   await within(connection.closed, 'the end of a connection');
   await within(reading, 'whoever reads');
+  await within(Promise.allSettled(flushes), 'whoever flushes');
   assert.equal(connection.state, 'closed');
   await assert.rejects(within(connection.writeMessage('late'), 'a late write'), { code: 'ERR_FRAME_CLOSED' });
   for (;;) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
+import type { EngineError } from '#dist/shared/errors/index.js';
 import { dial, FrameConnection, upgrade } from '#dist/shared/frame/index.js';
 import { opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
@@ -83,6 +84,20 @@ describe('at the edges of a connection', () => {
     assert.equal((error.cause as { cause?: unknown }).cause, cause);
   });
 
+  test('what had come before the connection was lost is read after `closed` has told of it', async () => {
+    const { connection, peer, pipe } = linked();
+    peer.text('first');
+    peer.text('second');
+    await pause(5);
+    pipe.destroy(new Error('unplugged'));
+    const { code, error } = await within(connection.closed, 'the end');
+    assert.deepEqual([code, (error as EngineError).code], [1006, 'ERR_FRAME_CONNECTION_LOST']);
+    for (const text of ['first', 'second']) {
+      assert.equal((await within(connection.readMessage(), text))?.payload.toString(), text);
+    }
+    assert.equal((await errorOf(() => connection.readMessage())).code, 'ERR_FRAME_CONNECTION_LOST');
+  });
+
   test('a stream that fails at every write loses the connection, and nothing is left waiting', async () => {
     class Failing extends Duplex {
       override _read(): void {}
@@ -96,7 +111,9 @@ describe('at the edges of a connection', () => {
     const read = connection.readMessage();
     read.catch(() => undefined);
     const streamed = connection.stream(Buffer.alloc(1_000_000));
-    await within(Promise.allSettled([...writes, read, streamed]), 'everything to settle');
+    const flushed = errorOf(() => connection.flush());
+    await within(Promise.allSettled([...writes, read, streamed, flushed]), 'everything to settle');
+    assert.match((await flushed).code, /^ERR_FRAME_(CLOSED|CONNECTION_LOST)$/);
     const { error } = await within(connection.closed, 'the end');
     assert.match(String(error), /no more ink/);
   });

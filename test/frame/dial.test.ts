@@ -3,9 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
-import { createServer as createTlsServer } from 'node:tls';
-import { acceptFor, type Dialed, type DialOptions, dial, upgrade } from '#dist/shared/frame/index.js';
-import { createCertificate } from '../support/certificates.ts';
+import { acceptFor, type Dialed, type DialOptions, dial } from '#dist/shared/frame/index.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { duplexPair } from './duplex-pair.ts';
@@ -241,19 +239,6 @@ describe('dialing', () => {
     await new Promise((resolve) => silent.close(resolve));
   });
 
-  test('says when it cannot connect', async () => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as { port: number };
-    await new Promise((resolve) => server.close(resolve));
-    const error = await errorOf(() => dial(`ws://127.0.0.1:${port}/`));
-    assert.equal(error.code, 'ERR_DIAL_CONNECT');
-    assert.equal((error.cause as { code?: string }).code, 'ECONNREFUSED');
-    const own = new Error('no stream today');
-    await assert.rejects(dial('ws://x/', { connect: () => Promise.reject(own) }), own);
-  });
-
   test('the own server: messages, compression, closing, both entries (L-51, L-52, L-60)', async () => {
     for (const entry of ['raw', 'http'] as const) {
       await withServer({ entry, subprotocols: ['echo'], deflate: { thresholdBytes: 0 } }, async ({ port }) => {
@@ -271,30 +256,5 @@ describe('dialing', () => {
         assert.deepEqual(info, { code: 1000, reason: '', clean: true, error: undefined });
       });
     }
-  });
-
-  test('over TLS, to an address and to a name (G-40)', async () => {
-    const { key, cert } = createCertificate('localhost');
-    const names: unknown[] = [];
-    const server = createTlsServer({ key, cert }, async (socket) => {
-      names.push(Reflect.get(socket, 'servername'));
-      const { connection } = await upgrade(socket);
-      for await (const message of connection) await connection.writeMessage(message.payload, message.opcode);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as { port: number };
-    for (const host of ['127.0.0.1', 'localhost']) {
-      const { connection } = await dial(`wss://${host}:${port}/`, {
-        tls: { ca: cert, family: 4 } as DialOptions['tls'] & object,
-      });
-      const payload = Buffer.alloc(500_000, 'over TLS ');
-      await connection.writeMessage(payload);
-      assert.deepEqual((await connection.readMessage())?.payload, payload);
-      assert.equal((await within(connection.close(), 'the end')).clean, true);
-    }
-    assert.deepEqual(names, [false, 'localhost']);
-    assert.equal((await errorOf(() => dial(`wss://127.0.0.1:${port}/`))).code, 'ERR_DIAL_CONNECT');
-    await new Promise((resolve) => server.close(resolve));
   });
 });

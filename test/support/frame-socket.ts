@@ -1,8 +1,7 @@
-import { EventEmitter, once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { EventEmitter } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
 import { errorCode } from '#dist/shared/errors/index.js';
-import { type DeflateOptions, type DialOptions, dial, type FrameConnection, opcode } from '#dist/shared/frame/index.js';
+import { type DeflateOptions, dial, type FrameConnection, opcode } from '#dist/shared/frame/index.js';
 import { patienceMs } from './waiting.ts';
 
 /** What tests do with a client's socket. A `WebSocket` of the `ws` package has this shape as well. */
@@ -37,7 +36,7 @@ export interface FrameSocketOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly deflate?: DeflateOptions | null;
   readonly tls?: ConnectionOptions;
-  /** Address of this machine to connect from, without TLS. */
+  /** Address of this machine to connect from. */
   readonly localAddress?: string;
 }
 
@@ -58,17 +57,6 @@ const closed = 3;
 
 /** More than any test sends or gets at once. */
 const maxBytes = 268_435_456;
-
-async function connectFrom(localAddress: string, url: URL, signal: AbortSignal): Promise<Socket> {
-  const socket = connectTcp({ host: url.hostname, port: Number(url.port), localAddress });
-  try {
-    await once(socket, 'connect', { signal });
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
-  return socket;
-}
 
 /** A client's socket on the toolkit that this package exports as `shardwire/frame`, as a source of events. */
 export class FrameSocket extends EventEmitter<FrameSocketEvents> implements ClientSocket {
@@ -146,10 +134,8 @@ export class FrameSocket extends EventEmitter<FrameSocketEvents> implements Clie
 
   async #dial(url: string, options: FrameSocketOptions): Promise<FrameConnection> {
     const { protocols = [], headers = {}, deflate = null, tls = {}, localAddress } = options;
-    const from: DialOptions =
-      localAddress === undefined ? {} : { connect: (to, signal) => connectFrom(localAddress, to, signal) };
     const dialed = await dial(url, {
-      ...from,
+      ...(localAddress === undefined ? {} : { localAddress }),
       subprotocols: protocols,
       headers,
       deflate,

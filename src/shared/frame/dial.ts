@@ -1,12 +1,11 @@
 import type { Buffer } from 'node:buffer';
-import { connect as connectTcp, isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { EngineError, errorCode, errorText } from '../errors/index.ts';
+import { EngineError, errorText } from '../errors/index.ts';
 import type { FrameConnectionOptions } from './connection-options.ts';
 import { createDeflate } from './deflate.ts';
 import { type DeflateOptions, deflateConfig, deflateOffer } from './deflate-negotiation.ts';
 import { badResponse, checkAnswer, type DialOffer, type DialSettled, parseStatusLine } from './dial-response.ts';
+import { type DialStreamOptions, streamOpener } from './dial-stream.ts';
 import { type ExtensionTerms, formatExtensions, isToken } from './extension-header.ts';
 import { FrameConnection } from './frame-connection.ts';
 import { optionInvalid, wholeNumber } from './frame-error.ts';
@@ -20,6 +19,7 @@ import {
   parseHead,
   readHead,
 } from './http-head.ts';
+import { orAbort } from './or-abort.ts';
 
 /** An answer other than 101, whose body can be read from `stream` until the dialer gives it up. */
 export interface DialRefusal {
@@ -29,7 +29,7 @@ export interface DialRefusal {
   readonly stream: Duplex;
 }
 
-export interface DialOptions {
+export interface DialOptions extends DialStreamOptions {
   /** Subprotocols to offer, the best first. */
   readonly subprotocols?: readonly string[];
   /** permessage-deflate to offer. Default: none. */
@@ -40,10 +40,6 @@ export interface DialOptions {
   readonly headers?: HeaderValues;
   /** Replaces the Host header. */
   readonly host?: string;
-  /** For `wss:`, what `tls.connect` takes. */
-  readonly tls?: ConnectionOptions;
-  /** Makes the stream, in place of a TCP or TLS connection. */
-  readonly connect?: (url: URL, signal: AbortSignal) => Duplex | Promise<Duplex>;
   /** Bound of it all: connecting, TLS and the handshake. Default 10,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -93,7 +89,7 @@ function parseUrl(address: string | URL): URL {
 }
 
 interface DialPlan {
-  readonly url: URL;
+  readonly open: (signal: AbortSignal) => Promise<Duplex>;
   readonly request: string;
   readonly offer: DialOffer;
   readonly timeoutMs: number;
@@ -126,7 +122,7 @@ function plan(address: string | URL, options: DialOptions): DialPlan {
   };
   const lines = headerLines(handshake, 'host') + headerLines(headers, 'headers');
   return {
-    url,
+    open: streamOpener(url, options),
     request: `GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines}\r\n`,
     offer: { key, subprotocols, extensions, deflate },
     timeoutMs: wholeNumber('timeoutMs', options.timeoutMs, 10_000, 1, 0x7fff_ffff),
@@ -154,7 +150,7 @@ export async function dial(address: string | URL, options: DialOptions = {}): Pr
   signal?.addEventListener('abort', onAbort);
   let stream: Duplex | undefined;
   try {
-    stream = await open(planned.url, options, aborter.signal);
+    stream = await planned.open(aborter.signal);
     return await shakeHands(stream, planned, options, aborter.signal);
   } catch (error) {
     stream?.destroy();
@@ -164,68 +160,6 @@ export async function dial(address: string | URL, options: DialOptions = {}): Pr
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
   }
-}
-
-/** Settles with `promise`, or rejects when `signal` is aborted; what comes later goes to `late`. */
-function orAbort<T>(promise: Promise<T>, signal: AbortSignal, late: (value: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort);
-    promise
-      .then((value) => {
-        if (signal.aborted) late(value);
-        resolve(value);
-      })
-      .catch(reject)
-      .finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-async function open(url: URL, options: DialOptions, signal: AbortSignal): Promise<Duplex> {
-  let stream: Duplex;
-  if (options.connect === undefined) {
-    stream = await connected(url, options.tls ?? {}, signal);
-  } else {
-    const made = Promise.resolve(options.connect(url, signal));
-    stream = await orAbort(made, signal, (tooLate) => tooLate.destroy());
-    if (typeof stream?.write !== 'function') throw optionInvalid('connect', stream, 'a function that makes a stream');
-  }
-  stream.on('error', () => undefined);
-  if (stream instanceof Socket) stream.setNoDelay(true);
-  return stream;
-}
-
-function connected(url: URL, tls: ConnectionOptions, signal: AbortSignal): Promise<Socket> {
-  const isTls = url.protocol === 'wss:';
-  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
-  // An IPv6 address stands in brackets in a URL, and nowhere else.
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  return new Promise((resolve, reject) => {
-    const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = isTls ? connectTls({ host, port, ...name, ...tls }) : connectTcp({ host, port });
-    const finish = (): void => {
-      socket.off('error', onError);
-      signal.removeEventListener('abort', onAbort);
-    };
-    const onError = (cause: Error): void => {
-      finish();
-      socket.on('error', () => undefined).destroy();
-      const text = `cannot connect to ${url.host}: ${errorText(cause) || (errorCode(cause) ?? 'unknown')}`;
-      reject(new EngineError('ERR_DIAL_CONNECT', text, { given: url.href, cause }));
-    };
-    const onAbort = (): void => {
-      finish();
-      socket.on('error', () => undefined).destroy();
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort);
-    socket.once('error', onError);
-    socket.once(isTls ? 'secureConnect' : 'connect', () => {
-      finish();
-      resolve(socket);
-    });
-  });
 }
 
 async function shakeHands(

@@ -26,7 +26,10 @@ export class FrameConnection implements AsyncIterable<Message> {
   /** The stream below. Reading from it or writing to it breaks the connection. */
   readonly duplex: Duplex;
   readonly role: 'server' | 'client';
-  /** Settles when the stream is gone. Never rejects. */
+  /**
+   * Settles when the stream is gone. Never rejects. Messages that came before a connection was lost may still be there to
+   * be read then: whoever wants them all reads to the end first.
+   */
   readonly closed: Promise<CloseInfo>;
   readonly #handlers: Pick<FrameConnectionOptions, 'onPing' | 'onPong' | 'onClose'>;
   readonly #ownsBuffers: boolean;
@@ -182,6 +185,15 @@ export class FrameConnection implements AsyncIterable<Message> {
   stream(source: StreamSource, chunkBytes?: number | StreamOptions): Promise<void> {
     const options = typeof chunkBytes === 'object' ? chunkBytes : chunkBytes === undefined ? {} : { chunkBytes };
     return this.#writer.stream(source, options);
+  }
+
+  /**
+   * Hands over at once what would leave at the end of this turn, and resolves when all that was accepted so far, messages
+   * that wait and streams included, is with the operating system. The peer need not have it yet. Rejects with
+   * ERR_FRAME_CLOSED once no more is sent, or with how the connection was lost if that comes first.
+   */
+  flush(): Promise<void> {
+    return this.#writer.flush();
   }
 
   /** Sends a Ping, also between the fragments of a message. At most 125 bytes. */

@@ -38,6 +38,11 @@ export class FrameOutput {
   #nextTurn: Promise<void> | null = null;
   #scheduled = false;
   #ended = false;
+  /** Writes that the stream was given, and those it has called back for, which it does in order. */
+  #writes = 0;
+  #writesDone = 0;
+  /** Who is told when so many writes are done. */
+  readonly #awaiting: { readonly writes: number; readonly written: Written }[] = [];
 
   constructor(stream: Duplex, masks: boolean, consumes: boolean, onBlocked: () => void) {
     this.#onBlocked = onBlocked;
@@ -170,10 +175,9 @@ export class FrameOutput {
   readonly #flushLater = (): void => {
     this.#scheduled = false;
     this.flush();
-    this.#turnBytes = 0;
   };
 
-  /** Hands everything to the stream. `written` is called when the stream has written it, or will not. */
+  /** Hands everything to the stream. `written` is called when the stream has written all it got so far, or will not. */
   flush(written?: Written): void {
     const stream = this.#stream;
     if (this.#ended || !stream.writable) {
@@ -184,13 +188,16 @@ export class FrameOutput {
     this.#sealPart();
     const parts = this.#parts;
     if (parts.length === 0) {
-      written?.();
+      if (written === undefined) return;
+      if (this.#writesDone === this.#writes) written();
+      else this.#awaiting.push({ writes: this.#writes, written });
       return;
     }
     this.#parts = [];
     this.#turnBytes += this.#partsBytes;
     this.handedOver += this.#partsBytes;
     this.#partsBytes = 0;
+    this.#writes += 1;
     const done = written === undefined ? this.#afterWrite : this.#both(written);
     if (parts.length > 1) stream.cork();
     for (let i = 0; i < parts.length; i++) {
@@ -229,7 +236,14 @@ export class FrameOutput {
 
   /** One function for all writes: Node then keeps one entry for all that complete at once. */
   readonly #afterWrite = (error?: Error | null): void => {
+    this.#writesDone += 1;
     if (!error && this.#consumes) this.#releaseSlabs();
+    while (this.#awaiting.length > 0) {
+      const [first] = this.#awaiting;
+      if (first === undefined || (!error && first.writes > this.#writesDone)) return;
+      this.#awaiting.shift();
+      first.written(error);
+    }
   };
 
   #both(written: Written): Written {

@@ -3,10 +3,11 @@ import { EngineError } from '../errors/index.ts';
 import { faultOf } from './check-header.ts';
 import type { PermessageDeflate } from './deflate.ts';
 import { optionInvalid, wholeNumber } from './frame-error.ts';
-import type { FrameOutput } from './frame-output.ts';
+import type { FrameOutput, Written } from './frame-output.ts';
 import { isControl, type MessageOpcode, opcode, reservedBit } from './opcode.ts';
 import { StreamedMessage, type StreamSource } from './streamed-message.ts';
 import { WriteLane } from './write-lane.ts';
+import { lost, observed, pending, refused } from './write-promise.ts';
 
 /** A frame to send as it is. */
 export interface FrameToWrite {
@@ -53,7 +54,7 @@ export class MessageWriter {
   #ended: EngineError | null = null;
   /** A message that was begun by `writeFrame` and not finished. */
   #byFrames = false;
-  /** Refuses those who wait for memory that the stream still uses. */
+  /** Refuses those who wait until the stream has written what it got. */
   readonly #lent = new Set<(error: EngineError) => void>();
   #abortStream: ((error: EngineError) => void) | null = null;
 
@@ -104,14 +105,32 @@ export class MessageWriter {
       this.#output.frame(first, payload);
       return this.#accepted();
     }
+    return this.#whenWritten((written) => this.#output.frame(first, payload, written));
+  }
+
+  /** Resolves when `give` has called `written`, or rejects when it is known that it will not. */
+  #whenWritten(give: (written: Written) => void): Promise<void> {
     const { promise, resolve, reject } = pending();
     this.#lent.add(reject);
-    this.#output.frame(first, payload, (error) => {
+    give((error) => {
       this.#lent.delete(reject);
       if (error) reject(this.#ended ?? lost(error));
-      else resolve();
+      else resolve(this.#output.turn());
     });
     return observed(promise);
+  }
+
+  /** When all that was accepted so far is with the system. */
+  flush(): Promise<void> {
+    if (this.#ended !== null) return refused(this.#ended);
+    // Frames of an unfinished message were handed over as they came. Only what waits behind it needs its last one.
+    if (this.#byFrames && !this.#lane.isAwaited) return this.#flush();
+    return observed(this.#lane.enter(0, () => this.#flush()));
+  }
+
+  #flush(): Promise<void> {
+    if (this.#ended !== null) return refused(this.#ended);
+    return this.#whenWritten((written) => this.#output.flush(written));
   }
 
   #accepted(): Promise<void> {
@@ -262,28 +281,4 @@ export class MessageWriter {
     this.#lane.clear(error);
     this.#abortStream?.(error);
   }
-}
-
-function pending(): { promise: Promise<void>; resolve: () => void; reject: (error: EngineError) => void } {
-  let resolve: () => void = () => {};
-  let reject: (error: EngineError) => void = () => {};
-  const promise = new Promise<void>((fulfil, refuse) => {
-    resolve = fulfil;
-    reject = refuse;
-  });
-  return { promise, resolve, reject };
-}
-
-/** A promise whose rejection need not be looked at: a call that nobody waits for must not end the process. */
-function observed(promise: Promise<void>): Promise<void> {
-  promise.catch(() => undefined);
-  return promise;
-}
-
-function refused(error: unknown): Promise<void> {
-  return observed(Promise.reject(error));
-}
-
-function lost(cause: unknown): EngineError {
-  return new EngineError('ERR_FRAME_CONNECTION_LOST', 'the connection was lost before this was written', { cause });
 }

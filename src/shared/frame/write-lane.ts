@@ -19,6 +19,11 @@ export class WriteLane {
     return !this.#held && this.#waiting.length === 0;
   }
 
+  /** Whether messages wait for their turn. */
+  get isAwaited(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Bytes of the messages that wait. */
   get waitingBytes(): number {
     return this.#waitingBytes;
