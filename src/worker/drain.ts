@@ -7,6 +7,8 @@ const smallestBatch = 100;
 /** Time for the last Close frames to be answered before sockets are cut. */
 const lingerMs = 100;
 const settleRounds = 10_000;
+/** After which all that was published before has been written, see publish-batch.ts. */
+const turnsToWrite = 4;
 
 const idleLookMs = 2;
 
@@ -30,10 +32,9 @@ export async function drainConnections(
   { code, reason }: { readonly code: number; readonly reason: string },
 ): Promise<void> {
   bus.settle(settleRounds);
-  // In the first turn the transport gives the last of it to the socket library, which hands it out before the second:
-  // from then on `bufferedBytes` tells of it.
-  await nextTurn();
-  await nextTurn();
+  // The transport gives the last of it to the socket library, which hands it out a turn later: from then on
+  // `bufferedBytes` tells of it.
+  for (let turn = 0; turn < turnsToWrite; turn++) await nextTurn();
   const deadline = performance.now() + graceMs;
   const ticks = Math.max(1, Math.floor(graceMs / 2 / tickMs));
   const batch = Math.max(smallestBatch, Math.ceil(connections.size / ticks));

@@ -10,13 +10,22 @@ interface Published {
   readonly compress: boolean;
 }
 
-function recorded(): { readonly batch: PublishBatch; readonly given: Published[] } {
+/** A batch for which `stepMs` pass from one look at the clock to the next: with 2 and more, publishes count as rare. */
+function recorded(stepMs: number): { readonly batch: PublishBatch; readonly given: Published[] } {
   const given: Published[] = [];
-  const batch = new PublishBatch((topic, payload, binary, compress) =>
-    given.push({ topic, payload: Buffer.from(payload), binary, compress }),
+  let now = 0;
+  const batch = new PublishBatch(
+    (topic, payload, binary, compress) => given.push({ topic, payload: Buffer.from(payload), binary, compress }),
+    () => {
+      now += stepMs;
+      return now;
+    },
   );
   return { batch, given };
 }
+
+const rare = 10;
+const dense = 0;
 
 function texts(given: readonly Published[]): string[] {
   return given.map(({ payload }) => payload.toString());
@@ -25,31 +34,54 @@ function texts(given: readonly Published[]): string[] {
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, number) => `${number}`);
 
 describe('publishes of one turn', () => {
-  test('as many as the library collects go at once, the others when the turn ends, in order', async () => {
-    const { batch, given } = recorded();
+  test('rare ones go at once; of more than the library collects, the others wait for the end of the turn', async () => {
+    const { batch, given } = recorded(rare);
     for (const text of numbers(200)) batch.publish('t', Buffer.from(text), false, false);
     assert.deepEqual(texts(given), numbers(31));
-    await nextTurn();
+    for (let turn = 0; turn < 4; turn++) await nextTurn();
     assert.deepEqual(texts(given), numbers(200));
   });
 
-  test('after a turn with many, all of the next wait for its end; after one with few, they go at once again', async () => {
-    const { batch, given } = recorded();
+  test('dense ones wait from the second few on; as many as fill a write wait for the end of the turn only', async () => {
+    const { batch, given } = recorded(dense);
+    for (const text of numbers(48)) batch.publish('t', Buffer.from(text), false, false);
+    assert.deepEqual(texts(given), numbers(16));
+    await nextTurn();
+    assert.deepEqual(texts(given), numbers(48));
+  });
+
+  test('while dense ones go on coming, but are few, two more turns are waited for, and never a third', async () => {
+    const { batch, given } = recorded(dense);
     const publish = (count: number): void => {
       for (const text of numbers(count)) batch.publish('t', Buffer.from(text), false, false);
     };
-    publish(32);
+    publish(17);
+    for (let turn = 0; turn < 2; turn++) {
+      await nextTurn();
+      assert.equal(given.length, 16);
+      publish(1);
+    }
     await nextTurn();
-    publish(31);
-    assert.equal(given.length, 32);
+    assert.equal(given.length, 19);
+    // Still dense: nothing goes at once; and nothing more comes, so that one more turn is enough.
+    publish(3);
+    assert.equal(given.length, 19);
     await nextTurn();
-    assert.deepEqual(texts(given.slice(32)), numbers(31));
-    publish(31);
-    assert.equal(given.length, 32 + 31 + 31);
+    await nextTurn();
+    assert.equal(given.length, 22);
+  });
+
+  test('once one had nobody to wait for, they go at once again', async () => {
+    const { batch, given } = recorded(dense);
+    for (const text of numbers(17)) batch.publish('t', Buffer.from(text), false, false);
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
+    assert.equal(given.length, 17);
+    batch.publish('t', Buffer.from('at once'), false, false);
+    assert.equal(given.length, 18);
   });
 
   test('the topic, the kind and the bytes are those of the moment of the publish', async () => {
-    const { batch, given } = recorded();
+    const { batch, given } = recorded(rare);
     const scratch = Buffer.alloc(4);
     for (let number = 0; number < 100; number++) {
       scratch.writeUInt32BE(number);
@@ -66,7 +98,7 @@ describe('publishes of one turn', () => {
   });
 
   test('flush gives what waits at once, and it is not given again', async () => {
-    const { batch, given } = recorded();
+    const { batch, given } = recorded(rare);
     for (const text of numbers(40)) batch.publish('t', Buffer.from(text), false, false);
     batch.flush();
     assert.deepEqual(texts(given), numbers(40));
@@ -78,7 +110,7 @@ describe('publishes of one turn', () => {
   });
 
   test('only for those whom it concerns it is given before the turn ends', async () => {
-    const { batch, given } = recorded();
+    const { batch, given } = recorded(rare);
     const member = (...topics: string[]) => ({ isSubscribed: (topic: string) => topics.includes(topic) });
     for (const text of numbers(40)) batch.publish(Number(text) < 35 ? 't' : 'u', Buffer.from(text), false, false);
     batch.flushFor(member('v'));
@@ -106,7 +138,7 @@ describe('publishes of one turn', () => {
   });
 
   test('a large message is never kept, and overtakes nothing', () => {
-    const { batch, given } = recorded();
+    const { batch, given } = recorded(rare);
     for (const text of numbers(40)) batch.publish('t', Buffer.from(text), false, false);
     batch.publish('t', Buffer.alloc(16_384), true, false);
     assert.deepEqual(texts(given.slice(0, 40)), numbers(40));
@@ -114,7 +146,7 @@ describe('publishes of one turn', () => {
   });
 
   test('what waits is bounded', async () => {
-    const { batch, given } = recorded();
+    const { batch, given } = recorded(rare);
     const payload = Buffer.alloc(10_000);
     for (let number = 0; number < 1_000; number++) {
       payload.writeUInt32BE(number);

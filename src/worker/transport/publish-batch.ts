@@ -24,43 +24,59 @@ const libraryBatchBytes = 16_384;
 const firstCapacity = 16_384;
 /** What may wait for the end of the turn. More is given to the library at once, if more slowly. */
 const maxWaitingBytes = 1_048_576;
+/** So many publishes at once within so much time, and the next ones wait for each other. */
+const few = 8;
+const fewInMs = 2;
+/** How many turns more those that wait are waited with, while each turn brings more. */
+const moreTurns = 2;
 /** With more topics waiting, nobody is asked whether they are a member of one. */
 const fewTopics = 8;
 
 /**
- * Publishes of one turn of the loop share their writes, however many they are: what the library would write one by one
- * waits for the end of the turn, when no callback is running. The library writes it when it next looks, which is after
- * the immediates and the timers that are due, and before it waits for anything. The order is kept: whoever sends,
- * subscribes or closes by another way calls one of the `flush` methods before.
+ * Publishes that come close to each other share their writes. Where they are few, the library sees to that, and they are
+ * given to it at once. Where they are many, what the library would write one by one waits for the end of the turn of the
+ * loop, when no callback is running. While each turn brings more, up to as many as the library writes at once, two more
+ * turns are waited for: more publishers are heard before the long work of writing begins, and the loop does not sleep
+ * meanwhile. The library writes when it next looks, which is after the immediates and the timers that are due. The order
+ * is kept: whoever sends, subscribes or closes by another way calls one of the `flush` methods before.
  */
 export class PublishBatch {
   readonly #publishNow: PublishNow;
+  readonly #clock: () => number;
   readonly #waiting: Waiting[] = [];
   /** Of what waits; one more than `fewTopics` at most. */
   readonly #topics: string[] = [];
   #bytes: Uint8Array = new Uint8Array(0);
   #used = 0;
-  /** Given to the library since the last turn that ended here. */
+  /** Given to the library at once since the last batch. */
   #given = 0;
-  /** How many of a turn are given at once: none after one with many, for the library writes before the end of the turn. */
-  #atOnce = libraryBatch;
-  /** Publishes of a turn that is to end here. */
-  #inTurn = 0;
+  /** When the last few of those began. */
+  #fewSince = -Infinity;
+  /** Whether publishes come so fast that all of them wait. */
+  #gathers = false;
+  /** How many waited since the last batch; and when its last turn ended. */
+  #gathered = 0;
+  #gatheredBefore = 0;
+  #turns = 0;
+  /** Whether the end of this turn is awaited. */
   #endsTurn = false;
 
-  constructor(publishNow: PublishNow) {
+  /** `clock` gives milliseconds. */
+  constructor(publishNow: PublishNow, clock: () => number = () => performance.now()) {
     this.#publishNow = publishNow;
+    this.#clock = clock;
   }
 
   /** `payload` is copied if need be. */
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
     const { length } = payload;
     if (length >= libraryBatchBytes || this.#used + length > maxWaitingBytes) this.flush();
-    else if (this.#given >= this.#atOnce) {
+    else if (this.#gathers || this.#given >= libraryBatch) {
       this.#wait(topic, payload, binary, compress);
       return;
     }
     this.#given += 1;
+    if (this.#given % few === 0) this.#lookAtRate();
     this.#publishNow(topic, payload, binary, compress);
   }
 
@@ -100,19 +116,34 @@ export class PublishBatch {
     this.#bytes.set(payload, start);
     this.#used = end;
     this.#waiting.push({ topic, end, binary, compress });
-    this.#inTurn += 1;
+    this.#gathered += 1;
     if (this.#topics.length <= fewTopics && !this.#topics.includes(topic)) this.#topics.push(topic);
     if (this.#endsTurn) return;
     this.#endsTurn = true;
     setImmediate(this.#endTurn);
   }
 
+  #lookAtRate(): void {
+    const now = this.#clock();
+    this.#gathers = now - this.#fewSince < fewInMs;
+    this.#fewSince = now;
+  }
+
   readonly #endTurn = (): void => {
-    this.#endsTurn = false;
+    const isGrowing = this.#gathered > this.#gatheredBefore;
+    if (this.#gathers && isGrowing && this.#gathered <= libraryBatch && this.#turns < moreTurns) {
+      this.#turns += 1;
+      this.#gatheredBefore = this.#gathered;
+      setImmediate(this.#endTurn);
+      return;
+    }
     this.flush();
-    this.#atOnce = this.#given + this.#inTurn > libraryBatch ? 0 : libraryBatch;
+    this.#endsTurn = false;
+    this.#gathers = this.#gathered > 1;
     this.#given = 0;
-    this.#inTurn = 0;
+    this.#gathered = 0;
+    this.#gatheredBefore = 0;
+    this.#turns = 0;
   };
 
   #grow(needed: number): void {
