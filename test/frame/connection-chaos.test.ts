@@ -89,8 +89,8 @@ async function disturb(connection: FrameConnection, socket: Socket, random: Rand
       return;
     case 10:
       if (seldom) socket.end();
-      // Node leaves a socket open for ever that is to be reset after it was ended.
-      else if (random(8) === 0 && !socket.writableEnded) socket.resetAndDestroy();
+      // Node leaves a socket open for ever that was ended before it is reset, which waits until it is connected.
+      else if (random(8) === 0 && !socket.writableEnded && !socket.connecting) socket.resetAndDestroy();
       return;
     case 11:
       if (seldom) socket.write(Buffer.from(Array.from({ length: 20 }, () => random(256))));

@@ -143,7 +143,7 @@ describe('a message that is sent frame by frame behind another', () => {
   test('many of them are no burden on the stack', async () => {
     const { connection, peer } = linked();
     const stream = slowStream(connection);
-    const count = 20_000;
+    const count = 10_000;
     for (let i = 0; i < count; i++) {
       void begin(connection, 'a');
       void next(connection, 'z', true);

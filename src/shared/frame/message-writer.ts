@@ -6,7 +6,7 @@ import { optionInvalid, wholeNumber } from './frame-error.ts';
 import type { FrameOutput, Written } from './frame-output.ts';
 import { isControl, type MessageOpcode, opcode, reservedBit } from './opcode.ts';
 import { StreamedMessage, type StreamSource } from './streamed-message.ts';
-import { WriteLane } from './write-lane.ts';
+import { type PartedMessage, WriteLane } from './write-lane.ts';
 import { lost, observed, pending, refused } from './write-promise.ts';
 
 /** A frame to send as it is. */
@@ -53,7 +53,7 @@ export class MessageWriter {
   /** Set when nothing may be written any more. */
   #ended: EngineError | null = null;
   /** A message that was begun by `writeFrame` and whose last frame was not given yet; it may still wait for its turn. */
-  #begun: object | null = null;
+  #begun: PartedMessage | null = null;
   /** A frame of it was taken that did not fit. */
   #isBeyond = false;
   /** Refuses those who wait until the stream has written what it got. */
@@ -86,7 +86,7 @@ export class MessageWriter {
    * As `#refusal`, for another frame of a message that has begun: others wait for its end, so it must come to it. What
    * waits behind it is not in its way, and one frame may go beyond the bound. After that the message would have a gap.
    */
-  #gap(message: object, bytes: number): EngineError | null {
+  #gap(message: PartedMessage, bytes: number): EngineError | null {
     const before = this.#lane.isHeldBy(message) ? this.#output.pendingBytes : this.bufferedBytes;
     const overload = this.#overload(before, bytes);
     if (overload !== null && this.#isBeyond) {
@@ -199,7 +199,7 @@ export class MessageWriter {
     const begun = this.#begun;
     const refusal = begun === null ? this.#overload(this.bufferedBytes, length) : this.#gap(begun, length);
     if (refusal !== null) return refused(refusal);
-    const message = begun ?? (fin ? null : {});
+    const message = begun ?? (fin ? null : { waiting: 0 });
     this.#begun = fin ? null : message;
     if (begun === null) this.#isBeyond = false;
     const waits = this.#isBeyond;

@@ -1,9 +1,15 @@
 import type { EngineError } from '../errors/index.ts';
 
+/** A message that enters part by part. */
+export interface PartedMessage {
+  /** How many parts of it wait. */
+  waiting: number;
+}
+
 interface Waiting {
   readonly bytes: number;
   /** What it is a part of: it follows the other parts, whoever came meanwhile. */
-  readonly message: object | null;
+  readonly message: PartedMessage | null;
   readonly start: () => void;
   readonly refuse: (error: EngineError) => void;
 }
@@ -16,7 +22,7 @@ export class WriteLane {
   readonly #waiting: Waiting[] = [];
   #held = false;
   /** Whose parts go on while the lane is held. */
-  #holder: object | null = null;
+  #holder: PartedMessage | null = null;
   #waitingBytes = 0;
   #isRunning = false;
 
@@ -30,16 +36,16 @@ export class WriteLane {
   }
 
   /** The message that would be disturbed by whoever enters next: the last that waits, or else who holds the lane. */
-  get last(): object | null {
+  get last(): PartedMessage | null {
     const last = this.#waiting.at(-1);
     return last === undefined ? this.#holder : last.message;
   }
 
-  isHeldBy(message: object): boolean {
+  isHeldBy(message: PartedMessage): boolean {
     return this.#holder === message;
   }
 
-  hold(message: object | null = null): void {
+  hold(message: PartedMessage | null = null): void {
     this.#held = true;
     this.#holder = message;
   }
@@ -53,7 +59,7 @@ export class WriteLane {
     try {
       for (let next = this.#waiting[0]; next !== undefined && this.#lets(next.message); next = this.#waiting[0]) {
         this.#waiting.shift();
-        this.#waitingBytes -= next.bytes;
+        this.#leaves(next);
         next.start();
       }
     } finally {
@@ -61,29 +67,36 @@ export class WriteLane {
     }
   }
 
-  #lets(message: object | null): boolean {
+  #leaves({ bytes, message }: Waiting): void {
+    this.#waitingBytes -= bytes;
+    if (message !== null) message.waiting -= 1;
+  }
+
+  #lets(message: PartedMessage | null): boolean {
     return !this.#held || (message !== null && message === this.#holder);
   }
 
   /** Calls `start` when it is its turn, at once if nobody is before it. Parts of one `message` stay together. */
-  enter<T>(bytes: number, start: () => Promise<T>, message: object | null = null): Promise<T> {
-    const before = message === null ? -1 : this.#waiting.findLastIndex((other) => other.message === message);
-    if (this.isFree || (before < 0 && message !== null && message === this.#holder)) return start();
+  enter<T>(bytes: number, start: () => Promise<T>, message: PartedMessage | null = null): Promise<T> {
+    const isAmong = message !== null && message.waiting > 0;
+    if (this.isFree || (message !== null && message === this.#holder && !isAmong)) return start();
     this.#waitingBytes += bytes;
+    if (message !== null) message.waiting += 1;
     return new Promise((resolve, reject) => {
       const entry: Waiting = { bytes, message, start: () => resolve(start()), refuse: reject };
+      const before = isAmong ? this.#waiting.findLastIndex((other) => other.message === message) : -1;
       if (before < 0) this.#waiting.push(entry);
       else this.#waiting.splice(before + 1, 0, entry);
     });
   }
 
   /** Refuses all that wait, or those from the first part of `message` on. */
-  clear(error: EngineError, message: object | null = null): void {
+  clear(error: EngineError, message: PartedMessage | null = null): void {
     const from = message === null ? 0 : this.#waiting.findIndex((other) => other.message === message);
     if (from < 0) return;
-    for (const { bytes, refuse } of this.#waiting.splice(from)) {
-      this.#waitingBytes -= bytes;
-      refuse(error);
+    for (const entry of this.#waiting.splice(from)) {
+      this.#leaves(entry);
+      entry.refuse(error);
     }
   }
 }
