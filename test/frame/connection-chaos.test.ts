@@ -73,8 +73,7 @@ async function disturb(connection: FrameConnection, socket: Socket, random: Rand
       return;
     case 5:
       void connection.writeFrame({ opcode: opcode.binary, fin: false, payload });
-      // If it is refused, nobody ends the message, and others would wait behind it for ever.
-      connection.writeFrame({ opcode: opcode.continuation, payload }).catch(() => connection.close(1011));
+      void connection.writeFrame({ opcode: opcode.continuation, payload });
       return;
     case 6:
       void connection.close(pick(random, [1000, 4000]), 'x'.repeat(random(200)));
@@ -90,8 +89,8 @@ async function disturb(connection: FrameConnection, socket: Socket, random: Rand
       return;
     case 10:
       if (seldom) socket.end();
-      // Node leaves a socket open for ever that is to be reset after it was ended.
-      else if (random(8) === 0 && !socket.writableEnded) socket.resetAndDestroy();
+      // Node leaves a socket open for ever that was ended before it is reset, which waits until it is connected.
+      else if (random(8) === 0 && !socket.writableEnded && !socket.connecting) socket.resetAndDestroy();
       return;
     case 11:
       if (seldom) socket.write(Buffer.from(Array.from({ length: 20 }, () => random(256))));

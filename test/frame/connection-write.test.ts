@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { Readable } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import { describe, test } from 'node:test';
+import { FrameConnection } from '#dist/shared/frame/index.js';
 import { opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { errorOf, randomBytes, randomOf } from './frame-fixture.ts';
@@ -141,6 +142,37 @@ describe('writing messages', () => {
     clearInterval(timer);
     assert.equal(connection.state, 'open');
     connection.destroy();
+  });
+
+  test('a peer that takes all at the last moment has its whole time for what comes next', async () => {
+    const writeTimeoutMs = 40;
+    let take = (): void => {};
+    const duplex = new Duplex({
+      highWaterMark: 1,
+      read: () => undefined,
+      write: (_chunk, _encoding, done) => {
+        take = done;
+      },
+    });
+    const connection = new FrameConnection(duplex, { role: 'server', writeTimeoutMs });
+    const first = connection.writeMessage('first');
+    void connection.flush();
+    // Begun right behind the connection's own timer, so that it fires right behind it.
+    const atTheLastMoment = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        duplex.once('drain', () => {
+          void connection.writeMessage('next');
+          void connection.flush();
+          setImmediate(() => setImmediate(resolve));
+        });
+        take();
+      }, writeTimeoutMs);
+    });
+    await within(first, 'the first message');
+    await within(atTheLastMoment, 'the moment');
+    assert.equal(connection.state, 'open');
+    const { error } = await within(connection.closed, 'the end of its time');
+    assert.equal((error as { code?: string }).code, 'ERR_FRAME_WRITE_STALLED');
   });
 
   test('answers only the last ping of a peer that does not read (X-26)', async () => {

@@ -165,7 +165,8 @@ export class FrameConnection implements AsyncIterable<Message> {
 
   /**
    * Sends a frame as it is. A data frame without `fin` begins a message, whose other frames are continuations; other
-   * messages wait for its last one, control frames do not. A Close frame begins the closing handshake.
+   * messages wait for its last one, control frames do not. One continuation may go beyond `maxBufferedBytes`; another one
+   * before there is room is refused, and the connection is closed with 1011. A Close frame begins the closing handshake.
    */
   writeFrame(frame: FrameToWrite): Promise<void> {
     const { payload } = frame;

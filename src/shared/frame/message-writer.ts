@@ -6,7 +6,7 @@ import { optionInvalid, wholeNumber } from './frame-error.ts';
 import type { FrameOutput, Written } from './frame-output.ts';
 import { isControl, type MessageOpcode, opcode, reservedBit } from './opcode.ts';
 import { StreamedMessage, type StreamSource } from './streamed-message.ts';
-import { WriteLane } from './write-lane.ts';
+import { type PartedMessage, WriteLane } from './write-lane.ts';
 import { lost, observed, pending, refused } from './write-promise.ts';
 
 /** A frame to send as it is. */
@@ -52,8 +52,10 @@ export class MessageWriter {
   #closing: EngineError | null = null;
   /** Set when nothing may be written any more. */
   #ended: EngineError | null = null;
-  /** A message that was begun by `writeFrame` and not finished. */
-  #byFrames = false;
+  /** A message that was begun by `writeFrame` and whose last frame was not given yet; it may still wait for its turn. */
+  #begun: PartedMessage | null = null;
+  /** A frame of it was taken that did not fit. */
+  #isBeyond = false;
   /** Refuses those who wait until the stream has written what it got. */
   readonly #lent = new Set<(error: EngineError) => void>();
   #abortStream: ((error: EngineError) => void) | null = null;
@@ -70,13 +72,29 @@ export class MessageWriter {
 
   /** Why a message of this size is not taken, or null. */
   #refusal(bytes: number): EngineError | null {
-    const closed = this.#ended ?? this.#closing;
-    if (closed !== null) return closed;
-    const buffered = this.bufferedBytes;
+    return this.#ended ?? this.#closing ?? this.#overload(this.bufferedBytes, bytes);
+  }
+
+  #overload(buffered: number, bytes: number): EngineError | null {
     const { maxBufferedBytes } = this.#options;
     if (buffered === 0 || buffered + bytes <= maxBufferedBytes) return null;
     const text = `${buffered} bytes wait to be written, and no more than ${maxBufferedBytes} may`;
     return new EngineError('ERR_FRAME_OVERLOADED', text, { given: bytes });
+  }
+
+  /**
+   * As `#refusal`, for another frame of a message that has begun: others wait for its end, so it must come to it. What
+   * waits behind it is not in its way, and one frame may go beyond the bound. After that the message would have a gap.
+   */
+  #gap(message: PartedMessage, bytes: number): EngineError | null {
+    const before = this.#lane.isHeldBy(message) ? this.#output.pendingBytes : this.bufferedBytes;
+    const overload = this.#overload(before, bytes);
+    if (overload !== null && this.#isBeyond) {
+      this.#options.broken(overload);
+      return overload;
+    }
+    this.#isBeyond = overload !== null;
+    return null;
   }
 
   writeMessage(payload: string | Uint8Array, kind: MessageOpcode): Promise<void> {
@@ -123,9 +141,9 @@ export class MessageWriter {
   /** When all that was accepted so far is with the system. */
   flush(): Promise<void> {
     if (this.#ended !== null) return refused(this.#ended);
-    // Frames of an unfinished message were handed over as they came. Only what waits behind it needs its last one.
-    if (this.#byFrames && !this.#lane.isAwaited) return this.#flush();
-    return observed(this.#lane.enter(0, () => this.#flush()));
+    // Of an unfinished message the frames so far are enough. Only what waits behind it needs its last one.
+    const begun = this.#begun === this.#lane.last ? this.#begun : null;
+    return observed(this.#lane.enter(0, () => this.#flush(), begun));
   }
 
   #flush(): Promise<void> {
@@ -170,38 +188,38 @@ export class MessageWriter {
 
   /** A data frame as it is. One that does not end its message keeps others out until one that does. */
   writeFrame(frame: FrameToWrite): Promise<void> {
-    const { payload } = frame;
-    const fin = frame.fin ?? true;
-    const refusal = this.#refusal(payload.length) ?? this.frameFault(frame);
-    if (refusal !== null) return refused(refusal);
-    if (isControl(frame.opcode)) return this.writeControl(frame.opcode, payload);
-    const first = (fin ? finBit : 0) | (frame.rsv ?? 0) | frame.opcode;
-    if (frame.opcode === opcode.continuation) {
-      const sent = this.#sendBytes(first, payload);
-      if (fin) {
-        this.#byFrames = false;
-        this.#lane.release();
-      }
-      return sent;
+    const { payload, opcode: code, fin = true, rsv = 0 } = frame;
+    if (isControl(code)) {
+      const fault = this.#refusal(payload.length) ?? this.frameFault(frame);
+      return fault === null ? this.writeControl(code, payload) : refused(fault);
     }
-    return observed(
-      this.#lane.enter(payload.length, () => {
-        if (this.#ended !== null) return refused(this.#ended);
-        if (!fin) {
-          this.#lane.hold();
-          this.#byFrames = true;
-        }
-        return this.#sendBytes(first, payload);
-      }),
-    );
+    const fault = this.#ended ?? this.#closing ?? this.frameFault(frame);
+    if (fault !== null) return refused(fault);
+    const { length } = payload;
+    const begun = this.#begun;
+    const refusal = begun === null ? this.#overload(this.bufferedBytes, length) : this.#gap(begun, length);
+    if (refusal !== null) return refused(refusal);
+    const message = begun ?? (fin ? null : { waiting: 0 });
+    this.#begun = fin ? null : message;
+    if (begun === null) this.#isBeyond = false;
+    const waits = this.#isBeyond;
+    const send = (): Promise<void> => {
+      if (this.#ended !== null) return refused(this.#ended);
+      if (message !== null && !fin) this.#lane.hold(message);
+      const sent = this.#sendBytes((fin ? finBit : 0) | rsv | code, payload);
+      if (message !== null && fin) this.#lane.release();
+      // Whoever awaits each frame has room for the next one.
+      return waits ? this.#flush() : sent;
+    };
+    return observed(this.#lane.enter(length, send, message));
   }
 
   /** What is wrong with a frame that is to be sent, or null. */
   frameFault(frame: FrameToWrite): EngineError | null {
     const { opcode: code, rsv = 0, fin = true, payload } = frame;
     const header = { fin, rsv, opcode: code, masked: false, maskKey: 0, length: payload.length };
-    // While another message is under way, a new one may come: it waits its turn.
-    return faultOf(header, undefined, this.#options.reservedBits, this.#byFrames);
+    // While a message of another kind is under way, a new one may come: it waits its turn.
+    return faultOf(header, undefined, this.#options.reservedBits, this.#begun !== null);
   }
 
   /** A control frame: it may stand between the fragments of a message. */
@@ -257,11 +275,13 @@ export class MessageWriter {
 
   /** When all messages that were accepted are written. New ones are refused from now on. */
   finish(error: EngineError): Promise<void> {
-    if (this.#byFrames) {
+    const begun = this.#begun;
+    if (begun !== null) {
       // Nobody is going to send its last frame, and no other message may follow without it.
-      this.#byFrames = false;
-      this.#lane.clear(error);
-      this.#lane.release();
+      this.#begun = null;
+      const hasLeft = this.#lane.isHeldBy(begun);
+      this.#lane.clear(error, hasLeft ? null : begun);
+      if (hasLeft) this.#lane.release();
     }
     this.#closing = error;
     return observed(this.#lane.enter(0, () => done));

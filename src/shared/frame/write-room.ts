@@ -24,6 +24,7 @@ export class WriteRoom {
   #resolve: () => void = () => {};
   #reject: (error: EngineError) => void = () => {};
   #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Immediate | null = null;
   /** Bytes that the system has taken so far. */
   #taken = 0;
   #ended: EngineError | null = null;
@@ -66,11 +67,10 @@ export class WriteRoom {
 
   /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
   readonly #look = (): void => {
-    setImmediate(this.#judge);
+    this.#soon = setImmediate(this.#judge);
   };
 
   readonly #judge = (): void => {
-    if (this.#timer === null || this.#ended !== null) return;
     const taken = this.#handedOver() - queuedBytes(this.#stream);
     if (taken > this.#taken) {
       this.#taken = taken;
@@ -82,9 +82,16 @@ export class WriteRoom {
     this.#onStall(new EngineError('ERR_FRAME_WRITE_STALLED', text));
   };
 
-  readonly #drained = (): void => {
+  /** What was about to be judged is over: a later wait has its own time. */
+  #stopWatching(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#soon !== null) clearImmediate(this.#soon);
     this.#timer = null;
+    this.#soon = null;
+  }
+
+  readonly #drained = (): void => {
+    this.#stopWatching();
     this.#wait = null;
     this.#resolve();
     this.#onDrain();
@@ -94,8 +101,7 @@ export class WriteRoom {
   end(error: EngineError): void {
     if (this.#ended !== null) return;
     this.#ended = error;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#stopWatching();
     this.#stream.off('drain', this.#drained);
     this.#reject(error);
   }
