@@ -47,7 +47,10 @@ export function receivedMessage(envelope: Envelope): ReceivedMessage {
 
 /** How far the monotonic clock may be from the system's before it is set right, in milliseconds. */
 const clockTolerance = 2;
+/** The system's clock is looked at once in so many milliseconds: reading it costs as much as the rest. */
+const clockCheckMs = 1;
 let clockOffset = performance.timeOrigin;
+let clockCheckedAt = -clockCheckMs;
 
 /**
  * Now, in nanoseconds since the epoch, at microsecond resolution. The monotonic clock gives the fine steps, but does
@@ -55,8 +58,11 @@ let clockOffset = performance.timeOrigin;
  */
 export function nowNanos(): bigint {
   const monotonic = performance.now();
-  const wall = Date.now();
-  if (Math.abs(clockOffset + monotonic - wall) > clockTolerance) clockOffset = wall - monotonic;
+  if (monotonic - clockCheckedAt >= clockCheckMs) {
+    clockCheckedAt = monotonic;
+    const wall = Date.now();
+    if (Math.abs(clockOffset + monotonic - wall) > clockTolerance) clockOffset = wall - monotonic;
+  }
   return BigInt(Math.floor((clockOffset + monotonic) * 1000)) * 1000n;
 }
 
