@@ -120,6 +120,11 @@ function addScenario(chart: Chart, scenario: Scenario, contenders: readonly Cont
   chart.height += titleHeight + bars * barHeight + rowGap;
 }
 
+/** With a title, for those who do not see the picture. */
+function titled(svg: string, title: string): string {
+  return svg.replace(/^<svg [^>]*>/, (opening) => `${opening}<title>${title}</title>`);
+}
+
 /** One picture of all scenarios of a family, as SVG; null if nothing is ranked. Whiskers go from the lowest to the highest run. */
 export function drawFamily(results: Results, family: Family): string | null {
   const chart: Chart = { titles: [], grids: [], xAxes: [], yAxes: [], series: [], height: 16 };
@@ -141,7 +146,7 @@ export function drawFamily(results: Results, family: Family): string | null {
   const drawing = init(null, null, { renderer: 'svg', ssr: true, width, height: chart.height });
   try {
     drawing.setOption(option);
-    return drawing.renderToSVGString();
+    return titled(drawing.renderToSVGString(), `shardwire and others: ${family}`);
   } finally {
     drawing.dispose();
   }

@@ -74,7 +74,7 @@ describe('the driver', { skip }, () => {
       /\| shardwire, JSON \| 89 B \/ 121 B \| 100 % \| [\d,]+ \(/,
     );
     const picture = await readFile(join(folder, 'usual-echo.svg'), 'utf8');
-    assert.match(picture, /^<svg /);
+    assert.match(picture, /^<svg [^>]*><title>shardwire and others: echo<\/title>/);
     assert.match(picture, />shardwire, JSON</);
   });
 
