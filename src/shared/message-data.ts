@@ -41,7 +41,7 @@ function newSlab(): void {
   slabUsed = 0;
 }
 
-/** A copy of `bytes`. A memory block for each small message would cost ten times the copy. */
+/** A copy of `bytes`. A memory block for each small message would cost several times the copy. */
 export function copyOfData(bytes: Uint8Array): MessageData {
   const { length } = bytes;
   // None has no need of a slab, and would keep it all the same.

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type LoadgenReport, loadgenReport } from '../../native-bench/driver/loadgen-report.ts';
 import { within } from '../support/waiting.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -24,37 +25,14 @@ function buildOnce(): false | string {
 /** For the `skip` of every test that runs the load generator. */
 export const skip: false | string = buildOnce();
 
-export interface Latency {
-  readonly count: number;
-  readonly mean: number;
-  readonly min: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-}
-
-export interface Measured {
+/** What it prints: what the driver reads of it, and what it was asked for. */
+export interface Measured extends Omit<LoadgenReport, 'server'> {
   readonly mode: string;
   readonly connections: number;
   readonly threads: number;
   readonly warmup_ms: number;
-  readonly elapsed_s: number;
-  readonly sent: number;
-  readonly received: number;
-  readonly unexpected: number;
-  readonly errors: Readonly<Record<'connect' | 'handshake' | 'protocol' | 'closed', number>>;
-  readonly bytes_in: number;
-  readonly bytes_out: number;
-  readonly rate_per_s: number;
-  readonly publishes: number;
-  readonly completeness_pct: number | null;
-  readonly latency_us: Latency | null;
-  readonly client_cpu_s: number;
-  readonly client_cpu_share: number;
-  readonly server: Readonly<Record<string, number | null>> | null;
-  readonly machine: { readonly steal_pct: number; readonly foreign_cpu_pct: number };
+  /** Null: it was told of no server. */
+  readonly server: LoadgenReport['server'] | null;
 }
 
 export const noErrors = { connect: 0, handshake: 0, protocol: 0, closed: 0 } as const;
@@ -91,7 +69,10 @@ export async function loadgenWith(args: readonly string[]): Promise<Finished> {
 /** The one line that it printed. */
 export function parsed({ stdout, stderr }: Finished): Measured {
   assert.match(stdout, /^\{.*\}\n$/, `one line of JSON, not: ${stdout}${stderr}`);
-  return JSON.parse(stdout) as Measured;
+  const measured = JSON.parse(stdout) as Measured;
+  // The driver always tells of a server.
+  if (measured.server !== null) loadgenReport.parse(measured);
+  return measured;
 }
 
 /** Runs it; it must succeed and say nothing but its result. */

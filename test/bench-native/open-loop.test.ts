@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WebSocket } from 'ws';
-import { echo, fileOf, type Latency, measure, serveWs, skip } from './loadgen-fixture.ts';
+import type { LatencyReport } from '../../native-bench/driver/loadgen-report.ts';
+import { echo, fileOf, measure, serveWs, skip } from './loadgen-fixture.ts';
 
 const stallMs = 300;
 
@@ -34,7 +35,7 @@ test('open loop: a stall of the server counts for every message that was due in 
     echo(socket);
   };
   const { port } = await serveWs(t, stallOnce);
-  const latencyOf = async (how: string): Promise<Latency> => {
+  const latencyOf = async (how: string): Promise<LatencyReport> => {
     messages = 0;
     const { latency_us, completeness_pct } = await measure(port, `--connections 1 --duration-ms 1000 ${how}`);
     assert.equal(completeness_pct, 100);
