@@ -11,9 +11,10 @@ describe('the heap of a shard', () => {
       const [one] = await clientPerShard(engine);
       assert.ok(one);
       const before = engine.stats().shards[0]?.heapUsedBytes ?? 0;
-      assert.ok(before > 1_000_000, `${before}`);
+      assert.ok(before > 1_000_000 && before < 40_000_000, `${before}`);
       one.send({ type: 'keep', data: 40 });
-      await until(() => (engine.stats().shards[0]?.heapUsedBytes ?? 0) > before + 40_000_000, 'the gauge to show it');
+      // All that is kept is in the heap. What it grows by can be less: garbage that was counted before may be gone.
+      await until(() => (engine.stats().shards[0]?.heapUsedBytes ?? 0) > 40_000_000, 'the gauge to show it');
     }));
 
   it('that is larger than maxShardHeapBytes makes it restart, before the process is lost', () =>
