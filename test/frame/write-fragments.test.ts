@@ -155,6 +155,50 @@ describe('a message that is sent frame by frame behind another', () => {
     connection.destroy();
   });
 
+  test('and as many messages as may wait leave in time that grows with their number alone', async () => {
+    const { connection } = linked({ maxBufferedBytes: 100_000 * 256 });
+    const timeOf = async (count: number): Promise<number> => {
+      const stream = slowStream(connection);
+      for (let i = 0; i < count; i++) void connection.writeMessage('');
+      const began = performance.now();
+      stream.end();
+      await within(connection.flush(), 'all of them');
+      return performance.now() - began;
+    };
+    await timeOf(10_000);
+    const few = Math.max(await timeOf(10_000), await timeOf(10_000));
+    const many = await timeOf(100_000 - 2);
+    assert.ok(many < 60 * few, `${few} ms for 10,000 and ${many} ms for 100,000`);
+    connection.destroy();
+  });
+
+  test('empty ones among those that wait have a bound, too (X-26)', async () => {
+    const { connection, peer } = linked({ maxBufferedBytes: 1_000 });
+    const stream = slowStream(connection);
+    const most = 1_024;
+    for (let i = 0; i < most; i++) void connection.writeMessage('');
+    assert.equal((await errorOf(() => connection.writeMessage(''))).code, 'ERR_FRAME_OVERLOADED');
+    assert.equal((await errorOf(() => begin(connection, ''))).code, 'ERR_FRAME_OVERLOADED');
+    stream.end();
+    await within(connection.flush(), 'all of them');
+    await within(connection.writeMessage('then'), 'another one');
+    await until(() => peer.frames.length === most + 2, 'all frames');
+    assert.equal(peer.frames.at(-1)?.payload.toString(), 'then');
+    connection.destroy();
+  });
+
+  test('empty fragments without end, while their message waits, end the connection (X-26)', async () => {
+    const { connection, peer } = linked({ maxBufferedBytes: 1_000 });
+    slowStream(connection);
+    void begin(connection, '');
+    const refusals: string[] = [];
+    for (let i = 0; i < 2_000; i++) next(connection, '').catch((error: { code: string }) => refusals.push(error.code));
+    assert.equal((await peer.closing()).code, 1_011);
+    await until(() => refusals.length === 2_000, 'all refusals');
+    assert.ok(refusals.includes('ERR_FRAME_OVERLOADED'), `${[...new Set(refusals)]}`);
+    connection.destroy();
+  });
+
   test('is refused if it is not ended when the connection closes; what was before it goes out', async () => {
     const { connection, peer } = linked();
     const stream = slowStream(connection);

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { withEngine } from '../support/leaks.ts';
 import { connectSealed, sealWith } from '../support/sealed-client.ts';
+import { until } from '../support/waiting.ts';
 import { engineKeys } from './own-keys.ts';
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
@@ -49,14 +50,16 @@ describe('H-95: frames that cannot be opened', () => {
   it('H-100: do not count as received', () =>
     withEngine({ shards: 1, security: { ...engineKeys, maxFailures: 100 } }, async (engine) => {
       const client = await connectSealed(engine, { keys: engineKeys });
+      // `sync` sends three messages; the last may come after it resolves.
+      const received = (count: number): Promise<void> =>
+        until(() => engine.stats().messagesIn >= count, `${count} messages`);
       await client.sync();
-      const before = engine.stats();
+      await received(3);
       for (let i = 0; i < 10; i++) client.sendRaw(randomBytes(200));
       await client.sync();
-      const after = engine.stats();
-      // What `sync` sent.
-      assert.equal(after.messagesIn - before.messagesIn, 3);
-      assert.equal(after.openFailedDecrypt - before.openFailedDecrypt, 10);
+      await received(6);
+      const { messagesIn, openFailedDecrypt } = engine.stats();
+      assert.deepEqual({ messagesIn, openFailedDecrypt }, { messagesIn: 6, openFailedDecrypt: 10 });
     }));
 
   it('any single bit that is changed is noticed, in every form', () =>

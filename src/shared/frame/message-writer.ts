@@ -40,6 +40,10 @@ export interface MessageWriterOptions {
 
 const finBit = 0x80;
 const maxChunkBytes = 1 << 24;
+/** About what it takes in memory that a message waits for its turn, apart from its payload. */
+const waitingEntryBytes = 256;
+/** So many may wait in any case. */
+const leastWaiting = 1_024;
 /** Every call that need not wait returns this one. */
 const done: Promise<void> = Promise.resolve();
 
@@ -48,6 +52,7 @@ export class MessageWriter {
   readonly #options: MessageWriterOptions;
   readonly #output: FrameOutput;
   readonly #lane: WriteLane = new WriteLane();
+  readonly #maxWaiting: number;
   /** Set when no new message is taken; those that were go out. */
   #closing: EngineError | null = null;
   /** Set when nothing may be written any more. */
@@ -63,6 +68,7 @@ export class MessageWriter {
   constructor(options: MessageWriterOptions) {
     this.#options = options;
     this.#output = options.output;
+    this.#maxWaiting = Math.max(leastWaiting, Math.floor(options.maxBufferedBytes / waitingEntryBytes));
   }
 
   /** Bytes that were accepted and not handed to the system. */
@@ -72,7 +78,15 @@ export class MessageWriter {
 
   /** Why a message of this size is not taken, or null. */
   #refusal(bytes: number): EngineError | null {
-    return this.#ended ?? this.#closing ?? this.#overload(this.bufferedBytes, bytes);
+    return this.#ended ?? this.#closing ?? this.#crowd() ?? this.#overload(this.bufferedBytes, bytes);
+  }
+
+  /** Empty messages that wait for their turn take memory, too. */
+  #crowd(): EngineError | null {
+    const { waitingCount } = this.#lane;
+    if (waitingCount < this.#maxWaiting) return null;
+    const text = `${waitingCount} messages wait for their turn, and no more may`;
+    return new EngineError('ERR_FRAME_OVERLOADED', text, { given: waitingCount + 1 });
   }
 
   #overload(buffered: number, bytes: number): EngineError | null {
@@ -87,8 +101,9 @@ export class MessageWriter {
    * waits behind it is not in its way, and one frame may go beyond the bound. After that the message would have a gap.
    */
   #gap(message: PartedMessage, bytes: number): EngineError | null {
-    const before = this.#lane.isHeldBy(message) ? this.#output.pendingBytes : this.bufferedBytes;
-    const overload = this.#overload(before, bytes);
+    const overload = this.#lane.isHeldBy(message)
+      ? this.#overload(this.#output.pendingBytes, bytes)
+      : (this.#crowd() ?? this.#overload(this.bufferedBytes, bytes));
     if (overload !== null && this.#isBeyond) {
       this.#options.broken(overload);
       return overload;
@@ -197,9 +212,10 @@ export class MessageWriter {
     if (fault !== null) return refused(fault);
     const { length } = payload;
     const begun = this.#begun;
-    const refusal = begun === null ? this.#overload(this.bufferedBytes, length) : this.#gap(begun, length);
+    const refusal =
+      begun === null ? (this.#crowd() ?? this.#overload(this.bufferedBytes, length)) : this.#gap(begun, length);
     if (refusal !== null) return refused(refusal);
-    const message = begun ?? (fin ? null : { waiting: 0 });
+    const message = begun ?? (fin ? null : { lastWaiting: null });
     this.#begun = fin ? null : message;
     if (begun === null) this.#isBeyond = false;
     const waits = this.#isBeyond;

@@ -2,16 +2,18 @@ import type { EngineError } from '../errors/index.ts';
 
 /** A message that enters part by part. */
 export interface PartedMessage {
-  /** How many parts of it wait. */
-  waiting: number;
+  /** Its last part that waits. */
+  lastWaiting: Waiting | null;
 }
 
+/** A message, or a part of one, that waits for its turn. */
 interface Waiting {
   readonly bytes: number;
   /** What it is a part of: it follows the other parts, whoever came meanwhile. */
   readonly message: PartedMessage | null;
   readonly start: () => void;
   readonly refuse: (error: EngineError) => void;
+  next: Waiting | null;
 }
 
 /**
@@ -19,15 +21,17 @@ interface Waiting {
  * still being compressed holds the lane; others wait (checklist X-23). Control frames do not ask.
  */
 export class WriteLane {
-  readonly #waiting: Waiting[] = [];
+  #first: Waiting | null = null;
+  #last: Waiting | null = null;
   #held = false;
   /** Whose parts go on while the lane is held. */
   #holder: PartedMessage | null = null;
   #waitingBytes = 0;
+  #waitingCount = 0;
   #isRunning = false;
 
   get isFree(): boolean {
-    return !this.#held && this.#waiting.length === 0;
+    return !this.#held && this.#first === null;
   }
 
   /** Bytes of the messages that wait. */
@@ -35,10 +39,14 @@ export class WriteLane {
     return this.#waitingBytes;
   }
 
+  /** How many wait. */
+  get waitingCount(): number {
+    return this.#waitingCount;
+  }
+
   /** The message that would be disturbed by whoever enters next: the last that waits, or else who holds the lane. */
   get last(): PartedMessage | null {
-    const last = this.#waiting.at(-1);
-    return last === undefined ? this.#holder : last.message;
+    return this.#last === null ? this.#holder : this.#last.message;
   }
 
   isHeldBy(message: PartedMessage): boolean {
@@ -57,8 +65,9 @@ export class WriteLane {
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      for (let next = this.#waiting[0]; next !== undefined && this.#lets(next.message); next = this.#waiting[0]) {
-        this.#waiting.shift();
+      for (let next = this.#first; next !== null && this.#lets(next.message); next = this.#first) {
+        this.#first = next.next;
+        if (next.next === null) this.#last = null;
         this.#leaves(next);
         next.start();
       }
@@ -67,9 +76,10 @@ export class WriteLane {
     }
   }
 
-  #leaves({ bytes, message }: Waiting): void {
-    this.#waitingBytes -= bytes;
-    if (message !== null) message.waiting -= 1;
+  #leaves(entry: Waiting): void {
+    this.#waitingBytes -= entry.bytes;
+    this.#waitingCount -= 1;
+    if (entry.message?.lastWaiting === entry) entry.message.lastWaiting = null;
   }
 
   #lets(message: PartedMessage | null): boolean {
@@ -78,23 +88,41 @@ export class WriteLane {
 
   /** Calls `start` when it is its turn, at once if nobody is before it. Parts of one `message` stay together. */
   enter<T>(bytes: number, start: () => Promise<T>, message: PartedMessage | null = null): Promise<T> {
-    const isAmong = message !== null && message.waiting > 0;
-    if (this.isFree || (message !== null && message === this.#holder && !isAmong)) return start();
-    this.#waitingBytes += bytes;
-    if (message !== null) message.waiting += 1;
+    const isNext = message !== null && message === this.#holder && message.lastWaiting === null;
+    if (this.isFree || isNext) return start();
     return new Promise((resolve, reject) => {
-      const entry: Waiting = { bytes, message, start: () => resolve(start()), refuse: reject };
-      const before = isAmong ? this.#waiting.findLastIndex((other) => other.message === message) : -1;
-      if (before < 0) this.#waiting.push(entry);
-      else this.#waiting.splice(before + 1, 0, entry);
+      this.#insert({ bytes, message, start: () => resolve(start()), refuse: reject, next: null });
     });
+  }
+
+  #insert(entry: Waiting): void {
+    const { message } = entry;
+    const before = message?.lastWaiting ?? this.#last;
+    if (before === null) {
+      this.#first = entry;
+    } else {
+      entry.next = before.next;
+      before.next = entry;
+    }
+    if (before === this.#last) this.#last = entry;
+    if (message !== null) message.lastWaiting = entry;
+    this.#waitingBytes += entry.bytes;
+    this.#waitingCount += 1;
   }
 
   /** Refuses all that wait, or those from the first part of `message` on. */
   clear(error: EngineError, message: PartedMessage | null = null): void {
-    const from = message === null ? 0 : this.#waiting.findIndex((other) => other.message === message);
-    if (from < 0) return;
-    for (const entry of this.#waiting.splice(from)) {
+    let kept: Waiting | null = null;
+    let entry = this.#first;
+    while (message !== null && entry !== null && entry.message !== message) {
+      kept = entry;
+      entry = entry.next;
+    }
+    if (entry === null) return;
+    if (kept === null) this.#first = null;
+    else kept.next = null;
+    this.#last = kept;
+    for (; entry !== null; entry = entry.next) {
       this.#leaves(entry);
       entry.refuse(error);
     }
