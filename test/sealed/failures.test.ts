@@ -51,7 +51,7 @@ describe('H-95: frames that cannot be opened', () => {
     withEngine({ shards: 1, security: { ...engineKeys, maxFailures: 100 } }, async (engine) => {
       const client = await connectSealed(engine, { keys: engineKeys });
       // `sync` sends three messages; the last may come after it resolves.
-      const received = (count: number): Promise<void> =>
+      const received = (count: number): Promise<true> =>
         until(() => engine.stats().messagesIn >= count, `${count} messages`);
       await client.sync();
       await received(3);
