@@ -178,7 +178,7 @@ export async function benchFrameEcho(): Promise<void> {
   for (const server of servers) server.postMessage(null);
   await Promise.all(servers.map((server) => once(server, 'exit')));
   console.log(
-    '\nEcho over loopback: the same implementation on both sides, the server in a thread of its own, clients in main.',
+    '\nEcho over loopback: the same implementation on both sides, the server in one thread, clients in another.',
   );
   console.log(`Binary messages without compression; no native addon. Median of ${rounds} rounds that take turns.`);
   console.log('CPU: processor time of both sides together for one message there and back.');

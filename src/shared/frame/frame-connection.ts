@@ -62,6 +62,7 @@ export class FrameConnection implements AsyncIterable<Message> {
     const inbox = new Inbox(duplex, new MessageReader({ ...config, compressor }), pace, {
       control: (frame) => this.#onControl(frame),
       fault: (error) => this.#closing.fail(error),
+      emptied: () => this.#output.expectAnswer(),
       exhausted: (within) => this.#closing.exhausted(within),
       ended: () => freeCompressor(),
     });

@@ -16,7 +16,8 @@ export type Written = (error?: Error | null) => void;
 const nothing = Buffer.alloc(0);
 
 /**
- * The outgoing bytes of one connection. Frames of one turn of the event loop leave together, in one write.
+ * The outgoing bytes of one connection. Frames of one turn of the event loop leave together, in one write; the answer to
+ * the last message that has come leaves at once.
  */
 export class FrameOutput {
   readonly #stream: Duplex;
@@ -38,6 +39,10 @@ export class FrameOutput {
   #nextTurn: Promise<void> | null = null;
   #scheduled = false;
   #ended = false;
+  /** The last write was done when the call returned, and so will be the next one, most likely. */
+  #isPrompt = true;
+  /** What is written next is handed over at once. */
+  #isAnswering = false;
   /** Writes that the stream was given, and those it has called back for, which it does in order. */
   #writes = 0;
   #writesDone = 0;
@@ -80,6 +85,12 @@ export class FrameOutput {
     return this.#nextTurn;
   }
 
+  /** All input has been read: what is written next is probably an answer, and nothing is likely to follow it soon. */
+  expectAnswer(): void {
+    // A stream in memory could call its other end from within the write.
+    this.#isAnswering = this.#consumes;
+  }
+
   /** Whether a payload of this length is copied, so that its memory is free at once. */
   copies(length: number): boolean {
     return this.#masks || length <= copyLimitBytes;
@@ -102,6 +113,7 @@ export class FrameOutput {
     bytes.set(payload, at);
     if (this.#masks) maskRange(bytes, words, at, at + length, key, 0);
     this.#at = at + length;
+    this.#added();
   }
 
   /** As `frame`, of a text: it is encoded in place. `length` is the number of its bytes. */
@@ -117,6 +129,7 @@ export class FrameOutput {
     if (length > 0) bytes.write(text, at, length, 'utf8');
     if (this.#masks) maskRange(bytes, words, at, at + length, key, 0);
     this.#at = at + length;
+    this.#added();
   }
 
   #longFrame(first: number, payload: Uint8Array, written: Written | undefined): void {
@@ -138,12 +151,11 @@ export class FrameOutput {
     this.#sealPart();
     this.#addPart(bytes);
     if (this.#partsBytes >= slabBytes) this.flush();
-    else this.#schedule();
+    else this.#added();
   }
 
   /** Where `size` bytes can be put. */
   #room(size: number): number {
-    this.#schedule();
     if (this.#slab !== null && this.#at + size <= slabBytes) return this.#at;
     if (this.#slab !== null) {
       this.flush();
@@ -166,10 +178,15 @@ export class FrameOutput {
     this.#partsBytes += part.length;
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    process.nextTick(this.#flushLater);
+  /** Something waits to be handed over. */
+  #added(): void {
+    if (this.#isAnswering) {
+      this.#isAnswering = false;
+      this.flush();
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      process.nextTick(this.#flushLater);
+    }
   }
 
   readonly #flushLater = (): void => {
@@ -185,29 +202,66 @@ export class FrameOutput {
       written?.(new Error('the stream takes no more bytes'));
       return;
     }
-    this.#sealPart();
-    const parts = this.#parts;
-    if (parts.length === 0) {
-      if (written === undefined) return;
-      if (this.#writesDone === this.#writes) written();
-      else this.#awaiting.push({ writes: this.#writes, written });
+    const rest = this.#takeRest();
+    const bytes = this.#partsBytes + rest.length;
+    if (bytes === 0) {
+      this.#whenDone(written);
       return;
     }
-    this.#parts = [];
-    this.#turnBytes += this.#partsBytes;
-    this.handedOver += this.#partsBytes;
+    this.#turnBytes += bytes;
+    this.handedOver += bytes;
     this.#partsBytes = 0;
-    this.#writes += 1;
-    const done = written === undefined ? this.#afterWrite : this.#both(written);
-    if (parts.length > 1) stream.cork();
-    for (let i = 0; i < parts.length; i++) {
-      const part = parts[i] ?? nothing;
-      if (i === parts.length - 1) stream.write(part, done);
-      else stream.write(part);
+    if (this.#parts.length === 0) {
+      this.#write(rest, written);
+    } else {
+      stream.cork();
+      for (const part of this.#parts) stream.write(part);
+      this.#parts = [];
+      this.#write(rest, written);
+      stream.uncork();
+      this.#isPrompt = stream.writableLength === 0;
     }
-    if (parts.length > 1) stream.uncork();
     this.#settleSlabs();
     if (this.isBlocked) this.#onBlocked();
+  }
+
+  /** What is in the slab and was not handed over, behind all parts. */
+  #takeRest(): Uint8Array {
+    const slab = this.#slab;
+    if (slab === null || this.#at === this.#start) {
+      const part = this.#parts.pop();
+      if (part === undefined) return nothing;
+      this.#partsBytes -= part.length;
+      return part;
+    }
+    const rest = slab.bytes.subarray(this.#start, this.#at);
+    this.#start = this.#at;
+    return rest;
+  }
+
+  /**
+   * The last piece. A callback costs a tick of its own even if the write was done at once. Without one, what the stream
+   * has not done with is asked for by a write of nothing behind it.
+   */
+  #write(bytes: Uint8Array, written: Written | undefined): void {
+    const stream = this.#stream;
+    if (this.#isPrompt && this.#consumes && written === undefined && stream.writableLength === 0) {
+      stream.write(bytes);
+      if (stream.writableLength === 0) return;
+      this.#isPrompt = false;
+      this.#writes += 1;
+      stream.write(nothing, this.#afterWrite);
+      return;
+    }
+    this.#writes += 1;
+    stream.write(bytes, written === undefined ? this.#afterWrite : this.#both(written));
+    this.#isPrompt = stream.writableLength === 0;
+  }
+
+  #whenDone(written: Written | undefined): void {
+    if (written === undefined) return;
+    if (this.#writesDone === this.#writes) written();
+    else this.#awaiting.push({ writes: this.#writes, written });
   }
 
   /** What was written goes back to the pool; the rest when the stream says so. */
@@ -216,22 +270,25 @@ export class FrameOutput {
     if (!this.#consumes) {
       // The stream may hold what is in front of `#at`; what is behind it is used next.
       if (slab !== null && this.#at > slabBytes >> 1) this.#slab = null;
-      this.#full.length = 0;
       return;
     }
+    this.#slab = null;
     if (slab !== null) {
-      this.#full.push(slab);
-      this.#slab = null;
+      if (this.#isWritten) slabPool.release(slab);
+      else this.#full.push(slab);
     }
     this.#releaseSlabs();
   }
 
+  /** Whether the stream has no buffer of ours. A socket that failed may still hold some. */
+  get #isWritten(): boolean {
+    return this.#stream.writableLength === 0 && !this.#stream.destroyed;
+  }
+
   #releaseSlabs(): void {
-    const { writableLength, destroyed } = this.#stream;
-    // A socket that failed may still hold its buffers.
-    if (writableLength > 0 || destroyed) return;
+    if (this.#full.length === 0 || !this.#isWritten) return;
     for (const slab of this.#full) slabPool.release(slab);
-    this.#full.length = 0;
+    this.#full = [];
   }
 
   /** One function for all writes: Node then keeps one entry for all that complete at once. */

@@ -15,6 +15,8 @@ export interface InboxEvents {
   control(frame: Frame): void;
   /** The peer broke a rule, or a message could not be inflated. */
   fault(error: unknown): void;
+  /** The last message or frame that has come is about to be handed over. */
+  emptied(): void;
   /** All input is read and no more will come; `within`: it ends in the middle of a frame or message. */
   exhausted(within: boolean): void;
   /** Nothing is read any more. */
@@ -114,6 +116,7 @@ export class Inbox {
 
   #result(progress: 'message' | 'frame', iterates: boolean): unknown {
     this.#isOut = true;
+    if (this.#reader.input.bufferedBytes === 0) this.#events.emptied();
     const value: Message | Frame = progress === 'message' ? this.#reader.message : this.#reader.frame;
     if (progress === 'frame') this.#withinFrames = this.#reader.hasBegun;
     return iterates ? { done: false, value } : value;
@@ -228,6 +231,7 @@ export class Inbox {
         if (waiter === null || this.#outcome !== null) return;
         this.#waiter = null;
         this.#isOut = true;
+        if (this.#reader.input.bufferedBytes === 0) this.#events.emptied();
         waiter.resolve(waiter.iterates ? { done: false, value: message } : message);
         this.#lookSoon();
       },

@@ -13,24 +13,32 @@ const poison = 0xaa;
  * the cache when it is used again. One that a stream may still refer to never comes back.
  */
 export class SlabPool {
-  readonly #idle: Slab[] = [];
+  /** As long as it can become: a list that shrinks and grows is moved in memory each time. */
+  readonly #idle: (Slab | null)[] = new Array<Slab | null>(maxIdle).fill(null);
+  #count = 0;
   /** Overwrites what comes back, so that anything that still refers to it shows (checklist X-31). */
   poisons = false;
 
   get idleSlabs(): number {
-    return this.#idle.length;
+    return this.#count;
   }
 
   acquire(): Slab {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
+    if (this.#count > 0) {
+      this.#count -= 1;
+      const idle = this.#idle[this.#count] as Slab;
+      this.#idle[this.#count] = null;
+      return idle;
+    }
     const bytes = Buffer.allocUnsafeSlow(slabBytes);
     return { bytes, words: new Int32Array(bytes.buffer) };
   }
 
   release(slab: Slab): void {
     if (this.poisons) slab.bytes.fill(poison);
-    if (this.#idle.length < maxIdle) this.#idle.push(slab);
+    if (this.#count === maxIdle) return;
+    this.#idle[this.#count] = slab;
+    this.#count += 1;
   }
 }
 

@@ -1,0 +1,3 @@
+import { benchFrameEcho } from './frame-echo.ts';
+
+await benchFrameEcho();
