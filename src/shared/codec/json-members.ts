@@ -23,6 +23,8 @@ const nothing: Uint8Array = new Uint8Array(0);
  */
 export class JsonMembers {
   readonly #names: readonly string[];
+  /** Each name as it is nearly always written: in quotes, with a colon. */
+  readonly #keys: readonly Uint8Array[];
   /** Where the current value lies, without whitespace around it. */
   #valueStart = 0;
   #valueEnd = 0;
@@ -35,6 +37,7 @@ export class JsonMembers {
   /** @param names lower-case ASCII */
   constructor(names: readonly string[]) {
     this.#names = names;
+    this.#keys = names.map((name) => textBytes(`"${name}":`));
   }
 
   /**
@@ -49,6 +52,7 @@ export class JsonMembers {
       this.#bytes = bytes;
       this.#at = start + 1;
       this.#first = true;
+      this.#index = noMember;
       return true;
     }
     const end = passed(skipValue(bytes, start));
@@ -78,7 +82,13 @@ export class JsonMembers {
         at = skipSpace(bytes, at + 1);
       }
       this.#first = false;
-      const index = this.#readKey(bytes, at);
+      // Writers keep to one order: the next name is usually one of the next two.
+      const next = this.#index + 1;
+      const index = this.#hasKey(bytes, at, next)
+        ? next
+        : this.#hasKey(bytes, at, next + 1)
+          ? next + 1
+          : this.#readKey(bytes, at);
       this.#readValue(bytes, this.#at);
       if (index !== noMember) {
         this.#index = index;
@@ -154,6 +164,17 @@ export class JsonMembers {
     return malformed(this.#valueStart, `"${this.#names[this.#index]}" is ${what}`);
   }
 
+  /** Whether the key with this index stands here, written without any extras; then `#at` is behind its colon. */
+  #hasKey(bytes: Uint8Array, start: number, index: number): boolean {
+    const key = this.#keys[index];
+    if (key === undefined || bytes.length - start < key.length) return false;
+    for (let i = 0; i < key.length; i++) {
+      if (bytes[start + i] !== key[i]) return false;
+    }
+    this.#at = start + key.length;
+    return true;
+  }
+
   /** Reads a key and its colon; leaves `#at` at the value. */
   #readKey(bytes: Uint8Array, start: number): number {
     if (start >= bytes.length || bytes[start] !== quote) throw unexpected(bytes, start);
@@ -165,7 +186,8 @@ export class JsonMembers {
     return index;
   }
 
-  #readValue(bytes: Uint8Array, start: number): void {
+  #readValue(bytes: Uint8Array, from: number): void {
+    const start = skipSpace(bytes, from);
     this.#valueStart = start;
     if (start < bytes.length && bytes[start] === quote) {
       this.#valueEnd = passed(skipString(bytes, start + 1));
