@@ -187,6 +187,23 @@ describe('a message that is sent frame by frame behind another', () => {
     connection.destroy();
   });
 
+  test('control frames do not wait, and are taken however many messages do', async () => {
+    const { connection, peer } = linked({ maxBufferedBytes: 1_000 });
+    slowStream(connection);
+    for (let i = 0; i < 2_000; i++) void connection.writeMessage('');
+    assert.equal((await errorOf(() => connection.writeMessage(''))).code, 'ERR_FRAME_OVERLOADED');
+    await within(connection.ping(Buffer.from('one')), 'a Ping');
+    await within(connection.pong(), 'a Pong');
+    await within(connection.writeFrame({ opcode: opcode.ping, payload: Buffer.from('two') }), 'a Ping as a frame');
+    await until(() => peer.frames.length >= 3, 'all three');
+    const controls = peer.frames.filter(({ opcode: code }) => code > 7);
+    assert.deepEqual(
+      controls.map(({ opcode: code, payload }) => `${code}:${payload}`),
+      ['9:one', '10:', '9:two'],
+    );
+    connection.destroy();
+  });
+
   test('empty fragments without end, while their message waits, end the connection (X-26)', async () => {
     const { connection, peer } = linked({ maxBufferedBytes: 1_000 });
     slowStream(connection);

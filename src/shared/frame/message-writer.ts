@@ -76,9 +76,9 @@ export class MessageWriter {
     return this.#output.pendingBytes + this.#lane.waitingBytes;
   }
 
-  /** Why a message of this size is not taken, or null. */
+  /** Why a frame of this size is not taken, or null. A message may have to wait: `#crowd` can refuse it, too. */
   #refusal(bytes: number): EngineError | null {
-    return this.#ended ?? this.#closing ?? this.#crowd() ?? this.#overload(this.bufferedBytes, bytes);
+    return this.#ended ?? this.#closing ?? this.#overload(this.bufferedBytes, bytes);
   }
 
   /** Empty messages that wait for their turn take memory, too. */
@@ -114,7 +114,7 @@ export class MessageWriter {
 
   writeMessage(payload: string | Uint8Array, kind: MessageOpcode): Promise<void> {
     const size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength;
-    const refusal = this.#refusal(size);
+    const refusal = this.#refusal(size) ?? this.#crowd();
     if (refusal !== null) return refused(refusal);
     if (this.#lane.isFree) return this.#send(payload, size, kind);
     return observed(this.#lane.enter(size, () => this.#send(payload, size, kind)));
@@ -258,7 +258,7 @@ export class MessageWriter {
     } catch (error) {
       return refused(error);
     }
-    const refusal = this.#refusal(0);
+    const refusal = this.#refusal(0) ?? this.#crowd();
     if (refusal !== null) return refused(refusal);
     return observed(this.#lane.enter(0, () => this.#stream(source, kind, chunkBytes)));
   }
