@@ -156,10 +156,10 @@ export class FrameOutput {
 
   /** Where `size` bytes can be put. */
   #room(size: number): number {
-    if (this.#slab !== null && this.#at + size <= slabBytes) return this.#at;
-    if (this.#slab !== null) {
+    while (this.#slab !== null) {
+      if (this.#at + size <= slabBytes) return this.#at;
       this.flush();
-      this.#slab = null;
+      if (this.#at === this.#start) this.#slab = null;
     }
     this.#slab = slabPool.acquire();
     this.#start = 0;
@@ -180,8 +180,11 @@ export class FrameOutput {
 
   /** Something waits to be handed over. */
   #added(): void {
-    if (this.#isAnswering) {
-      this.#isAnswering = false;
+    const answers = this.#isAnswering;
+    this.#isAnswering = false;
+    // Behind what waits it would not leave earlier, and a stream in the middle of a write could lose it: Node forgets what
+    // is written from within a `_writev`.
+    if (answers && this.#stream.writableLength === 0) {
       this.flush();
     } else if (!this.#scheduled) {
       this.#scheduled = true;
@@ -211,6 +214,10 @@ export class FrameOutput {
     this.#turnBytes += bytes;
     this.handedOver += bytes;
     this.#partsBytes = 0;
+    // The write may come back here before it returns: a stream over memory calls its other end, whose answer is read at
+    // once. What is written then goes into a slab of its own.
+    const slab = this.#slab;
+    if (this.#consumes) this.#slab = null;
     if (this.#parts.length === 0) {
       this.#write(rest, written);
     } else {
@@ -221,7 +228,7 @@ export class FrameOutput {
       stream.uncork();
       this.#isPrompt = stream.writableLength === 0;
     }
-    this.#settleSlabs();
+    this.#settle(slab);
     if (this.isBlocked) this.#onBlocked();
   }
 
@@ -245,15 +252,18 @@ export class FrameOutput {
    */
   #write(bytes: Uint8Array, written: Written | undefined): void {
     const stream = this.#stream;
+    this.#writes += 1;
     if (this.#isPrompt && this.#consumes && written === undefined && stream.writableLength === 0) {
       stream.write(bytes);
-      if (stream.writableLength === 0) return;
+      if (stream.writableLength === 0) {
+        this.#afterWrite(stream.errored);
+        return;
+      }
       this.#isPrompt = false;
-      this.#writes += 1;
-      stream.write(nothing, this.#afterWrite);
+      // It may have been ended from within the write.
+      if (stream.writable) stream.write(nothing, this.#afterWrite);
       return;
     }
-    this.#writes += 1;
     stream.write(bytes, written === undefined ? this.#afterWrite : this.#both(written));
     this.#isPrompt = stream.writableLength === 0;
   }
@@ -264,15 +274,13 @@ export class FrameOutput {
     else this.#awaiting.push({ writes: this.#writes, written });
   }
 
-  /** What was written goes back to the pool; the rest when the stream says so. */
-  #settleSlabs(): void {
-    const slab = this.#slab;
+  /** A slab that was written goes back to the pool; the rest when the stream says so. */
+  #settle(slab: Slab | null): void {
     if (!this.#consumes) {
       // The stream may hold what is in front of `#at`; what is behind it is used next.
-      if (slab !== null && this.#at > slabBytes >> 1) this.#slab = null;
+      if (this.#at === this.#start && this.#at > slabBytes >> 1) this.#slab = null;
       return;
     }
-    this.#slab = null;
     if (slab !== null) {
       if (this.#isWritten) slabPool.release(slab);
       else this.#full.push(slab);
