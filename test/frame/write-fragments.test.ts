@@ -172,6 +172,22 @@ describe('a message that is sent frame by frame behind another', () => {
     connection.destroy();
   });
 
+  test('a flush that waits serves all who ask for one, until something else is given', async () => {
+    const { connection, peer } = linked();
+    const stream = slowStream(connection);
+    const first = connection.flush();
+    assert.equal(connection.flush(), first);
+    void connection.writeMessage('then');
+    const second = connection.flush();
+    assert.notEqual(second, first);
+    assert.equal(connection.flush(), second);
+    stream.end();
+    await within(Promise.all([first, second]), 'both');
+    await until(() => peer.frames.length === 2, 'all frames');
+    assert.notEqual(connection.flush(), second);
+    connection.destroy();
+  });
+
   test('empty ones among those that wait have a bound, too (X-26)', async () => {
     const { connection, peer } = linked({ maxBufferedBytes: 1_000 });
     const stream = slowStream(connection);

@@ -61,6 +61,8 @@ export class MessageWriter {
   #begun: PartedMessage | null = null;
   /** A frame of it was taken that did not fit. */
   #isBeyond = false;
+  /** The last `flush` that had to wait for its turn. */
+  #flushing: { readonly entry: object; readonly done: Promise<void> } | null = null;
   /** Refuses those who wait until the stream has written what it got. */
   readonly #lent = new Set<(error: EngineError) => void>();
   #abortStream: ((error: EngineError) => void) | null = null;
@@ -156,9 +158,14 @@ export class MessageWriter {
   /** When all that was accepted so far is with the system. */
   flush(): Promise<void> {
     if (this.#ended !== null) return refused(this.#ended);
+    // Nothing has come since the last one, and it still waits.
+    if (this.#flushing !== null && this.#flushing.entry === this.#lane.lastWaiting) return this.#flushing.done;
     // Of an unfinished message the frames so far are enough. Only what waits behind it needs its last one.
     const begun = this.#begun === this.#lane.last ? this.#begun : null;
-    return observed(this.#lane.enter(0, () => this.#flush(), begun));
+    const flushed = observed(this.#lane.enter(0, () => this.#flush(), begun));
+    const entry = this.#lane.lastWaiting;
+    this.#flushing = entry === null ? null : { entry, done: flushed };
+    return flushed;
   }
 
   #flush(): Promise<void> {

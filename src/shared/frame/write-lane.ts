@@ -44,6 +44,11 @@ export class WriteLane {
     return this.#waitingCount;
   }
 
+  /** Stands for whoever waits last; null: nobody does. */
+  get lastWaiting(): object | null {
+    return this.#last;
+  }
+
   /** The message that would be disturbed by whoever enters next: the last that waits, or else who holds the lane. */
   get last(): PartedMessage | null {
     return this.#last === null ? this.#holder : this.#last.message;
