@@ -59,15 +59,21 @@ class Answering extends Duplex {
 
 const pong: FrameToSend = { opcode: opcode.pong };
 
+/** A connection that answers each Pong with a message. */
+async function open(): Promise<{ stream: Answering; connection: FrameConnection }> {
+  const stream = new Answering();
+  const connection = new FrameConnection(stream, {
+    role: 'server',
+    ownsBuffers: true,
+    onPong: () => void connection.writeMessage('from within'),
+  });
+  await pause(1);
+  return { stream, connection };
+}
+
 describe('a stream that answers from within a write', () => {
   test('loses nothing that a handler writes then', async () => {
-    const stream = new Answering();
-    const connection = new FrameConnection(stream, {
-      role: 'server',
-      ownsBuffers: true,
-      onPong: () => void connection.writeMessage('from within'),
-    });
-    await pause(1);
+    const { stream, connection } = await open();
     stream.answer = pong;
     void connection.writeMessage('one');
     await until(() => stream.texts.length === 2, 'both messages');
@@ -127,13 +133,7 @@ describe('a stream that answers from within a write', () => {
   });
 
   test('loses no answer while it writes several buffers', async () => {
-    const stream = new Answering();
-    const connection = new FrameConnection(stream, {
-      role: 'server',
-      ownsBuffers: true,
-      onPong: () => void connection.writeMessage('from within'),
-    });
-    await pause(1);
+    const { stream, connection } = await open();
     stream.isSlow = true;
     for (const text of ['one', 'two', 'three']) {
       void connection.writeMessage(text);

@@ -13,8 +13,8 @@ for (let i = 0; i < 1_000; i++)
   triples.set([0x30 + Math.floor(i / 100), 0x30 + (Math.floor(i / 10) % 10), 0x30 + (i % 10)], i * 3);
 
 /**
- * Writes `value`, wrapped to int64, in decimal at `start` and returns the offset after it. It makes no string: a third of
- * the time of `String(value)`.
+ * Writes `value`, wrapped to int64, in decimal at `start` and returns the offset after it. It makes no string: two thirds
+ * of the time of `String(value)`.
  */
 export function writeInt64(target: Uint8Array, start: number, value: bigint): number {
   words.setBigInt64(0, value);

@@ -164,14 +164,14 @@ export class JsonMembers {
     return malformed(this.#valueStart, `"${this.#names[this.#index]}" is ${what}`);
   }
 
-  /** Whether the key with this index stands here, written without any extras; then `#at` is behind its colon. */
+  /** Whether the key with this index stands here, written without any extras; leaves `#at` at the value if so. */
   #hasKey(bytes: Uint8Array, start: number, index: number): boolean {
     const key = this.#keys[index];
     if (key === undefined || bytes.length - start < key.length) return false;
     for (let i = 0; i < key.length; i++) {
       if (bytes[start + i] !== key[i]) return false;
     }
-    this.#at = start + key.length;
+    this.#at = skipSpace(bytes, start + key.length);
     return true;
   }
 
@@ -186,8 +186,7 @@ export class JsonMembers {
     return index;
   }
 
-  #readValue(bytes: Uint8Array, from: number): void {
-    const start = skipSpace(bytes, from);
+  #readValue(bytes: Uint8Array, start: number): void {
     this.#valueStart = start;
     if (start < bytes.length && bytes[start] === quote) {
       this.#valueEnd = passed(skipString(bytes, start + 1));

@@ -123,17 +123,6 @@ export function skipString(bytes: Uint8Array, start: number): number {
   scanned.escaped = false;
   for (;;) {
     const longRun = Math.min(end, at + longRunBytes);
-    const quads = longRun - 3;
-    while (
-      at < quads &&
-      ((plain[bytes[at] as number] as number) &
-        (plain[bytes[at + 1] as number] as number) &
-        (plain[bytes[at + 2] as number] as number) &
-        (plain[bytes[at + 3] as number] as number)) ===
-        1
-    ) {
-      at += 4;
-    }
     while (at < longRun && plain[bytes[at] as number] === 1) at++;
     if (at === longRun && end - at >= longRunBytes) at = skipPlain(bytes, at);
     if (at >= end) return fault(end, 'string without an end');
