@@ -19,7 +19,7 @@ if (files.length === 0) {
 }
 // Files run two at a time at most: many of them start engines with several threads of their own.
 const concurrency = Math.min(2, availableParallelism());
-const stream = run({ files, concurrency, timeout: 300_000 });
+const stream = run({ files, concurrency, timeout: 900_000 });
 stream.on('test:fail', () => {
   process.exitCode = 1;
 });

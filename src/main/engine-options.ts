@@ -73,6 +73,10 @@ export interface RestartOptions {
 
 /** What `startEngine` takes. docs/options.md has the units, defaults and bounds of each. */
 export interface EngineOptions {
+  /** Defaults for engines that strangers reach; each can be overridden. It demands `authorize`, or `open: true`. */
+  readonly preset?: 'public';
+  /** With `preset: 'public'`: clients may subscribe, join and publish without being asked about. Default false. */
+  readonly open?: boolean;
   readonly shards?: number;
   readonly host?: string;
   readonly port?: number;

@@ -11,6 +11,7 @@ import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
 import type { EngineLogger, EngineOptions, TlsOptions } from './engine-options.ts';
 import { guardedLogger, wantsDebug } from './logger.ts';
 import { optionError } from './option-error.ts';
+import { withPreset } from './preset.ts';
 import { type TlsSource, tlsSchema } from './tls-options.ts';
 
 /** The configuration of the shards, and what main keeps to itself. */
@@ -74,6 +75,8 @@ const hmacKey = key((value) => checkHmacKey(value), 'a Uint8Array of at least 1 
 
 /** What may be written, completed with defaults. docs/options.md describes each option. */
 const optionSchema = z.strictObject({
+  preset: z.enum(['public']).optional(),
+  open: z.boolean().default(false),
   shards: whole(1, maxConsumers - 1).default(() => Math.max(1, availableParallelism() - 1)),
   host: z.string().min(1).default('0.0.0.0'),
   port: whole(0, 65_535).default(8080),
@@ -273,20 +276,38 @@ function checkMetricsPath({ metrics, health, pages }: Pick<ParsedOptions, 'metri
   throw new EngineError('ERR_OPTION_INVALID', text, { path: 'metrics.path', given, allowed });
 }
 
+/** What `preset: 'public'` demands besides its values. True: the handler module must have `authorize`. */
+function checkPreset({ preset, open, handlers, security }: ParsedOptions): boolean {
+  if (preset !== 'public') return false;
+  if (security !== undefined && security.replayProtection !== 'required') {
+    const path = 'security.replayProtection';
+    const given = security.replayProtection;
+    const text = `option "${path}" is "${given}"; allowed: "required" with preset "public"`;
+    throw new EngineError('ERR_OPTION_INVALID', text, { path, given, allowed: '"required"' });
+  }
+  if (open) return false;
+  if (handlers !== undefined) return true;
+  const allowed = 'with a handler module that has "authorize", or with open: true';
+  const text = `option "preset" is "public"; allowed: only ${allowed}`;
+  throw new EngineError('ERR_OPTION_INVALID', text, { path: 'preset', given: preset, allowed });
+}
+
 /**
  * Checks and completes what a user wrote, once. Throws `ERR_OPTION_INVALID` that names the option's path, the value
  * given and what is allowed.
  */
 export function compileOptions(input: number | EngineOptions = {}): CompiledOptions {
-  const given: unknown = typeof input === 'number' ? { shards: input } : input;
+  const given = withPreset(typeof input === 'number' ? { shards: input } : input);
   const parsed = optionSchema.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     if (issue === undefined) throw parsed.error;
     throw optionError(given, issue);
   }
+  const demandsAuthorize = checkPreset(parsed.data);
+  const { preset: _preset, open: _open, ...options } = parsed.data;
   const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, heartbeat, tls, ...rest } =
-    parsed.data;
+    options;
   const { restart, watchdog } = rest;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
@@ -301,6 +322,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     compression: compileCompression(compression, rest.maxMessageBytes),
     heartbeat: compileHeartbeat(heartbeat),
     handlers: handlers ?? null,
+    demandsAuthorize,
     security: security === undefined ? null : securityPolicy(security),
     offload: offloadConfig(offload, rest.shards),
     tls: tls === undefined ? null : { minVersion: tls.minVersion },

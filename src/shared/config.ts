@@ -47,6 +47,8 @@ export interface EngineConfig {
   readonly replies: 'off' | 'errors' | 'all';
   /** URL of the handler module, as text. */
   readonly handlers: string | null;
+  /** The handler module must have `authorize`. */
+  readonly demandsAuthorize: boolean;
   readonly maxMessageBytes: number;
   readonly maxBackpressureBytes: number;
   readonly slowConsumer: 'disconnect' | 'drop';

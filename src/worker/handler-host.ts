@@ -1,3 +1,4 @@
+import type { EngineConfig } from '../shared/config.ts';
 import { EngineError, errorText } from '../shared/errors/index.ts';
 import type { Handlers, HandlersFactory, ShardApi } from './handlers.ts';
 
@@ -23,9 +24,20 @@ function checkHandlers(value: unknown, href: string): Handlers {
   return value;
 }
 
-/** Loads a handler module into this thread. Throws `ERR_HANDLERS_INVALID`, which names what is wrong. */
-export async function loadHandlers(href: string | null, shard: ShardApi): Promise<Handlers> {
+type HandlerConfig = Pick<EngineConfig, 'handlers' | 'demandsAuthorize'>;
+
+/** Loads the handler module into this thread. Throws `ERR_HANDLERS_INVALID`, which names what is wrong. */
+export async function loadHandlers(config: HandlerConfig, shard: ShardApi): Promise<Handlers> {
+  const { handlers: href, demandsAuthorize } = config;
   if (href === null) return {};
+  const handlers = await loadModule(href, shard);
+  if (demandsAuthorize && handlers.authorize === undefined) {
+    throw invalid(href, 'it has no "authorize", which preset "public" demands unless the option "open" is true');
+  }
+  return handlers;
+}
+
+async function loadModule(href: string, shard: ShardApi): Promise<Handlers> {
   let exported: unknown;
   try {
     const module: { readonly default?: unknown } = await import(href);

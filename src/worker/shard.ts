@@ -51,7 +51,7 @@ export class Shard implements ShardEnding {
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
   async start(): Promise<void> {
     const { config, router, intake, hook, vitals, bus, main, transport } = this.#parts;
-    intake.handlers = await loadHandlers(config.handlers, router.api());
+    intake.handlers = await loadHandlers(config, router.api());
     hook.handlers = intake.handlers;
     vitals.state = 'ready';
     // Not before: a module that takes its time would hold back what main publishes for the others.

@@ -59,7 +59,7 @@ export async function loadgenWith(args: readonly string[]): Promise<Finished> {
     stderr += text;
   });
   try {
-    const [code] = await within(once(child, 'close'), `loadgen ${args.join(' ')}`, 30_000);
+    const [code] = await within(once(child, 'close'), `loadgen ${args.join(' ')}`, 120_000);
     return { code: typeof code === 'number' ? code : null, stdout, stderr };
   } finally {
     child.kill('SIGKILL');

@@ -29,7 +29,7 @@ class EngineProcess {
     this.exit = once(this.child, 'exit').then(([code]) => code as number | null);
   }
 
-  next(event: EngineReport['event'], after = 0, timeoutMs = 30_000): Promise<EngineReport> {
+  next(event: EngineReport['event'], after = 0, timeoutMs = 120_000): Promise<EngineReport> {
     return until(
       () => this.reports.slice(after).find((report) => report.event === event),
       `${event} of the engine`,
@@ -83,13 +83,13 @@ describe('chaos', () => {
         await crash(port, victim);
         assert.equal((await engine.next('shard-lost', before)).shard, victim);
         assert.equal((await engine.next('shard-restarted', before)).shard, victim);
-        await until(() => crowd.isWhole, 'those that were closed to come back', 30_000);
+        await until(() => crowd.isWhole, 'those that were closed to come back', 120_000);
       }
       await pause(8_000);
       const { stats } = await engine.ask('stats');
       assert.ok((stats?.handlerErrors ?? 0) > 0, 'handlers threw');
       rowdies.send('stop');
-      await within(once(rowdies, 'exit'), 'the end of the bad clients', 30_000);
+      await within(once(rowdies, 'exit'), 'the end of the bad clients', 120_000);
       rowdies = null;
 
       await pause(3_000);
@@ -116,7 +116,7 @@ describe('chaos', () => {
       await until(async () => (await engine.ask('stats')).stats?.connections === 0, 'the last to leave');
       assert.equal((await engine.ask('stats')).stats?.channels, 0);
       engine.child.send('stop');
-      assert.equal(await within(engine.exit, 'the end of the engine', 30_000), 0);
+      assert.equal(await within(engine.exit, 'the end of the engine', 120_000), 0);
     } finally {
       rowdies?.kill('SIGKILL');
       if (engine.child.exitCode === null) engine.child.kill('SIGKILL');

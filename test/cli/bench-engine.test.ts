@@ -6,7 +6,7 @@ import { createCertificate, PemFolder } from '../support/certificates.ts';
 import { withEngine } from '../support/leaks.ts';
 import { goodBench, runBench, short } from './bench-run.ts';
 
-const limits = { timeout: 60_000 };
+const limits = { timeout: 240_000 };
 const codecs = ['json', 'protobuf', 'flatbuffers', 'msgpack'] as const;
 const aesKey = randomBytes(32);
 const hmacKey = randomBytes(24);

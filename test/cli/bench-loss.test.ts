@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { WebSocket } from 'ws';
 import { goodBench, otherServer, runBench, short } from './bench-run.ts';
 
-const limits = { timeout: 60_000 };
+const limits = { timeout: 240_000 };
 
 /** Where a fan-out's stamp has its time; zeros: a probe. */
 function isProbe(payload: Buffer): boolean {

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { echo, goodBench, otherServer, runBench, short } from './bench-run.ts';
 import { Command, commandFile } from './command.ts';
 
-const limits = { timeout: 60_000 };
+const limits = { timeout: 240_000 };
 
 test('a server of another make is measured with raw payloads of any kind', limits, async (t) => {
   const url = await otherServer(t, echo);

@@ -7,7 +7,7 @@ import { UsageError } from '#dist/cli/failure.js';
 import { echo, otherServer, short } from './bench-run.ts';
 import { runCommand } from './command.ts';
 
-const limits = { timeout: 60_000 };
+const limits = { timeout: 240_000 };
 const url = 'ws://127.0.0.1:9/';
 const key = '00'.repeat(32);
 

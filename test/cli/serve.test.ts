@@ -9,7 +9,7 @@ function fixture(name: string): string {
   return fileURLToPath(new URL(`./fixtures/${name}.handlers.js`, import.meta.url));
 }
 
-const limits = { timeout: 30_000 };
+const limits = { timeout: 120_000 };
 
 test('serve prints its addresses and answers with the page, health and readiness', limits, async (t) => {
   const { command, authority } = await serve(t, '--shards', '2');

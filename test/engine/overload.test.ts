@@ -57,7 +57,7 @@ describe('overload', () => {
         const delivered = (): number => free.all.filter((message) => message.type === 'message').length;
         const refused = (): number => free.all.filter((message) => message.type === 'error').length;
         await until(() => delivered() + refused() >= 100, 'an answer or a delivery for each publish');
-        await free.sync(30_000);
+        await free.sync(120_000);
         assert.equal(delivered() + refused(), 100);
         assert.equal(engine.stats().overloaded, refused());
       },

@@ -172,7 +172,7 @@ for (const subject of subjects) {
 
     async function all(work: readonly (() => Promise<void>)[]): Promise<void> {
       for (let at = 0; at < work.length; at += atATime) {
-        await within(Promise.all(work.slice(at, at + atATime).map((one) => one())), 'a group of cases', 30_000);
+        await within(Promise.all(work.slice(at, at + atATime).map((one) => one())), 'a group of cases', 120_000);
       }
     }
 

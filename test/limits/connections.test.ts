@@ -204,7 +204,7 @@ describe('the head of a request', () => {
         sent += 1;
       }, 200);
       try {
-        for (const raw of slow) await raw.ended(30_000);
+        for (const raw of slow) await raw.ended(120_000);
       } finally {
         clearInterval(trickle);
       }

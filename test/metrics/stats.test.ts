@@ -95,7 +95,7 @@ describe('what a thread tells of itself', () => {
       await until(() => engine.stats().shards.every((shard) => shard.heapUsedBytes > 0), 'the first reports');
       stuck.send({ type: 'block', data: 3_000 });
       let isBack = false;
-      const back = stuck.sync(30_000).then(() => {
+      const back = stuck.sync(120_000).then(() => {
         isBack = true;
       });
       const silent = await until(() => {

@@ -14,11 +14,11 @@ interface End {
 function run(way: string): Promise<End> {
   const file = fileURLToPath(new URL('./fixtures/process-end.js', import.meta.url));
   const end = new Promise<End>((resolve) => {
-    execFile(process.execPath, [file, way], { timeout: 60_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) =>
+    execFile(process.execPath, [file, way], { timeout: 240_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, signal: error?.signal ?? undefined, stdout, stderr }),
     );
   });
-  return within(end, `the process to end (${way})`, 70_000);
+  return within(end, `the process to end (${way})`, 250_000);
 }
 
 describe('the end of a process with an offload pool', () => {

@@ -65,12 +65,12 @@ async function publishAll(
     ),
   );
   for (let number = 0; number < count; ) {
-    await until(() => number - Math.min(...seen) <= window, 'the subscribers', 60_000);
+    await until(() => number - Math.min(...seen) <= window, 'the subscribers', 240_000);
     const isTaken = publish(number);
     if (isTaken) number += 1;
     if (!isTaken || pauseMs > 0) await pause(isTaken ? pauseMs : 5);
   }
-  await within(done, 'the last messages', 60_000);
+  await within(done, 'the last messages', 240_000);
 }
 
 describe('work in the pool', () => {

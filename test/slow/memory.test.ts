@@ -59,7 +59,7 @@ class Server {
   }
 
   async #answer(): Promise<unknown> {
-    const [answer] = await within(once(this.#child, 'message'), 'an answer of the server', 60_000);
+    const [answer] = await within(once(this.#child, 'message'), 'an answer of the server', 240_000);
     return answer;
   }
 }
@@ -102,7 +102,7 @@ for (const policy of ['disconnect', 'drop'] as const) {
             await server.order({ do: 'publish', from, to });
             // Whoever only waits for small answers gets them in the middle of it.
             if (from % (batch * 10) === 0) await bystander.sync();
-            await until(() => reader.next >= to, 'the reader', 60_000);
+            await until(() => reader.next >= to, 'the reader', 240_000);
           }
         };
         const settledBytes = async (): Promise<number> => {

@@ -9,7 +9,7 @@ import { pause } from './waiting.ts';
 /** What is open in this process, by kind. */
 export type OpenResources = ReadonlyMap<string, number>;
 
-const settleMs = 5_000;
+const settleMs = 30_000;
 
 /** Sockets of a process, of all its threads; a duplicated descriptor is seen nowhere else. Linux only, elsewhere none. */
 export function socketDescriptors(pid: number | 'self' = 'self'): number {
@@ -64,7 +64,7 @@ export async function assertNothingLeft(before: OpenResources): Promise<void> {
  */
 export async function withEngine<T>(options: EngineOptions, use: (engine: Engine) => T | Promise<T>): Promise<T> {
   const before = openResources();
-  const engine = await startEngine({ shards: 2, host: '127.0.0.1', port: 0, ...options });
+  const engine = await startEngine({ shards: 2, host: '127.0.0.1', port: 0, startTimeoutMs: 120_000, ...options });
   let result: T;
   try {
     result = await use(engine);

@@ -176,7 +176,7 @@ export function describeEnds(create: CreateTransport): void {
         const alive = await fixture.connect();
         const talking = setInterval(() => alive.raw.sendFrame({ opcode: opcode.pong }), 1_000);
         try {
-          await Promise.all([half.ended(30_000), silent.ended(30_000), idle.raw.ended(30_000)]);
+          await Promise.all([half.ended(120_000), silent.ended(120_000), idle.raw.ended(120_000)]);
         } finally {
           clearInterval(talking);
         }
@@ -195,8 +195,8 @@ export function describeEnds(create: CreateTransport): void {
         const before = socketDescriptors();
         deaf.peer.open.end(3012, 'no pong');
         assert.deepEqual(deaf.peer.closes, [{ code: 3012, reason: 'no pong', cause: 'closed' }]);
-        await until(() => socketDescriptors() < before, 'the end of a socket whose peer does not end it', 30_000);
-        await silent.ended(30_000);
+        await until(() => socketDescriptors() < before, 'the end of a socket whose peer does not end it', 120_000);
+        await silent.ended(120_000);
         await until(() => fixture.abandoned === 1, 'an abandoned request');
         assert.equal(idle.peer.closes.length, 0);
         assert.equal(deaf.peer.closes.length, 1);
