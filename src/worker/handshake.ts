@@ -183,6 +183,10 @@ export function checkHandshake(
   if (!keyForm.test(headers.get('sec-websocket-key') ?? '')) {
     return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
+  // What would follow the head is neither a frame nor read by anybody.
+  if ((headers.get('content-length') ?? '0') !== '0' || headers.has('transfer-encoding')) {
+    return refuse(400, 'ERR_HANDSHAKE_MALFORMED', 'a WebSocket handshake has no body');
+  }
   if (!isOriginAllowed(headers, policy.origins, forwarded, policy.tls !== null)) {
     return refuse(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed');
   }
@@ -208,6 +212,8 @@ function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }
   if (name.length > maxNameLength) {
     return refuse(400, 'ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
   }
+  // In a query, all bytes that are no UTF-8 read as this character: different names would be one.
+  if (name.includes('\uFFFD')) return refuse(400, 'ERR_NAME_INVALID', 'a client id is UTF-8');
   return { ok: true, handshake: { codec, sealing, subprotocol, name, clientNonce } };
 }
 
