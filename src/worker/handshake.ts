@@ -50,6 +50,11 @@ function hasToken(list: string, token: string): boolean {
   return false;
 }
 
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 126) return false;
+  return true;
+}
+
 /** Names in the client's order. */
 export function offeredSubprotocols({ headers }: TransportRequest): readonly string[] {
   const list = headers.get('sec-websocket-protocol');
@@ -183,6 +188,10 @@ export function checkHandshake(
   if (!keyForm.test(headers.get('sec-websocket-key') ?? '')) {
     return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
+  // What would follow the head is neither a frame nor read by anybody.
+  if ((headers.get('content-length') ?? '0') !== '0' || headers.has('transfer-encoding')) {
+    return refuse(400, 'ERR_HANDSHAKE_MALFORMED', 'a WebSocket handshake has no body');
+  }
   if (!isOriginAllowed(headers, policy.origins, forwarded, policy.tls !== null)) {
     return refuse(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed');
   }
@@ -204,10 +213,18 @@ function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }
     const text = 'this subprotocol needs client_nonce in the query: 16 random bytes in base64url, 22 characters';
     return refuse(400, 'ERR_HANDSHAKE_NONCE', text);
   }
-  const name = request.headers.get('x-client-id') || (query.get('client_id') ?? '');
+  const headerName = request.headers.get('x-client-id') ?? '';
+  // The socket library cuts such bytes off both ends of a value, and names would collide: the rest is not believed.
+  if (!isAscii(headerName)) {
+    const text = 'a client id in X-Client-ID is ASCII; give others as client_id in the query';
+    return refuse(400, 'ERR_NAME_INVALID', text);
+  }
+  const name = headerName || (query.get('client_id') ?? '');
   if (name.length > maxNameLength) {
     return refuse(400, 'ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
   }
+  // In a query, all bytes that are no UTF-8 read as this character: different names would be one.
+  if (name.includes('\uFFFD')) return refuse(400, 'ERR_NAME_INVALID', 'a client id is UTF-8');
   return { ok: true, handshake: { codec, sealing, subprotocol, name, clientNonce } };
 }
 

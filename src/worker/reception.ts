@@ -111,9 +111,9 @@ export class Reception {
     const answer = answerRequest(request, this.#config, this.#board.engine);
     if (answer === null) {
       const verdict = checkHandshake(request, this.#config, this.#findClient(request).forwarded);
-      // What passes every check would have been an upgrade: the socket library did not take its key.
-      const text = 'Sec-WebSocket-Key is not acceptable';
-      return this.#refused(verdict.ok ? refusal(400, 'ERR_HANDSHAKE_KEY', text) : verdict.answer).answer;
+      // What passes every check would have been an upgrade, were it not for the first of several `Connection` lines.
+      const text = 'the first Connection header asks for something else than an upgrade';
+      return this.#refused(verdict.ok ? refusal(400, 'ERR_HANDSHAKE_CONNECTION', text) : verdict.answer).answer;
     }
     if (answer.status === 405) this.#counters.add(counter.handshakesRefused, 1);
     return answer;

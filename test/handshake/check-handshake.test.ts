@@ -269,6 +269,16 @@ describe('the subprotocol of a handshake', () => {
     assert.equal(settled.subprotocol, settled.codec);
   });
 
+  test('a body is refused, however it is announced; none at all and one of no bytes are the same', () => {
+    assert.deepEqual(statusOf(requestWith({ 'content-length': '0' })), [101, '']);
+    for (const length of ['1', '00', '', '-1', '0, 0', 'x']) {
+      assert.deepEqual(statusOf(requestWith({ 'content-length': length })), [400, 'ERR_HANDSHAKE_MALFORMED']);
+    }
+    for (const coding of ['chunked', 'identity', '']) {
+      assert.deepEqual(statusOf(requestWith({ 'transfer-encoding': coding })), [400, 'ERR_HANDSHAKE_MALFORMED']);
+    }
+  });
+
   test('offered but none known: 400 that names the known ones (H-26, X-02)', () => {
     for (const offered of ['xml', 'JSON', 'jsonx', 'json2, xml', '']) {
       assert.deepEqual(statusOf(requestWith({ [offer]: offered })), [400, 'ERR_HANDSHAKE_SUBPROTOCOL'], offered);

@@ -76,9 +76,15 @@ describe('a handshake with a running engine', () => {
       ['an Upgrade to h2c', { headers: { Upgrade: 'h2c' } }, 400, 'ERR_HANDSHAKE_UPGRADE'],
       ['no Connection (H-20)', { headers: { Connection: null } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
       ['Connection without Upgrade', { headers: { Connection: 'keep-alive' } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
+      ['a first Connection of "close"', { headers: { Connection: ['close', 'Upgrade'] } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
+      ['a first Connection of five letters', { headers: { Connection: ['hello', 'Upgrade'] } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
+      ['a body', { headers: { 'Content-Length': '5' } }, 400, 'ERR_HANDSHAKE_MALFORMED'],
+      ['a body in chunks', { headers: { 'Transfer-Encoding': 'chunked' } }, 400, 'ERR_HANDSHAKE_MALFORMED'],
       ['a foreign Origin (X-04)', { headers: { Origin: 'http://evil.example' } }, 403, 'ERR_HANDSHAKE_ORIGIN'],
       ['an unknown subprotocol (X-02)', { headers: { [protocol]: 'xml' } }, 400, 'ERR_HANDSHAKE_SUBPROTOCOL'],
       ['an id of 129 characters', { headers: { 'X-Client-ID': 'x'.repeat(129) } }, 400, 'ERR_NAME_INVALID'],
+      ['an id in the header that is not ASCII', { headers: { 'X-Client-ID': 'J\xc3\xb6rg' } }, 400, 'ERR_NAME_INVALID'],
+      ['an id in the query that is no UTF-8', { target: '/ws?client_id=J%F6rg' }, 400, 'ERR_NAME_INVALID'],
       ['the same in the query', { target: `/ws?client_id=${'x'.repeat(129)}` }, 400, 'ERR_NAME_INVALID'],
     ];
     await withEngine({}, async (engine) => {

@@ -18,4 +18,6 @@ describeTransport('UwsTransport over TLS', create, {
   requestLine: 'whole',
   brokenDeflate: 'tooBig',
   finalBlocks: 'refused',
+  closeCodes: 'without 1012 to 3999',
+  longLengths: 'taken',
 });

@@ -5,9 +5,9 @@ import { socketDescriptors } from '../support/leaks.ts';
 import { opcode } from '../support/raw-frames.ts';
 import { handshakeText, openRaw } from '../support/raw-socket.ts';
 import { pause, until } from '../support/waiting.ts';
-import { accept, type Peer, withTransport } from './transport-fixture.ts';
+import { accept, type Peer, type TransportLimits, withTransport } from './transport-fixture.ts';
 
-export function describeEnds(create: CreateTransport): void {
+export function describeEnds(create: CreateTransport, limits: TransportLimits): void {
   describe('ends', () => {
     test('end sends a Close frame after what was sent before, then ends the connection (X-24)', async () => {
       await withTransport(create, {}, async (fixture) => {
@@ -85,6 +85,23 @@ export function describeEnds(create: CreateTransport): void {
           await raw.ended();
           await until(() => peer.closes.length === 1, 'the close');
           assert.deepEqual(peer.closes, [{ code, reason, cause: 'closed' }]);
+        }
+      });
+    });
+
+    const all = limits.closeCodes === 'all';
+    test(`close codes of 1012 to 1014 and 3000 to 3999 ${all ? 'are told' : 'are told as 1006 and a violation'}`, async () => {
+      await withTransport(create, {}, async (fixture) => {
+        for (const code of [1012, 1014, 3000, 3999]) {
+          const { raw, peer } = await fixture.connect();
+          raw.sendClose(code);
+          await raw.closeFrame();
+          await raw.ended();
+          await until(() => peer.closes.length === 1, 'the close');
+          const expected = all
+            ? { code, reason: '', cause: 'closed' }
+            : { code: 1006, reason: '', cause: 'protocolError' };
+          assert.deepEqual(peer.closes, [expected]);
         }
       });
     });

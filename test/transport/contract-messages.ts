@@ -4,9 +4,9 @@ import type { CreateTransport } from '#dist/worker/transport/transport.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { openRaw } from '../support/raw-socket.ts';
 import { until } from '../support/waiting.ts';
-import { type Peer, withTransport } from './transport-fixture.ts';
+import { type Peer, type TransportLimits, withTransport } from './transport-fixture.ts';
 
-export function describeMessages(create: CreateTransport): void {
+export function describeMessages(create: CreateTransport, limits: TransportLimits): void {
   describe('messages', () => {
     test('open, every message and close come once, in order, with their bytes and kind', async () => {
       const order: string[] = [];
@@ -195,6 +195,18 @@ export function describeMessages(create: CreateTransport): void {
         });
       });
     }
+
+    const taken = limits.longLengths === 'taken';
+    test(`a length that is written longer than need be is ${taken ? 'read all the same' : 'a violation'}`, async () => {
+      await withTransport(create, {}, async (fixture) => {
+        for (const lengthBits of [16, 64] as const) {
+          const { raw, peer } = await fixture.connect();
+          raw.sendFrame({ opcode: opcode.text, payload: 'long', lengthBits });
+          await until(() => peer.messages.length + peer.closes.length === 1, 'the message or the end');
+          assert.equal(peer.messages[0]?.payload.toString(), taken ? 'long' : undefined);
+        }
+      });
+    });
 
     test('an unmasked frame is never taken for what it says', async () => {
       await withTransport(create, {}, async (fixture) => {

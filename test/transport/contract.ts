@@ -11,9 +11,9 @@ import type { TransportLimits } from './transport-fixture.ts';
 
 function describeConnections(create: CreateTransport, limits: TransportLimits): void {
   describeRequests(create, limits);
-  describeMessages(create);
+  describeMessages(create, limits);
   describeSending(create);
-  describeEnds(create);
+  describeEnds(create, limits);
   describeListening(create);
 }
 

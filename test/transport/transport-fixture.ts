@@ -33,6 +33,10 @@ export interface TransportLimits {
   readonly brokenDeflate: 'protocolError' | 'tooBig';
   /** Deflate data whose last block says so, as RFC 7692 section 7.2.3.4 allows; 'refused': ends the connection. */
   readonly finalBlocks: 'read' | 'refused';
+  /** Codes of a client's Close frame that are told: all that may be sent, or none of 1012 to 3999. */
+  readonly closeCodes: 'all' | 'without 1012 to 3999';
+  /** Frames whose length is written longer than it need be, against RFC 6455 section 5.2. */
+  readonly longLengths: 'refused' | 'taken';
 }
 
 /** What a test attaches to a connection: it keeps everything that the transport reports about it. */

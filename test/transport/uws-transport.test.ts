@@ -6,4 +6,6 @@ describeTransport('UwsTransport', (options, events) => new UwsTransport(options,
   requestLine: 'whole',
   brokenDeflate: 'tooBig',
   finalBlocks: 'refused',
+  closeCodes: 'without 1012 to 3999',
+  longLengths: 'taken',
 });

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../support/client.ts';
 import { socketDescriptors, withEngine } from '../support/leaks.ts';
+import { openRaw } from '../support/raw-socket.ts';
 import { until } from '../support/waiting.ts';
 import { deciding } from './upgrade-client.ts';
 
@@ -43,6 +44,30 @@ describe('upgrades that are decided later', () => {
       assert.deepEqual([connectionsOpened, httpRequests, handshakesRefused, handshakesAbandoned], [21, 0, 0, 0]);
     });
   });
+
+  for (const acceptor of ['handover', 'shard'] as const) {
+    test(`none is made of a socket that the library is about to close (acceptor ${acceptor})`, async () => {
+      await withEngine({ shards: 1, handlers: deciding, acceptor }, async (engine) => {
+        for (const first of ['close', 'hello', 'CLOSE', '12345']) {
+          for (const target of ['/ws', '/ws?late=0', '/ws?late=5']) {
+            const raw = await openRaw(engine.port);
+            const reply = await raw.handshake({ target, headers: { Connection: [first, 'Upgrade'] } });
+            assert.equal(reply.status, 400);
+            assert.match(reply.body, /^ERR_HANDSHAKE_CONNECTION: /);
+            await raw.ended();
+          }
+        }
+        for (const list of [['keep-alive', 'Upgrade'], ['close, Upgrade'], ['Upgrade', 'close']]) {
+          const raw = await openRaw(engine.port);
+          const reply = await raw.handshake({ target: '/ws?late=1', headers: { Connection: list } });
+          assert.equal(reply.status, 101, list.join('; '));
+          raw.destroy();
+        }
+        const { handshakesRefused, handshakesAbandoned, connectionsOpened } = engine.stats();
+        assert.deepEqual([handshakesRefused, handshakesAbandoned, connectionsOpened], [12, 0, 3]);
+      });
+    });
+  }
 
   test('an engine that is closed while the first of them is decided leaves nothing behind', async () => {
     for (const late of [0, 1, 5, 20, 21]) {

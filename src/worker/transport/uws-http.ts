@@ -33,6 +33,15 @@ export function copyRequest(
   };
 }
 
+/**
+ * The library takes a first `Connection` value of five bytes, whatever they are, for `close`, and closes the socket
+ * with the answer. An upgrade that is decided later is such an answer: the WebSocket would be made of a closed socket,
+ * which crashes. The library gives one character for each byte.
+ */
+export function mayUpgrade(request: HttpRequest): boolean {
+  return request.getHeader('connection').length !== 5;
+}
+
 const statusTexts: ReadonlyMap<number, string> = new Map([
   [200, 'OK'],
   [400, 'Bad Request'],

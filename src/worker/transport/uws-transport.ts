@@ -7,7 +7,7 @@ import { type AppHost, UwsApps } from './uws-apps.ts';
 import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompressors } from './uws-compression.ts';
 import { UwsEvents } from './uws-events.ts';
 import { UwsExchanges } from './uws-exchanges.ts';
-import { copyRequest } from './uws-http.ts';
+import { copyRequest, mayUpgrade } from './uws-http.ts';
 import { UwsUpgrades } from './uws-upgrades.ts';
 import { UwsWebSockets } from './uws-web-sockets.ts';
 
@@ -128,6 +128,11 @@ export class UwsTransport<A> implements Transport {
       ...this.#webSockets.behavior(() => host.left()),
       compression,
       upgrade: (response, native, context) => {
+        // What is no upgrade for any of the routes comes to be a plain request.
+        if (!mayUpgrade(native)) {
+          native.setYield(true);
+          return;
+        }
         const request = copyRequest(response, native, host.asksForCertificates);
         const agreement = this.#agree(request);
         if (serves(agreement, request)) this.#upgrades.decide(response, request, context, agreement?.offer ?? '');
