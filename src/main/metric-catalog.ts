@@ -74,6 +74,8 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   laneWaitMs: { ...counts('lane_wait_seconds_total', 'How long frames waited in lanes, in all.'), scale: 0.001 },
   channels: shows('channels', 'Channels with members, now, in each shard.'),
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
+  connectionsEnding: shows('connections_ending', 'Connections that have ended, whose sockets are not gone yet.'),
+  connectionsCut: counts('connections_cut_total', 'Sockets cut because their peers did not end them.'),
   ringSpilledBytes: shows('ring_spilled_bytes', 'Bytes that wait for room in a ring.'),
 };
 

@@ -244,6 +244,12 @@ export class Reception {
     this.end(connection, code, reason, cause);
   }
 
+  /** The socket of a connection that has ended is gone: not before is its place another's. */
+  gone(connection: ShardConnection): void {
+    this.#counters.add(counter.connectionsEnding, -1);
+    this.#options.tally?.leave(this.#options.shard, connection.remoteAddress);
+  }
+
   /** A connection has ended. `code` and `reason` are the transport's; what was decided here goes before. */
   end(connection: ShardConnection, endCode: number, endReason: string, cause: CloseCause): void {
     const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };
@@ -252,7 +258,7 @@ export class Reception {
     this.#options.vitals.countClose(code);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);
-    this.#options.tally?.leave(this.#options.shard, connection.remoteAddress);
+    this.#counters.add(counter.connectionsEnding, 1);
     if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
     if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
     // One that never got its name was never there, as far as others know.
