@@ -32,7 +32,7 @@ const dropped = parts('messages_dropped_total', 'Messages that did not reach the
 const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   connectionsOpened: counts('connections_opened_total', 'Connections whose handshake was accepted.'),
   connectionsClosed: counts('connections_closed_total', 'Of the opened connections, those that have ended.'),
-  handshakesRefused: counts('handshakes_refused_total', 'Requests that were answered with a refusal.'),
+  handshakesRefused: null,
   handshakesAbandoned: counts('handshakes_abandoned_total', 'Sockets that ended before they were answered.'),
   httpRequests: counts('http_requests_total', 'Requests other than handshakes.'),
   messagesIn: counts('messages_received_total', 'Messages that clients sent.'),

@@ -88,6 +88,8 @@ export const counterNames = [
   'connectionsEnding',
   /** Sockets cut because their peers did not end their side when the Close frame was out. */
   'connectionsCut',
+  /** Handshakes refused for the limit on undecided ones of one address. */
+  'limitHandshakesPerAddress',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -29,6 +29,9 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
+  /** Of a refusal of the engine's own: its error code, and what would be allowed. For counters and logs; not sent. */
+  readonly code?: string;
+  readonly allowed?: string;
 }
 
 /** Answer to a request with WebSocket headers: a connection with `attachment`, or an HTTP answer. */
