@@ -22,6 +22,7 @@ Runs a WebSocket server until SIGINT (Ctrl+C) or SIGTERM; clients then get close
 Options:
       --shards <n>       worker threads that hold connections (default: one less than processors)
       --host <address>   address to listen on (default ${defaultHost}; 0.0.0.0 is every interface)
+      --allow-host <h>   a Host that requests may name, besides localhost; may be given again
   -p, --port <n>         port, 0 for any free one (default ${defaultPort})
       --path <path>      where WebSockets are served (default ${defaultPath})
       --handlers <file>  JavaScript module with your handlers, in place of those of the demo
@@ -35,6 +36,7 @@ ${tlsHelp}      --log-level <l>    ${logLevels.join(', ')} (default info); logs 
 const options = {
   shards: { type: 'string' },
   host: { type: 'string', default: defaultHost },
+  'allow-host': { type: 'string', multiple: true },
   port: { type: 'string', short: 'p', default: String(defaultPort) },
   path: { type: 'string', default: defaultPath },
   handlers: { type: 'string' },
@@ -75,6 +77,7 @@ function engineOptions(values: ServeValues, logger: EngineLogger): EngineOptions
   return {
     ...shards,
     host,
+    hosts: values['allow-host'] ?? null,
     port: whole('port', values.port),
     path,
     closeGraceMs: whole('grace-ms', values['grace-ms']),

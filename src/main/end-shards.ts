@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeCode } from '../shared/errors/index.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
 import type { ShardThread } from './shard-thread.ts';
 
 /** Time beyond a grace period after which a shard that has not ended, or not answered, counts as stalled. */
@@ -7,12 +8,12 @@ export const stallMs = 5_000;
 
 /** Resolves once every shard's spill queue is empty, or at `deadline` (as `performance.now()`). */
 export async function settleShards(threads: readonly ShardThread[], deadline: number): Promise<void> {
-  const at = Date.now() + deadline - performance.now();
+  const at = monotonicMs() + deadline - performance.now();
   const timer = new AbortController();
   const settled = threads.filter((thread) => thread.isReady).map((thread) => thread.settle(at));
   await Promise.race([
     Promise.all(settled),
-    sleep(Math.max(0, at - Date.now()), undefined, { signal: timer.signal }).catch(() => undefined),
+    sleep(Math.max(0, at - monotonicMs()), undefined, { signal: timer.signal }).catch(() => undefined),
   ]);
   timer.abort();
 }

@@ -88,6 +88,7 @@ export interface EngineOptions {
   readonly unknownSubprotocol?: 'reject' | 'json';
   readonly duplicateName?: 'allow' | 'reject' | 'replace';
   readonly origins?: 'same-origin' | '*' | readonly string[];
+  readonly hosts?: readonly string[] | null;
   readonly trustProxy?: boolean | number | readonly string[];
   readonly replies?: 'off' | 'errors' | 'all';
   readonly handlers?: URL | string;
@@ -109,6 +110,7 @@ export interface EngineOptions {
     readonly connectionsPerAddress?: number | null;
     readonly handshakeMs?: number;
     readonly pendingHandshakes?: number;
+    readonly pendingHandshakesPerAddress?: number;
   };
   readonly security?: SecurityOptions;
   readonly offload?: false | OffloadOptions;

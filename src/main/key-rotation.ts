@@ -1,5 +1,6 @@
 import { EngineError } from '../shared/errors/index.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
 import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
 import type { SecurityKeys } from './engine-options.ts';
 
@@ -39,6 +40,6 @@ export function rotated({ current }: KeyRing, keys: SecurityKeys, graceMs: numbe
       hmacKey: replacement('hmacKey', keys.hmacKey, current.hmacKey),
     },
     previous: graceMs > 0 ? current : null,
-    previousUntil: Date.now() + graceMs,
+    previousUntil: monotonicMs() + graceMs,
   };
 }

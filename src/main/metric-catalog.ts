@@ -32,7 +32,7 @@ const dropped = parts('messages_dropped_total', 'Messages that did not reach the
 const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   connectionsOpened: counts('connections_opened_total', 'Connections whose handshake was accepted.'),
   connectionsClosed: counts('connections_closed_total', 'Of the opened connections, those that have ended.'),
-  handshakesRefused: counts('handshakes_refused_total', 'Requests that were answered with a refusal.'),
+  handshakesRefused: null,
   handshakesAbandoned: counts('handshakes_abandoned_total', 'Sockets that ended before they were answered.'),
   httpRequests: counts('http_requests_total', 'Requests other than handshakes.'),
   messagesIn: counts('messages_received_total', 'Messages that clients sent.'),
@@ -74,6 +74,8 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   laneWaitMs: { ...counts('lane_wait_seconds_total', 'How long frames waited in lanes, in all.'), scale: 0.001 },
   channels: shows('channels', 'Channels with members, now, in each shard.'),
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
+  connectionsEnding: shows('connections_ending', 'Connections that have ended, whose sockets are not gone yet.'),
+  connectionsCut: counts('connections_cut_total', 'Sockets cut because their peers did not end them.'),
   ringSpilledBytes: shows('ring_spilled_bytes', 'Bytes that wait for room in a ring.'),
 };
 

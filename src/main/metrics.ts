@@ -33,6 +33,12 @@ export class Metrics {
       'handler',
       (thread) => thread.handlerErrorsBy,
     );
+    this.#addByName(
+      'handshakes_refused_total',
+      'Requests that were answered with a refusal, by error code.',
+      'code',
+      (thread) => thread.refusals,
+    );
     this.#addThreadGauges();
     this.#addEngineGauges();
   }

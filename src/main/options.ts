@@ -36,6 +36,21 @@ function whole(least: number, most: number): z.ZodNumber {
 
 const urlPath = z.string().regex(/^\/[^\s?#*:]*$/, 'a path that begins with / and has no ?, #, *, : or space');
 
+/** As a `Host` header has it; without a port any port is meant. */
+const hostName = z
+  .string()
+  .max(260)
+  .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]/?#@,]+)(?::\d{1,5})?$/, 'a host such as chat.example.com or [::1], with or without a port')
+  .toLowerCase();
+
+/** One that a browser sends: also that of an app's own scheme, such as capacitor://localhost. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol } = new URL(text);
+  if (origin !== 'null') return origin === text.toLowerCase();
+  return protocol !== 'file:' && /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s/?#@]+$/.test(text);
+}
+
 const handlersUrl = z
   .union([z.instanceof(URL), z.string()])
   .refine((value) => URL.canParse(String(value)), 'a URL, such as new URL("./handlers.js", import.meta.url)')
@@ -99,13 +114,14 @@ const optionSchema = z.strictObject({
         z
           .string()
           .refine(
-            (value) => URL.canParse(value) && new URL(value).origin === value.toLowerCase(),
+            isOrigin,
             'an origin, such as https://example.com, without a path or a default port',
           )
           .toLowerCase(),
       ),
     ])
     .default('same-origin'),
+  hosts: z.array(hostName).max(1_024).nullable().default(null),
   trustProxy: z.union([z.boolean(), whole(0, 32), z.array(network).max(1_024)]).default(false),
   replies: z.enum(['off', 'errors', 'all']).default('errors'),
   handlers: handlersUrl.optional(),
@@ -144,6 +160,7 @@ const optionSchema = z.strictObject({
       connectionsPerAddress: whole(1, 10_000_000).nullable().default(null),
       handshakeMs: whole(10, 600_000).default(10_000),
       pendingHandshakes: whole(1, 1_000_000).default(1_024),
+      pendingHandshakesPerAddress: whole(1, 1_000_000).default(256),
     })
     .prefault({}),
   security: z

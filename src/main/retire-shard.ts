@@ -1,4 +1,5 @@
 import { closeCode, EngineError } from '../shared/errors/index.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
 import type { ShardThread } from './shard-thread.ts';
 
 export interface Retirement {
@@ -25,7 +26,7 @@ async function end(thread: ShardThread, deadline: number, disown: () => Promise<
   // Connections that were placed in this turn of the loop are handed over in the next one.
   await nextTurn();
   await disown();
-  await thread.settle(Date.now() + Math.max(0, deadline - performance.now()));
+  await thread.settle(monotonicMs() + Math.max(0, deadline - performance.now()));
   const graceMs = Math.max(0, deadline - performance.now());
   thread.post({ kind: 'drain', graceMs, code: closeCode.restart, reason: 'restart' });
   await thread.exited;

@@ -196,7 +196,7 @@ export class ShardThread {
     this.post({ kind: 'take-keys' });
   }
 
-  /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `Date.now()`), or is gone. */
+  /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `monotonicMs()`), or is gone. */
   settle(deadline: number): Promise<void> {
     this.post({ kind: 'settle', deadline });
     return this.#settled.promise;

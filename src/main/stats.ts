@@ -28,6 +28,11 @@ export interface ThreadStats extends Readonly<CounterValues> {
   readonly closes: Readonly<Record<string, number>>;
   /** What `handlerErrors` is made of: by handler, or by the part of the engine that failed. Only what happened is there. */
   readonly handlerErrorsBy: Readonly<Record<string, number>>;
+  /**
+   * What `handshakesRefused` is made of: by error code; `reject` for answers that an `upgrade` handler made itself. Only
+   * what happened is there.
+   */
+  readonly refusals: Readonly<Record<string, number>>;
 }
 
 export interface ShardStats extends ThreadStats {
@@ -55,6 +60,7 @@ export interface EngineStats extends Readonly<CounterValues> {
   readonly connections: number;
   readonly closes: Readonly<Record<string, number>>;
   readonly handlerErrorsBy: Readonly<Record<string, number>>;
+  readonly refusals: Readonly<Record<string, number>>;
   /** Resident memory of the whole process. */
   readonly residentBytes: number;
   readonly offload: OffloadStats;
@@ -107,6 +113,7 @@ export function gatherStats({ state, memory, offload }: StatsSource): EngineStat
     connections: sums.connectionsOpened - sums.connectionsClosed,
     closes: sumByName(each.map((thread) => thread.closes)),
     handlerErrorsBy: sumByName(each.map((thread) => thread.handlerErrorsBy)),
+    refusals: sumByName(each.map((thread) => thread.refusals)),
     residentBytes: process.memoryUsage.rss(),
     offload,
     main,

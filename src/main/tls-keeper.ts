@@ -20,7 +20,6 @@ export class TlsKeeper {
     this.#source = source;
     this.#loaded = loaded;
     this.#logger = logger;
-    this.#warn();
   }
 
   /** Reads and checks. Rejects with `ERR_TLS_INVALID`. */
@@ -69,10 +68,5 @@ export class TlsKeeper {
     this.#source = source;
     this.#loaded = loaded;
     this.#logger.info({ validTo: loaded.validTo }, 'new connections get a new certificate');
-    this.#warn();
-  }
-
-  #warn(): void {
-    for (const warning of this.#loaded.warnings) this.#logger.warn({ validTo: this.#loaded.validTo }, warning);
   }
 }

@@ -10,8 +10,6 @@ const certificateForm = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE---
 
 export interface LoadedTls {
   readonly material: TlsMaterial;
-  /** What is odd and no reason to refuse, such as a certificate that has expired. */
-  readonly warnings: readonly string[];
   readonly validTo: string;
 }
 
@@ -67,21 +65,28 @@ function privateKeyOf(source: PemSource, text: string, passphrase: string | null
   }
 }
 
+/** NIST SP 800-131A: shorter ones have been disallowed since 2014. Node and browsers refuse them too. */
+const leastRsaBits = 2_048;
+
 /** The library takes the classic curves and Ed25519; saying so here names the option. */
 function checkKeyType(source: PemSource, key: KeyObject): void {
   const type = key.asymmetricKeyType;
   const curve = key.asymmetricKeyDetails?.namedCurve ?? '';
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  if (type === 'rsa' && bits < leastRsaBits) {
+    throw complaint(source, `an RSA key of ${bits} bits; allowed: at least ${leastRsaBits}`);
+  }
   if (type === 'rsa' || type === 'ed25519') return;
   if (type === 'ec' && ['prime256v1', 'secp384r1', 'secp521r1'].includes(curve)) return;
   const kind = type === 'ec' ? `ec with the curve ${curve}` : type;
   throw complaint(source, `a key of type ${kind}; allowed: rsa, ec with P-256, P-384 or P-521, ed25519`);
 }
 
-function validityWarnings(source: PemSource, { validFrom, validTo }: X509Certificate): string[] {
+/** By the wall clock, as clients do it: one that no client takes is better refused here than by all of them. */
+function checkValidity(source: PemSource, { validFrom, validTo }: X509Certificate): void {
   const now = Date.now();
-  if (Date.parse(validTo) < now) return [`${source.option}: the certificate expired on ${validTo}`];
-  if (Date.parse(validFrom) > now) return [`${source.option}: the certificate is not valid before ${validFrom}`];
-  return [];
+  if (Date.parse(validTo) < now) throw complaint(source, `the certificate expired on ${validTo}`);
+  if (Date.parse(validFrom) > now) throw complaint(source, `the certificate is not valid before ${validFrom}`);
 }
 
 /** Reads what the `tls` option names and checks that it can work. Throws `ERR_TLS_INVALID` with the option's path. */
@@ -96,6 +101,7 @@ export async function loadTls(source: TlsSource): Promise<LoadedTls> {
   if (!own.checkPrivateKey(privateKey)) {
     throw complaint(source.key, `the key does not fit the first certificate of ${source.cert.option}`);
   }
+  checkValidity(source.cert, own);
   const authorities = source.ca === null || caText === null ? null : certificatesOf(source.ca, caText);
   const cert = certificates.map(String).join('');
   const ca = authorities === null ? null : authorities.map(String).join('');
@@ -113,7 +119,6 @@ export async function loadTls(source: TlsSource): Promise<LoadedTls> {
     .digest('base64url');
   return {
     material: { cert, key: String(key), passphrase, ca, minVersion, fingerprint },
-    warnings: validityWarnings(source.cert, own),
     validTo: own.validTo,
   };
 }

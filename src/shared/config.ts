@@ -42,6 +42,8 @@ export interface EngineConfig {
   readonly unknownSubprotocol: 'reject' | 'json';
   readonly duplicateName: 'allow' | 'reject' | 'replace';
   readonly origins: 'same-origin' | '*' | readonly string[];
+  /** What the `Host` of requests may be, besides what `host` allows; null: with another host than the loopback, all. */
+  readonly hosts: readonly string[] | null;
   /** Whom to believe about the client's address: nobody, everybody, so many hops, or these addresses and networks. */
   readonly trustProxy: boolean | number | readonly string[];
   readonly replies: 'off' | 'errors' | 'all';
@@ -71,6 +73,7 @@ export interface EngineConfig {
     readonly connectionsPerAddress: number | null;
     readonly handshakeMs: number;
     readonly pendingHandshakes: number;
+    readonly pendingHandshakesPerAddress: number;
   };
   /** Null: messages are not sealed, and connections cannot be given keys. */
   readonly security: SecurityPolicy | null;

@@ -84,6 +84,12 @@ export const counterNames = [
   /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
   'laneWaits',
   'laneWaitMs',
+  /** Gauge: connections that have ended, whose sockets are not gone yet. Their places count as taken. */
+  'connectionsEnding',
+  /** Sockets cut because their peers did not end their side when the Close frame was out. */
+  'connectionsCut',
+  /** Handshakes refused for the limit on undecided ones of one address. */
+  'limitHandshakesPerAddress',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];
@@ -123,7 +129,7 @@ export class Counters {
 
   /** The thread is gone. Called by main, for a while the only one who writes here: what its thread did not settle. */
   settleAfterEnd(): void {
-    const gauges = [counter.channels, counter.rooms, counter.ringSpilledBytes];
+    const gauges = [counter.channels, counter.rooms, counter.ringSpilledBytes, counter.connectionsEnding];
     for (const gauge of gauges) this.set(gauge, 0);
     this.set(counter.connectionsClosed, this.get(counter.connectionsOpened));
   }

@@ -50,7 +50,7 @@ export type ToShard =
   | { readonly kind: 'offloaded'; readonly answer: OffloadAnswer }
   /** Take the keys out of your port for them, also if you need none now. */
   | { readonly kind: 'take-keys' }
-  /** Empty your spill queue by `deadline` (as `Date.now()`), then say `settled`. */
+  /** Empty your spill queue by `deadline` (as `monotonicMs()`), then say `settled`. */
   | { readonly kind: 'settle'; readonly deadline: number }
   /** The App behind `app` is about to close: hand no more connections to it, then say `app-forgotten`. */
   | { readonly kind: 'forget-app'; readonly app: unknown; readonly thread: number }

@@ -4,7 +4,7 @@ import type { KeySet } from './security/index.ts';
 export interface KeyRing {
   /** What is sealed with. Both keys null: the engine has none. */
   readonly current: KeySet;
-  /** Still accepted until `previousUntil` (as `Date.now()`), after a rotation. */
+  /** Still accepted until `previousUntil` (as `monotonicMs()`), after a rotation. */
   readonly previous: KeySet | null;
   readonly previousUntil: number;
 }

@@ -1,5 +1,6 @@
 import { type EngineMemory, vitalsBlockBytes } from './engine-memory.ts';
 import { closeCode } from './errors/index.ts';
+import { refusalNames, refusalPlace } from './refusals.ts';
 
 /** How far a thread is in its life. A thread says so itself; of one that is gone without a word, main says `ended`. */
 export type ThreadState = 'starting' | 'ready' | 'ending' | 'ended';
@@ -61,12 +62,15 @@ export interface VitalValues extends VitalSigns {
   readonly closes: Readonly<Record<string, number>>;
   /** By source, only what happened. */
   readonly handlerErrorsBy: Readonly<Record<string, number>>;
+  /** By error code, only what happened. */
+  readonly refusals: Readonly<Record<string, number>>;
 }
 
 /** Places in a thread's block. */
 const place = { state: 0, startedAt: 1, reportedAt: 2, loopP50: 3, loopP99: 4, loopMax: 5, heapUsed: 6, sources: 16 };
 const closesPlace = place.sources + errorSources.length;
-const blockLength = closesPlace + closeBuckets.length;
+const refusalsPlace = closesPlace + closeBuckets.length;
+const blockLength = refusalsPlace + refusalNames.length;
 
 /**
  * A thread's block of what counters.ts has no name for. Written by that thread only, with plain stores of aligned 8-byte
@@ -111,6 +115,11 @@ export class Vitals {
     this.#add(closesPlace + closePlace(code));
   }
 
+  /** A request was refused with this error code. */
+  countRefusal(code: string): void {
+    this.#add(refusalsPlace + refusalPlace(code));
+  }
+
   countHandlerError(source: string): void {
     const known = errorSources.indexOf(source);
     this.#add(place.sources + (known < 0 ? errorSources.length - 1 : known));
@@ -127,6 +136,7 @@ export class Vitals {
       heapUsedBytes: this.#get(place.heapUsed),
       closes: this.#named(closesPlace, closeBuckets),
       handlerErrorsBy: this.#named(place.sources, errorSources),
+      refusals: this.#named(refusalsPlace, refusalNames),
     };
   }
 

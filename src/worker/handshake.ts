@@ -38,7 +38,7 @@ export function refusal(
   extra: readonly (readonly [string, string])[] = [],
 ): HttpAnswer {
   const headers = new Map<string, string>([['Content-Type', 'text/plain; charset=utf-8'], ...extra]);
-  return { status, headers, body: `${code}: ${text}\n` };
+  return { status, headers, body: `${code}: ${text}\n`, code };
 }
 
 function refuse(...parts: Parameters<typeof refusal>): HandshakeVerdict {
@@ -91,6 +91,8 @@ export function isOriginAllowed(
   const host = forwarded?.host ?? headers.get('host');
   if (host === undefined || !URL.canParse(origin)) return false;
   const { protocol, host: originHost } = new URL(origin);
+  // `file://` has no host, and that of `capacitor://localhost` is the app's: neither page came from this server.
+  if (protocol !== 'http:' && protocol !== 'https:') return false;
   const scheme = forwarded?.scheme ?? (isTls ? 'https' : null);
   if (scheme !== null && protocol !== `${scheme}:`) return false;
   // URL drops a scheme's default port; do likewise with the Host header.
@@ -165,7 +167,7 @@ export function checkHandshake(
   forwarded: Forwarded | null = null,
 ): HandshakeVerdict {
   const { headers } = request;
-  if (request.path !== policy.path) return refuse(404, 'ERR_HANDSHAKE_PATH', `nothing is served at ${request.path}`);
+  if (request.path !== policy.path) return refuse(404, 'ERR_HANDSHAKE_PATH', 'nothing is served at this path');
   if (request.method !== 'GET') {
     return refuse(405, 'ERR_HANDSHAKE_METHOD', 'a WebSocket handshake is a GET request', [['Allow', 'GET']]);
   }
@@ -193,7 +195,8 @@ export function checkHandshake(
     return refuse(400, 'ERR_HANDSHAKE_MALFORMED', 'a WebSocket handshake has no body');
   }
   if (!isOriginAllowed(headers, policy.origins, forwarded, policy.tls !== null)) {
-    return refuse(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed');
+    const allowed = typeof policy.origins === 'string' ? policy.origins : policy.origins.join(', ');
+    return { ok: false, answer: { ...refusal(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed'), allowed } };
   }
   const choice = negotiate(headers.get('sec-websocket-protocol'), policy);
   if (choice === null) {

@@ -2,6 +2,7 @@ import { counter } from '../shared/counters.ts';
 import { shardOfThread } from '../shared/engine-memory.ts';
 import { closeCode, errorText } from '../shared/errors/index.ts';
 import { doorbell, type ToShard } from '../shared/ipc.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
 import type { TlsMaterial } from '../shared/tls.ts';
 import type { ShardParts } from './shard-parts.ts';
 
@@ -80,7 +81,7 @@ export class MainOrders {
         main.post({ kind: 'tls-reloaded', id: message.id, problem: this.#reloadTls(message.tls) });
         break;
       case 'settle':
-        void this.#ending.settle(performance.now() + message.deadline - Date.now());
+        void this.#ending.settle(performance.now() + message.deadline - monotonicMs());
         break;
       case 'forget-app':
         transport.forget(message.app);

@@ -10,10 +10,12 @@ import { createFindClient, type FindClient } from './client-address.ts';
 import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import { certificateRefusal, checkHandshake, type Handshake, refusal } from './handshake.ts';
+import { type CheckHost, createHostCheck } from './host-check.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
 import type { MetricsDesk } from './metrics-desk.ts';
 import type { NameClaims } from './name-claims.ts';
+import { Refusals } from './refusals.ts';
 import type { Router } from './router.ts';
 import { type ConnectionHost, ShardConnection } from './shard-connection.ts';
 import type { ShardLog } from './shard-log.ts';
@@ -27,7 +29,7 @@ import type {
 } from './transport/transport.ts';
 import type { UpgradeHook, UpgradeVerdict } from './upgrade-hook.ts';
 import type { Watch } from './watch.ts';
-import { answerRequest, isReading } from './web-pages.ts';
+import { answerRequest, isHealthPath, isReading } from './web-pages.ts';
 
 export interface ReceptionOptions {
   readonly shard: number;
@@ -82,6 +84,8 @@ export class Reception {
   /** Of every connection: one object, for there are many of them. */
   readonly #host: ConnectionHost;
   readonly #findClient: FindClient;
+  readonly #checkHost: CheckHost;
+  readonly #refusals: Refusals;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -91,6 +95,8 @@ export class Reception {
     this.#hub = options.hub;
     this.#sealing = options.sealing;
     this.#findClient = createFindClient(options.config.trustProxy);
+    this.#checkHost = createHostCheck(options.config);
+    this.#refusals = new Refusals(options.counters, options.vitals, options.log);
     this.#host = {
       hub: options.hub,
       fanOut: options.fanOut,
@@ -102,47 +108,63 @@ export class Reception {
   /** A request that is no handshake. */
   answer(request: TransportRequest): HttpAnswer | Promise<HttpAnswer> {
     this.#counters.add(counter.httpRequests, 1);
-    const uncertified = certificateRefusal(request);
-    if (uncertified !== null) return this.#refused(uncertified).answer;
+    const { address, forwarded } = this.#findClient(request);
+    const unwanted = certificateRefusal(request) ?? (this.#isForAnyHost(request) ? null : this.#checkHost(request, forwarded));
+    if (unwanted !== null) return this.#turnedAway(request, unwanted, address);
     const { metrics } = this.#config;
     if (metrics !== false && request.path === metrics.path && isReading(request)) {
       return this.#options.metrics.answer(request);
     }
     const answer = answerRequest(request, this.#config, this.#board.engine);
     if (answer === null) {
-      const verdict = checkHandshake(request, this.#config, this.#findClient(request).forwarded);
+      const verdict = checkHandshake(request, this.#config, forwarded);
       // What passes every check would have been an upgrade, were it not for the first of several `Connection` lines.
       const text = 'the first Connection header asks for something else than an upgrade';
-      return this.#refused(verdict.ok ? refusal(400, 'ERR_HANDSHAKE_CONNECTION', text) : verdict.answer).answer;
+      const refused = verdict.ok ? refusal(400, 'ERR_HANDSHAKE_CONNECTION', text) : verdict.answer;
+      return this.#turnedAway(request, refused, address);
     }
-    if (answer.status === 405) this.#counters.add(counter.handshakesRefused, 1);
+    if (answer.code !== undefined) this.#refusals.count(answer);
+    return answer;
+  }
+
+  #isForAnyHost({ path }: TransportRequest): boolean {
+    return isHealthPath(path, this.#config);
+  }
+
+  /** Of requests that are no handshake by their headers, only those that seem to be meant as one are logged. */
+  #turnedAway(request: TransportRequest, answer: HttpAnswer, address: string): HttpAnswer {
+    if (request.path === this.#config.path || request.headers.has('upgrade')) {
+      this.#refusals.countAndLog(answer, request, address);
+    } else {
+      this.#refusals.count(answer);
+    }
     return answer;
   }
 
   /** A handshake. */
   upgrade(request: TransportRequest, exchange: Exchange): Decision | Promise<Decision> {
-    if (this.#isEnding) return this.#refused(shuttingDown);
-    const uncertified = certificateRefusal(request);
-    if (uncertified !== null) return this.#refused(uncertified);
     const { address, forwarded } = this.#findClient(request);
+    if (this.#isEnding) return this.#refused(request, shuttingDown, address);
+    const unwanted = certificateRefusal(request) ?? this.#checkHost(request, forwarded);
+    if (unwanted !== null) return this.#refused(request, unwanted, address);
     const checked = checkHandshake(request, this.#config, forwarded);
-    if (!checked.ok) return this.#refused(checked.answer);
+    if (!checked.ok) return this.#refused(request, checked.answer, address);
     const admission = this.#options.tally?.enter(this.#options.shard, address) ?? 'admitted';
-    if (admission !== 'admitted') return this.#full(admission);
+    if (admission !== 'admitted') return this.#full(request, admission, address);
     const { handshake } = checked;
     const verdict = this.#options.hook.decide({ request, exchange, handshake, remoteAddress: address });
-    if (verdict instanceof Promise) return verdict.then((late) => this.#conclude(late, address));
-    return this.#conclude(verdict, address);
+    if (verdict instanceof Promise) return verdict.then((late) => this.#conclude(request, late, address));
+    return this.#conclude(request, verdict, address);
   }
 
-  #conclude(verdict: UpgradeVerdict, address: string): Decision {
+  #conclude(request: TransportRequest, verdict: UpgradeVerdict, address: string): Decision {
     if (verdict.is === 'accepted' && !this.#isEnding) {
       return this.#accepted(verdict.handshake, verdict.metadata, address);
     }
     this.#options.tally?.leave(this.#options.shard, address);
     // To one that is gone nothing is answered: it is counted as abandoned.
     if (verdict.is === 'gone') return { accept: false, answer: shuttingDown };
-    return this.#refused(verdict.is === 'refused' ? verdict.answer : shuttingDown);
+    return this.#refused(request, verdict.is === 'refused' ? verdict.answer : shuttingDown, address);
   }
 
   #accepted(handshake: Handshake, metadata: Record<string, unknown> | null, remoteAddress: string): Decision {
@@ -165,15 +187,20 @@ export class Reception {
     return this.#board.engine === 'draining' || this.#options.isLeaving();
   }
 
-  #full(admission: Exclude<Admission, 'admitted'>): Decision {
+  #full(request: TransportRequest, admission: Exclude<Admission, 'admitted'>, address: string): Decision {
     const [status, code, text, count] = fullAnswers[admission];
     this.#counters.add(count, 1);
-    return this.#refused(refusal(status, code, text, [['Retry-After', fullRetrySeconds]]));
+    return this.#refused(request, refusal(status, code, text, [['Retry-After', fullRetrySeconds]]), address);
   }
 
-  #refused(answer: HttpAnswer): Extract<Decision, { accept: false }> {
-    this.#counters.add(counter.handshakesRefused, 1);
+  #refused(request: TransportRequest, answer: HttpAnswer, address: string): Decision {
+    this.#refusals.countAndLog(answer, request, address);
     return { accept: false, answer };
+  }
+
+  /** Nothing more comes in. */
+  close(): void {
+    this.#refusals.close();
   }
 
   open(connection: ShardConnection, socket: Socket): void {
@@ -244,6 +271,12 @@ export class Reception {
     this.end(connection, code, reason, cause);
   }
 
+  /** The socket of a connection that has ended is gone: not before is its place another's. */
+  gone(connection: ShardConnection): void {
+    this.#counters.add(counter.connectionsEnding, -1);
+    this.#options.tally?.leave(this.#options.shard, connection.remoteAddress);
+  }
+
   /** A connection has ended. `code` and `reason` are the transport's; what was decided here goes before. */
   end(connection: ShardConnection, endCode: number, endReason: string, cause: CloseCause): void {
     const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };
@@ -252,7 +285,7 @@ export class Reception {
     this.#options.vitals.countClose(code);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);
-    this.#options.tally?.leave(this.#options.shard, connection.remoteAddress);
+    this.#counters.add(counter.connectionsEnding, 1);
     if (cause === 'tooBig') this.#counters.add(counter.messagesTooLarge, 1);
     if (cause === 'protocolError') this.#counters.add(counter.protocolErrors, 1);
     // One that never got its name was never there, as far as others know.

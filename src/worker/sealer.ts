@@ -1,5 +1,6 @@
 import type { SecurityPolicy } from '../shared/config.ts';
 import { EngineError } from '../shared/errors/index.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
 import type { KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
 import type { LiveKeys } from './live-keys.ts';
 import type { ShardConnection } from './shard-connection.ts';
@@ -101,7 +102,7 @@ export class Sealer {
 
   get #previous(): KeySet | null {
     const { previous, previousUntil } = this.#keys.ring;
-    return previous !== null && Date.now() < previousUntil ? previous : null;
+    return previous !== null && monotonicMs() < previousUntil ? previous : null;
   }
 
   /** Keys of its own stand in for the engine's (checklist H-93). */

@@ -182,6 +182,8 @@ export class ShardParts {
       drain: (connection) => this.watch.drained(connection),
       dropped: (connection, messages) => this.watch.dropped(connection, messages),
       close: (connection, code, reason, cause) => this.reception.leave(connection, code, reason, cause),
+      gone: (connection) => this.reception.gone(connection),
+      cut: () => this.counters.add(counter.connectionsCut, 1),
       abandoned: () => this.counters.add(counter.handshakesAbandoned, 1),
       discarded: (connection) => this.reception.discarded(connection),
       error: (error) => this.guard.report('transport', null, error),

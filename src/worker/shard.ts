@@ -115,6 +115,7 @@ export class Shard implements ShardEnding {
     // Their end is told now: the transport tells nothing of what it cuts.
     for (const connection of [...parts.connections.values()]) parts.reception.end(connection, 1006, '', 'lost');
     this.#closed = true;
+    parts.reception.close();
     parts.main.mute();
     parts.watch.stop();
     parts.reception.refuseUndecided();

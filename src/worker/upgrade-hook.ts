@@ -1,6 +1,7 @@
 import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { EngineError } from '../shared/errors/index.ts';
+import { subscriberOf } from '../shared/ip-address.ts';
 import { isThenable } from '../shared/thenable.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import type { Handlers, UpgradeAcceptance, UpgradeResult } from './handlers.ts';
@@ -78,6 +79,8 @@ export class UpgradeHook {
   readonly #guard: HandlerGuard;
   /** Ends the wait for each handshake that is being decided. */
   readonly #waiting = new Set<(verdict: UpgradeVerdict, reason: Error) => void>();
+  /** How many of them each address has; only those that have some. */
+  readonly #waitingOf = new Map<string, number>();
 
   constructor({ config, counters, guard }: UpgradeHookOptions) {
     this.#config = config;
@@ -93,6 +96,11 @@ export class UpgradeHook {
     if (this.#waiting.size >= this.#config.limits.pendingHandshakes) {
       this.#counters.add(counter.limitHandshakes, 1);
       return refused(503, 'ERR_LIMIT_HANDSHAKES', 'too many handshakes are being decided', [['Retry-After', '1']]);
+    }
+    if ((this.#waitingOf.get(subscriberOf(remoteAddress)) ?? 0) >= this.#config.limits.pendingHandshakesPerAddress) {
+      this.#counters.add(counter.limitHandshakesPerAddress, 1);
+      const text = 'too many handshakes from this address are being decided';
+      return refused(429, 'ERR_LIMIT_HANDSHAKES_PER_ADDRESS', text, [['Retry-After', '1']]);
     }
     const { name } = handshake;
     const facts = new HandshakeRequest(request, { remoteAddress, name, subprotocols: offeredSubprotocols(request) });
@@ -115,9 +123,11 @@ export class UpgradeHook {
     candidate: Candidate,
   ): UpgradeVerdict | Promise<UpgradeVerdict> {
     const { exchange } = candidate;
+    const address = subscriberOf(candidate.remoteAddress);
     return new Promise((resolve) => {
       const settle = (verdict: UpgradeVerdict): boolean => {
         if (!this.#waiting.delete(finish)) return false;
+        this.#countAddress(address, -1);
         clearTimeout(timer);
         exchange.onGone = null;
         resolve(verdict);
@@ -132,6 +142,7 @@ export class UpgradeHook {
         finish(refused(503, 'ERR_HANDSHAKE_TIMEOUT', text, [['Retry-After', '1']]), new Error(text));
       }, this.#config.limits.handshakeMs);
       this.#waiting.add(finish);
+      this.#countAddress(address, 1);
       exchange.onGone = () => finish(gone, new Error('the client has left'));
       // What comes after the end of the wait is too late to matter, errors included: the handler was told to stop.
       Promise.resolve(result).then(
@@ -143,6 +154,12 @@ export class UpgradeHook {
         },
       );
     });
+  }
+
+  #countAddress(address: string, change: number): void {
+    const count = (this.#waitingOf.get(address) ?? 0) + change;
+    if (count > 0) this.#waitingOf.set(address, count);
+    else this.#waitingOf.delete(address);
   }
 
   #read(result: UpgradeResult, { request, handshake }: Candidate): UpgradeVerdict {

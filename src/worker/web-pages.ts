@@ -16,15 +16,20 @@ export function isReading({ method }: TransportRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
+/** Probes often name an address of the server as the host, whatever the server is called. */
+export function isHealthPath(path: string, { health }: EngineConfig): boolean {
+  return health !== false && (path === health.live || path === health.ready);
+}
+
 /** Answers requests for health, pages and, if they do not just read, metrics; null: the request is for none of them. */
 export function answerRequest(request: TransportRequest, config: EngineConfig, state: EngineState): HttpAnswer | null {
   const { path } = request;
   const page = Object.hasOwn(config.pages, path) ? config.pages[path] : undefined;
-  const isHealth = config.health !== false && (path === config.health.live || path === config.health.ready);
+  const isHealth = isHealthPath(path, config);
   const isMetrics = config.metrics !== false && path === config.metrics.path;
   if (page === undefined && !isHealth && !isMetrics) return null;
   if (!isReading(request)) {
-    return refusal(405, 'ERR_HANDSHAKE_METHOD', `${path} answers GET only`, [['Allow', 'GET, HEAD']]);
+    return refusal(405, 'ERR_HANDSHAKE_METHOD', 'this path answers GET only', [['Allow', 'GET, HEAD']]);
   }
   const answer = page === undefined ? health(path, config, state) : pageAnswer(page.contentType, page.body);
   return request.method === 'HEAD' ? { ...answer, body: '' } : answer;
@@ -42,7 +47,6 @@ function pageAnswer(contentType: string, body: string): HttpAnswer {
     headers: new Map([
       ['Content-Type', contentType],
       ['Cache-Control', 'no-cache'],
-      ['X-Content-Type-Options', 'nosniff'],
     ]),
     body,
   };

@@ -243,6 +243,23 @@ describe('the Origin of a handshake', () => {
     }
   });
 
+  test('only http and https can be the same origin, whatever the Host; a list may name an app of another scheme', () => {
+    for (const [origin, host] of [
+      ['file://', 'localhost'],
+      ['file://', ''],
+      ['file://localhost', 'localhost'],
+      ['capacitor://localhost', 'localhost'],
+      ['ionic://localhost', 'localhost'],
+      ['chrome-extension://localhost', 'localhost'],
+      ['ws://localhost', 'localhost'],
+    ] as const) {
+      assert.deepEqual(statusOf(requestWith({ origin, host })), [403, 'ERR_HANDSHAKE_ORIGIN'], origin);
+    }
+    const origins = ['capacitor://localhost'];
+    const request = requestWith({ origin: 'capacitor://localhost', host: 'chat.example' });
+    assert.deepEqual(statusOf(request, { origins }), [101, '']);
+  });
+
   test('an empty list allows no browser', () => {
     const origin = 'http://example.com';
     assert.deepEqual(statusOf(requestWith({ origin }), { origins: [] }), [403, 'ERR_HANDSHAKE_ORIGIN']);

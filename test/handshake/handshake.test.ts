@@ -118,7 +118,7 @@ describe('a handshake with a running engine', () => {
   });
 
   test('a page of the same origin may connect, also behind a default port or an IPv6 host (X-04)', async () => {
-    await withEngine({}, async (engine) => {
+    await withEngine({ hosts: ['example.com'] }, async (engine) => {
       for (const [origin, host] of [
         [`http://127.0.0.1:${engine.port}`, `127.0.0.1:${engine.port}`],
         ['https://example.com', 'example.com:443'],

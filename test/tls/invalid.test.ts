@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { type EngineOptions, startEngine } from '#dist/main/index.js';
@@ -94,6 +95,13 @@ describe('a start with a wrong certificate fails and leaves nothing behind:', ()
     const odd = createCertificate('odd', { curve: 'secp256k1' });
     const expected = { code: 'ERR_TLS_INVALID', path: 'tls.key', message: /secp256k1; allowed: rsa/ };
     await assertRefused({ cert: odd.cert, key: odd.key }, expected);
+  });
+
+  it('an RSA key of less than 2,048 bits', async () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1_024 });
+    const short = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const expected = { code: 'ERR_TLS_INVALID', path: 'tls.key', message: /an RSA key of 1024 bits; allowed: at least 2048/ };
+    await assertRefused({ cert, key: short }, expected);
   });
 
   const misplaced: readonly (readonly [string, unknown, string])[] = [

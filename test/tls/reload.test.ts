@@ -184,18 +184,22 @@ describe('reloadTls', () => {
     });
   });
 
-  it('an expired certificate is served with a warning', async () => {
-    const lines: string[] = [];
-    const quiet = (): void => undefined;
-    const warn = (_fields: unknown, text?: string): void => void lines.push(String(text));
-    const logger = { debug: quiet, info: quiet, warn, error: quiet };
+  it('an expired certificate, and one of the future, are refused, at the start and at a reload', async () => {
     const expired = createCertificate('expired', { days: [-10, -1] });
-    await withEngine({ tls: { cert: expired.cert, key: expired.key }, logger }, async (engine) => {
-      assert.match(lines.join(), /tls\.cert: the certificate expired on/);
-      const early = createCertificate('early', { days: [1, 10] });
-      await engine.reloadTls({ cert: early.cert, key: early.key });
-      assert.match(lines.join(), /is not valid before/);
-      await (await connectSecurely(engine, { rejectUnauthorized: false })).sync();
+    const early = createCertificate('early', { days: [1, 10] });
+    const reasons = [
+      [expired, /^tls\.cert: the certificate expired on /],
+      [early, /^tls\.cert: the certificate is not valid before /],
+    ] as const;
+    for (const [{ cert, key }, message] of reasons) {
+      const options = { shards: 1, host: '127.0.0.1', port: 0, tls: { cert, key } };
+      await assert.rejects(startEngine(options), { code: 'ERR_TLS_INVALID', path: 'tls.cert', message });
+    }
+    await withEngine({ shards: 1, tls }, async (engine) => {
+      for (const [{ cert, key }, message] of reasons) {
+        await assert.rejects(engine.reloadTls({ cert, key }), { code: 'ERR_TLS_INVALID', path: 'tls.cert', message });
+      }
+      await (await connectSecurely(engine, trust)).sync();
     });
   });
 });

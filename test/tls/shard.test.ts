@@ -53,6 +53,8 @@ describe('a certificate that passes every check and that the socket library refu
       abandoned: nothing,
       discarded: nothing,
       alive: nothing,
+      gone: nothing,
+      cut: nothing,
       error: nothing,
     };
     const transport = new UwsTransport<null>(

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { CreateTransport } from '#dist/worker/transport/transport.js';
 import { socketDescriptors } from '../support/leaks.ts';
 import { opcode } from '../support/raw-frames.ts';
-import { handshakeText, openRaw } from '../support/raw-socket.ts';
+import { handshakeText, openRaw, type RawSocket } from '../support/raw-socket.ts';
 import { pause, until } from '../support/waiting.ts';
 import { accept, type Peer, type TransportLimits, withTransport } from './transport-fixture.ts';
 
@@ -116,6 +116,53 @@ export function describeEnds(create: CreateTransport, limits: TransportLimits): 
         assert.deepEqual(peer.closes, [{ code: 1005, reason: '', cause: 'closed' }]);
       });
     });
+
+    test('the socket of a connection is told to be gone, once and after the close, when its peer has ended it', async () => {
+      await withTransport(create, {}, async (fixture) => {
+        const polite = await fixture.connect();
+        const cut = await fixture.connect();
+        const rude = await fixture.connect();
+        const stays = await fixture.connect();
+        polite.raw.sendClose(1000);
+        cut.peer.open.terminate();
+        rude.raw.reset();
+        const ended = [polite, cut, rude];
+        await until(() => ended.every(({ peer }) => peer.closes.length === 1 && peer.gone === 1), 'the end of three');
+        await pause(50);
+        assert.deepEqual(
+          ended.map(({ peer }) => peer.gone),
+          [1, 1, 1],
+        );
+        assert.deepEqual([stays.peer.gone, fixture.cut], [0, 0]);
+      });
+    });
+
+    for (const [who, options, close] of [
+      ['the server', {}, (_: RawSocket, peer: Peer) => peer.open.end(1001, '')],
+      ['the client', {}, (raw: RawSocket) => raw.sendClose(1000)],
+      ['the client, silence being no reason to end', { idleTimeoutSeconds: 0 }, (raw: RawSocket) => raw.sendClose(1000)],
+    ] as const) {
+      test(`a peer that does not end its side is cut after the Close frame, not told as gone before (closed by ${who})`, async () => {
+        await withTransport(create, options, async (fixture) => {
+          const before = socketDescriptors();
+          const ended: { readonly raw: RawSocket; readonly peer: Peer }[] = [];
+          for (let i = 0; i < 5; i++) ended.push(await fixture.connect({ allowHalfOpen: true }));
+          const stays = await fixture.connect({ allowHalfOpen: true });
+          for (const { raw, peer } of ended) close(raw, peer);
+          await until(() => ended.every(({ peer }) => peer.closes.length === 1), 'all closes');
+          // It is still there.
+          assert.equal(ended[0]?.peer.gone, 0);
+          for (const { raw } of ended) await raw.closeFrame();
+          await until(() => ended.every(({ peer }) => peer.gone === 1), 'the end of the sockets');
+          assert.equal(fixture.cut, 5);
+          // Of those that were cut only the test's own ends are left.
+          await until(() => socketDescriptors() <= before + 5 + 2, 'the descriptors to be back');
+          assert.deepEqual([stays.peer.closes.length, stays.peer.gone], [0, 0]);
+          stays.raw.sendText('still here');
+          await until(() => stays.peer.messages.length === 1, 'the message');
+        });
+      });
+    }
 
     test('nothing that follows a Close frame is read', async () => {
       await withTransport(create, {}, async (fixture) => {

@@ -46,6 +46,8 @@ export class Peer {
   socket: Socket | null = null;
   opens = 0;
   drains = 0;
+  /** How often its socket was told to be gone. */
+  gone = 0;
   /** Pings and pongs. */
   signs = 0;
   /** Messages that were dropped. */
@@ -115,6 +117,8 @@ export class TransportFixture {
   readonly errors: unknown[] = [];
   readonly discarded: Peer[] = [];
   abandoned = 0;
+  /** Sockets that were cut because their peers did not end them. */
+  cut = 0;
   /** Every event, whatever its kind. */
   events = 0;
   #server: Server | null = null;
@@ -209,6 +213,12 @@ export class TransportFixture {
         this.events += 1;
         peer.closes.push({ code, reason, cause });
         hooks.close?.(peer);
+      },
+      gone: (peer) => {
+        peer.gone += 1;
+      },
+      cut: () => {
+        this.cut += 1;
       },
       abandoned: () => {
         this.events += 1;

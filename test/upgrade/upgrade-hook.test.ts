@@ -253,6 +253,38 @@ describe('an upgrade handler that takes its time', () => {
     });
   });
 
+  test('has at most limits.pendingHandshakesPerAddress of one address; others are decided, and room comes back', async () => {
+    const limits = { pendingHandshakes: 10, pendingHandshakesPerAddress: 2 };
+    await withEngine({ ...one, trustProxy: 1, limits }, async (engine) => {
+      const first = await connect(engine);
+      const from = (address: string) => ({ headers: { 'X-Forwarded-For': address } });
+      const waiting = [];
+      for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2']) {
+        const raw = await openRaw(engine.port);
+        raw.write(handshakeText({ target: '/ws?do=deaf', ...from(address) }));
+        waiting.push(raw);
+      }
+      await begun(first, 5);
+      // The /64 of an IPv6 address counts as one.
+      for (const address of ['192.0.2.1', '2001:db8::3']) {
+        const reply = await shake(engine, 'do=true', from(address));
+        assert.equal(reply.status, 429);
+        assert.match(reply.body, /^ERR_LIMIT_HANDSHAKES_PER_ADDRESS: /);
+        assert.equal(reply.headers.get('retry-after'), '1');
+      }
+      assert.equal((await shake(engine, 'do=true', from('192.0.2.2'))).status, 101);
+      assert.equal((await shake(engine, 'do=true', from('2001:db8:0:1::1'))).status, 101);
+      const { limitHandshakesPerAddress, limitHandshakes, refusals } = engine.stats();
+      assert.deepEqual([limitHandshakesPerAddress, limitHandshakes], [2, 0]);
+      assert.deepEqual(refusals, { ERR_LIMIT_HANDSHAKES_PER_ADDRESS: 2 });
+      waiting[0]?.destroy();
+      const again = async (): Promise<boolean> => (await shake(engine, 'do=true', from('192.0.2.1'))).status === 101;
+      await until(again, 'room for the address');
+      first.send({ type: 'let-go' });
+      for (const raw of waiting.slice(1)) assert.equal((await raw.reply()).status, 101);
+    });
+  });
+
   test('does not hold a drain up: who waits gets 503', async () => {
     await withEngine(one, async (engine) => {
       const raws = await Promise.all(Array.from({ length: 5 }, () => openRaw(engine.port)));

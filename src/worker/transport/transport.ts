@@ -29,6 +29,9 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
+  /** Of a refusal of the engine's own: its error code, and what would be allowed. For counters and logs; not sent. */
+  readonly code?: string;
+  readonly allowed?: string;
 }
 
 /** Answer to a request with WebSocket headers: a connection with `attachment`, or an HTTP answer. */
@@ -87,6 +90,10 @@ export interface TransportEvents<A> {
   dropped(attachment: A, messages: number): void;
   /** Exactly once per opened connection. `code` is 1005 or 1006 as in RFC 6455 section 7.1.5. */
   close(attachment: A, code: number, reason: string, cause: CloseCause): void;
+  /** Exactly once per opened connection, after its close: its socket is really gone, which may be a while later. */
+  gone(attachment: A): void;
+  /** A socket was cut because its peer did not end its side when the Close frame was out. */
+  cut(): void;
   /** A socket ended before it completed a request, or before the answer to its upgrade was ready. */
   abandoned(): void;
   /** The client of an upgrade that was decided later left before the answer: `open` will not come. */

@@ -63,15 +63,22 @@ export interface AppHost {
 export class UwsApps {
   readonly #route: (host: AppHost) => void;
   readonly #httpEnded: () => void;
+  readonly #arrived: () => void;
   #current: Generation;
   /** Those with connections made before. */
   readonly #former = new Set<Generation>();
   #closed = false;
 
-  /** `httpEnded`: a socket ended that is no WebSocket. */
-  constructor(tls: TlsMaterial | null, route: (host: AppHost) => void, httpEnded: () => void) {
+  /** `httpEnded`: a socket ended that is no WebSocket. `arrived`: there is a new socket. */
+  constructor(
+    tls: TlsMaterial | null,
+    route: (host: AppHost) => void,
+    httpEnded: () => void,
+    arrived: () => void = () => undefined,
+  ) {
     this.#route = route;
     this.#httpEnded = httpEnded;
+    this.#arrived = arrived;
     this.#current = this.#create(tls);
   }
 
@@ -119,7 +126,10 @@ export class UwsApps {
   /** +1 for a new socket, -1 for one that ends while it speaks HTTP. An upgraded one is not reported again. */
   #counted(generation: Generation, change: number): void {
     generation.sockets += change;
-    if (change > 0) return;
+    if (change > 0) {
+      this.#arrived();
+      return;
+    }
     if (!this.#closed) this.#httpEnded();
     this.#closeIfEmpty(generation);
   }

@@ -29,8 +29,11 @@ export class UwsCork {
   #opening: Promise<void> | null = null;
   #opened: () => void = () => undefined;
   #closed = false;
+  readonly #listening: (port: number) => void;
 
-  constructor() {
+  /** `listening` is told each port that this listens on. */
+  constructor(listening: (port: number) => void = () => undefined) {
+    this.#listening = listening;
     this.#app.get(this.#path, (response) => {
       response.onAborted(() => {
         if (this.#response === response) this.#response = null;
@@ -84,7 +87,9 @@ export class UwsCork {
         const timer = setTimeout(finish, openMs);
         timer.unref();
         this.#opened = finish;
-        const peer = connect(us_socket_local_port(listening), host);
+        const port = us_socket_local_port(listening);
+        this.#listening(port);
+        const peer = connect(port, host);
         this.#peer?.destroy();
         this.#peer = peer;
         peer.on('error', finish);

@@ -68,11 +68,19 @@ const statusTexts: ReadonlyMap<number, string> = new Map([
   [504, 'Gateway Timeout'],
 ]);
 
+const nosniff = 'x-content-type-options';
+
 /** Answers and closes: one socket carries at most one answer, so that every other end of it is an abandoned request. */
 export function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
   response.cork(() => {
     response.writeStatus(`${status} ${statusTexts.get(status) ?? 'Refused'}`);
-    for (const [name, value] of headers) response.writeHeader(name, value);
+    let hasNosniff = false;
+    for (const [name, value] of headers) {
+      response.writeHeader(name, value);
+      hasNosniff ||= name.toLowerCase() === nosniff;
+    }
+    // No browser may take an answer for a script or a page that it does not say it is.
+    if (!hasNosniff) response.writeHeader('X-Content-Type-Options', 'nosniff');
     // Adds `Connection: close`.
     response.end(body, true);
   });

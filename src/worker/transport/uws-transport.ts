@@ -2,6 +2,7 @@ import { type us_listen_socket, us_listen_socket_close, us_socket_local_port } f
 import { EngineError } from '../../shared/errors/index.ts';
 import type { TlsMaterial } from '../../shared/tls.ts';
 import { PublishBatch } from './publish-batch.ts';
+import { SocketLedger } from './socket-ledger.ts';
 import type { Transport, TransportEvents, TransportOptions, TransportRequest } from './transport.ts';
 import { type AppHost, UwsApps } from './uws-apps.ts';
 import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompressors } from './uws-compression.ts';
@@ -29,6 +30,7 @@ export class UwsTransport<A> implements Transport {
   readonly #exchanges: UwsExchanges<A>;
   readonly #upgrades: UwsUpgrades<A>;
   readonly #webSockets: UwsWebSockets<A>;
+  readonly #ledger: SocketLedger<A>;
   /** Null: nothing is compressed. */
   readonly #compressors: UwsCompressors | null;
   #listenSocket: us_listen_socket | null = null;
@@ -37,16 +39,21 @@ export class UwsTransport<A> implements Transport {
     this.#path = options.path;
     this.#events = new UwsEvents(events);
     this.#exchanges = new UwsExchanges(this.#events);
-    this.#upgrades = new UwsUpgrades(this.#events, this.#exchanges);
+    this.#ledger = new SocketLedger({
+      gone: (attachment) => this.#events.guard(() => events.gone(attachment)),
+      cut: () => this.#events.guard(() => events.cut()),
+    });
+    this.#upgrades = new UwsUpgrades(this.#events, this.#exchanges, this.#ledger);
     this.#compressors = options.compression === null ? null : compressorsOf(options.compression.level);
     this.#batch = new PublishBatch((topic, payload, binary, compress) => {
       if (!this.#events.closed) this.#apps.publish(topic, payload, binary, compress);
     });
-    this.#webSockets = new UwsWebSockets(options, this.#events, this.#batch);
+    this.#webSockets = new UwsWebSockets(options, this.#events, this.#batch, this.#ledger);
     this.#apps = new UwsApps(
       options.tls,
       (host) => this.#route(host),
       () => this.#exchanges.ended(),
+      () => this.#ledger.arrived(),
     );
   }
 
@@ -55,7 +62,7 @@ export class UwsTransport<A> implements Transport {
   }
 
   adopt(descriptor: number): void {
-    this.#apps.current.adoptSocket(descriptor);
+    this.#ledger.adopt(descriptor, () => this.#apps.current.adoptSocket(descriptor));
   }
 
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
@@ -96,6 +103,7 @@ export class UwsTransport<A> implements Transport {
     this.#events.closed = true;
     this.#listenSocket = null;
     this.#upgrades.close();
+    this.#ledger.close();
     this.#apps.close();
   }
 

@@ -1,4 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import { canonicalAddress } from '../../shared/ip-address.ts';
+import type { SocketLedger } from './socket-ledger.ts';
 import type { TransportRequest, UpgradeDecision } from './transport.ts';
 import { UwsCork } from './uws-cork.ts';
 import type { UwsEvents } from './uws-events.ts';
@@ -11,12 +13,14 @@ type UpgradeContext = Parameters<HttpResponse['upgrade']>[4];
 export class UwsUpgrades<A> {
   readonly #events: UwsEvents<A>;
   readonly #exchanges: UwsExchanges<A>;
+  readonly #ledger: SocketLedger<A>;
   /** For upgrades that are decided later; null: there was none yet. */
   #cork: UwsCork | null = null;
 
-  constructor(events: UwsEvents<A>, exchanges: UwsExchanges<A>) {
+  constructor(events: UwsEvents<A>, exchanges: UwsExchanges<A>, ledger: SocketLedger<A>) {
     this.#events = events;
     this.#exchanges = exchanges;
+    this.#ledger = ledger;
   }
 
   /** `extensions`: the offer that the library is to answer, '' for none. */
@@ -24,6 +28,7 @@ export class UwsUpgrades<A> {
     const exchange = this.#exchanges.begin(response);
     // Read now: whoever decides may keep the request, and write into it.
     const key = request.headers.get('sec-websocket-key') ?? '';
+    const peer = canonicalAddress(request.remoteAddress) ?? request.remoteAddress;
     const settle = (decision: UpgradeDecision<A>): void => {
       if (this.#exchanges.isLost(exchange)) {
         if (decision.accept) this.#events.guard(() => this.#events.to.discarded(decision.attachment));
@@ -34,13 +39,13 @@ export class UwsUpgrades<A> {
         this.#exchanges.answer(response, decision.answer);
         return;
       }
-      const data: UserData<A> = { attachment: decision.attachment, socket: null, dropped: 0 };
+      const data: UserData<A> = { attachment: decision.attachment, peer, socket: null, dropped: 0 };
       // Never inside of the response's own `cork`, see UwsCork.
       response.upgrade(data, key, decision.subprotocol ?? '', extensions, context);
     };
     const settleLater = (decision: UpgradeDecision<A>): void | Promise<void> => {
       if (!decision.accept || this.#exchanges.isLost(exchange)) return settle(decision);
-      this.#cork ??= new UwsCork();
+      this.#cork ??= new UwsCork((port) => this.#ledger.ignore(port));
       const cork = this.#cork;
       return cork.ready().then(() => cork.run(() => settle(decision)));
     };

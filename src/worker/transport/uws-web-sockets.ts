@@ -1,5 +1,6 @@
 import type { WebSocket, WebSocketBehavior } from 'uWebSockets.js';
 import type { PublishBatch } from './publish-batch.ts';
+import type { SocketLedger } from './socket-ledger.ts';
 import type { CloseCause, TransportOptions } from './transport.ts';
 import type { UwsEvents } from './uws-events.ts';
 import { UwsSocket } from './uws-socket.ts';
@@ -7,6 +8,8 @@ import { UwsSocket } from './uws-socket.ts';
 /** What the library keeps for us with each WebSocket. */
 export interface UserData<A> {
   readonly attachment: A;
+  /** The address at the other end of the socket, in its canonical spelling. */
+  readonly peer: string;
   socket: UwsSocket<UserData<A>> | null;
   /** Messages dropped that were not reported yet. */
   dropped: number;
@@ -35,11 +38,13 @@ export class UwsWebSockets<A> {
   readonly #options: TransportOptions;
   readonly #events: UwsEvents<A>;
   readonly #batch: PublishBatch;
+  readonly #ledger: SocketLedger<A>;
 
-  constructor(options: TransportOptions, events: UwsEvents<A>, batch: PublishBatch) {
+  constructor(options: TransportOptions, events: UwsEvents<A>, batch: PublishBatch, ledger: SocketLedger<A>) {
     this.#options = options;
     this.#events = events;
     this.#batch = batch;
+    this.#ledger = ledger;
   }
 
   /** For a route of an App. `left` is called at the end of each WebSocket. */
@@ -57,6 +62,7 @@ export class UwsWebSockets<A> {
         const data = native.getUserData();
         const socket = new UwsSocket(native, this.#batch);
         data.socket = socket;
+        this.#ledger.opened(data.peer);
         events.guard(() => to.open(data.attachment, socket));
       },
       message: (native, payload, binary) => {
@@ -78,6 +84,7 @@ export class UwsWebSockets<A> {
         const reason = textDecoder.decode(message);
         const cause = closeCause(code, reason);
         events.guard(() => to.close(data.attachment, code, cause === 'closed' ? reason : '', cause));
+        this.#ledger.ended(data.peer, data.attachment);
       },
     };
   }

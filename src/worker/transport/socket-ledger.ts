@@ -1,0 +1,233 @@
+import { findNativeSockets, type NativeSockets, type SocketIdentity } from './native-sockets.ts';
+
+const lookMs = 20;
+/** A socket whose peer has not ended its side so long after our FIN is cut. */
+const cutMs = 1_000;
+/** Sockets that one look may ask the kernel about, in all and of one peer: half a microsecond each. */
+const looksInAll = 512;
+const looksPerPeer = 64;
+/** Of a peer with at most so many sockets, the end of one is looked for at once. */
+const fewSockets = 32;
+/** Where sockets cannot be seen: the library cuts one that has ended within this time, unless the peer goes on reading. */
+const blindMs = 20_000;
+/** Asking for all sockets of the thread takes at most a twentieth of its time. */
+const censusRest = 20;
+
+interface KnownSocket {
+  readonly descriptor: number;
+  readonly cookie: number;
+  /** When it was first seen to end, as `performance.now()`; 0: it was not. */
+  endingAt: number;
+}
+
+/** What is known of one peer: who is open, and who has ended while its socket may be there. */
+interface Peer<A> {
+  /** Some may be gone: those that are there are among them. */
+  readonly sockets: Set<KnownSocket>;
+  /** Where the last look at them stopped. */
+  cursor: IterableIterator<KnownSocket> | null;
+  open: number;
+  /** Ended WebSockets, the oldest first. */
+  readonly ended: A[];
+}
+
+export interface LedgerEvents<A> {
+  /** The socket of a WebSocket that has ended is gone. */
+  gone(attachment: A): void;
+  /** A socket was cut whose peer had not ended its side. */
+  cut(): void;
+}
+
+/**
+ * Finds out when the sockets of ended WebSockets are really gone, and cuts those whose peers do not end their side. The
+ * socket library says nothing of either: it forgets a WebSocket with its Close frame, and waits 16 to 20 s for the peer.
+ *
+ * Which WebSocket has which descriptor cannot be had from the library. So sockets are counted by peer (the address at the
+ * other end of TCP): of the sockets that a peer has, those that are not its open WebSockets are ended ones, or requests. As
+ * many of its ended WebSockets as that still wait; the others are told as gone, the oldest first. A request that is being
+ * served can so hold one back for as long as it takes, and no socket is ever forgotten too early.
+ *
+ * A descriptor's number may be another socket's when it is looked at: the kernel's cookie tells. Only this thread closes
+ * the descriptors that it has, so between that look and the cut nothing changes.
+ */
+export class SocketLedger<A> {
+  readonly #events: LedgerEvents<A>;
+  readonly #native: NativeSockets | null;
+  readonly #byDescriptor = new Map<number, { readonly known: KnownSocket; readonly peer: string }>();
+  readonly #peers = new Map<string, Peer<A>>();
+  /** Peers with ended WebSockets, the one that was looked at longest ago first. */
+  readonly #waiting = new Map<string, Peer<A>>();
+  /** Where nothing can be seen. */
+  #blind: { readonly attachment: A; readonly until: number }[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  /** Sockets came that the thread was not handed by number. */
+  #hasUnknown = false;
+  #nextCensus = 0;
+  #adopting = false;
+  /** Of sockets in this loop that are the adapter's own. */
+  readonly #ownPorts = new Set<number>();
+
+  constructor(events: LedgerEvents<A>, native: NativeSockets | null = findNativeSockets()) {
+    this.#events = events;
+    this.#native = native;
+  }
+
+  /** `take` gives a descriptor to the library. */
+  adopt(descriptor: number, take: () => void): void {
+    const identity = this.#native?.identify(descriptor) ?? null;
+    if (identity !== null) this.#add(descriptor, identity);
+    this.#adopting = true;
+    try {
+      take();
+    } finally {
+      this.#adopting = false;
+    }
+  }
+
+  /** The library has a new socket. */
+  arrived(): void {
+    if (!this.#adopting) this.#hasUnknown = true;
+  }
+
+  /** Sockets with this local port are none of clients. */
+  ignore(localPort: number): void {
+    this.#ownPorts.add(localPort);
+  }
+
+  opened(peer: string): void {
+    this.#peerOf(peer).open += 1;
+  }
+
+  /** A WebSocket has ended. Not more than once for each. */
+  ended(peer: string, attachment: A): void {
+    const found = this.#peerOf(peer);
+    found.open -= 1;
+    if (this.#native === null) this.#blind.push({ attachment, until: performance.now() + blindMs });
+    else {
+      found.ended.push(attachment);
+      // Most sockets that end without a Close frame are gone by now.
+      if (!this.#hasUnknown && found.sockets.size <= fewSockets) this.#look(peer, found, fewSockets);
+      if (found.ended.length === 0) return;
+      this.#waiting.set(peer, found);
+    }
+    this.#timer ??= setInterval(() => this.#lookAtAll(), lookMs).unref();
+  }
+
+  /** Nothing more is told. */
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.#waiting.clear();
+    this.#peers.clear();
+    this.#byDescriptor.clear();
+    this.#blind = [];
+  }
+
+  #lookAtAll(): void {
+    if (this.#native === null) this.#releaseBlind();
+    else if (!this.#hasUnknown || this.#takeCensus(this.#native)) {
+      let budget = looksInAll;
+      let peers = this.#waiting.size;
+      for (const [address, peer] of this.#waiting) {
+        if (budget <= 0 || peers <= 0) break;
+        peers -= 1;
+        budget -= 1 + this.#look(address, peer, Math.min(budget, looksPerPeer));
+        // Its next turn comes after the others'.
+        this.#waiting.delete(address);
+        if (peer.ended.length > 0) this.#waiting.set(address, peer);
+      }
+    }
+    if (this.#waiting.size > 0 || this.#blind.length > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Looks at so many sockets of a peer, and tells whose are gone. How many it was. */
+  #look(address: string, peer: Peer<A>, budget: number): number {
+    const now = performance.now();
+    const most = Math.min(budget, peer.sockets.size);
+    let looks = 0;
+    for (; looks < most; looks++) {
+      peer.cursor ??= peer.sockets.values();
+      const next = peer.cursor.next();
+      if (next.done === true) peer.cursor = null;
+      else this.#lookAt(next.value, address, now);
+    }
+    let gone = peer.ended.length - Math.max(0, peer.sockets.size - peer.open);
+    for (; gone > 0; gone--) {
+      const attachment = peer.ended.shift();
+      if (attachment !== undefined) this.#events.gone(attachment);
+    }
+    this.#forgetIfEmpty(address, peer);
+    return looks;
+  }
+
+  #lookAt(known: KnownSocket, address: string, now: number): void {
+    const phase = this.#native?.phase(known.descriptor, known.cookie) ?? 'gone';
+    if (phase === 'gone') this.#remove(known, address);
+    else if (phase === 'ending') {
+      if (known.endingAt === 0) known.endingAt = now;
+      if (now - known.endingAt < cutMs) return;
+      // The library finds the end of the stream, and closes a socket that it has shut down itself.
+      this.#native?.endReading(known.descriptor);
+      this.#events.cut();
+      known.endingAt = now;
+    }
+  }
+
+  /** Asks for the sockets that came without a number. False: not now. */
+  #takeCensus(native: NativeSockets): boolean {
+    const begun = performance.now();
+    if (begun < this.#nextCensus) return false;
+    for (const descriptor of native.descriptors()) {
+      const identity = native.identify(descriptor);
+      if (identity === null || this.#ownPorts.has(identity.localPort)) continue;
+      if (this.#byDescriptor.get(descriptor)?.known.cookie !== identity.cookie) this.#add(descriptor, identity);
+    }
+    this.#hasUnknown = false;
+    const now = performance.now();
+    this.#nextCensus = now + (now - begun) * censusRest;
+    return true;
+  }
+
+  #add(descriptor: number, { cookie, peer }: SocketIdentity): void {
+    // Whoever had this number before is gone.
+    const former = this.#byDescriptor.get(descriptor);
+    if (former !== undefined) this.#remove(former.known, former.peer);
+    const known: KnownSocket = { descriptor, cookie, endingAt: 0 };
+    this.#byDescriptor.set(descriptor, { known, peer });
+    this.#peerOf(peer).sockets.add(known);
+  }
+
+  #remove(known: KnownSocket, address: string): void {
+    if (this.#byDescriptor.get(known.descriptor)?.known === known) this.#byDescriptor.delete(known.descriptor);
+    const peer = this.#peers.get(address);
+    if (peer === undefined) return;
+    peer.sockets.delete(known);
+    this.#forgetIfEmpty(address, peer);
+  }
+
+  #forgetIfEmpty(address: string, peer: Peer<A>): void {
+    if (peer.sockets.size === 0 && peer.open <= 0 && peer.ended.length === 0) this.#peers.delete(address);
+  }
+
+  #peerOf(address: string): Peer<A> {
+    let peer = this.#peers.get(address);
+    if (peer === undefined) {
+      peer = { sockets: new Set(), cursor: null, open: 0, ended: [] };
+      this.#peers.set(address, peer);
+    }
+    return peer;
+  }
+
+  #releaseBlind(): void {
+    const now = performance.now();
+    let over = 0;
+    for (const { attachment, until } of this.#blind) {
+      if (until > now) break;
+      over += 1;
+      this.#events.gone(attachment);
+    }
+    if (over > 0) this.#blind.splice(0, over);
+  }
+}
