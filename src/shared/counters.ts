@@ -84,6 +84,8 @@ export const counterNames = [
   /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
   'laneWaits',
   'laneWaitMs',
+  /** Handshakes and memberships refused because the shard's heap is nearly full. */
+  'heapRefused',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -10,6 +10,7 @@ import { createFindClient, type FindClient } from './client-address.ts';
 import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import { certificateRefusal, checkHandshake, type Handshake, refusal } from './handshake.ts';
+import type { HeapBrake } from './heap-brake.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
 import type { MetricsDesk } from './metrics-desk.ts';
@@ -52,6 +53,8 @@ export interface ReceptionOptions {
   readonly sealing: Sealing | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */
   readonly connections: Map<string, ShardConnection>;
+  /** Null: nobody looks after the heap. */
+  readonly heapBrake: HeapBrake | null;
   /** Whether the shard takes no connections any more. */
   isLeaving(): boolean;
 }
@@ -70,6 +73,13 @@ const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [num
   ],
 };
 const fullRetrySeconds = '5';
+
+const heapFull = refusal(503, 'ERR_LIMIT_HEAP', 'this server has no room for another connection', [
+  ['Retry-After', fullRetrySeconds],
+]);
+
+/** What a handshake brings at most, headers and all, and a connection keeps. */
+const handshakeBytes = 4_096;
 
 /** Where clients come in and go: handshakes, names, who is told, and what is forgotten at the end. */
 export class Reception {
@@ -122,6 +132,12 @@ export class Reception {
   /** A handshake. */
   upgrade(request: TransportRequest, exchange: Exchange): Decision | Promise<Decision> {
     if (this.#isEnding) return this.#refused(shuttingDown);
+    const { heapBrake } = this.#options;
+    heapBrake?.grew(handshakeBytes);
+    if (heapBrake?.isOn === true) {
+      this.#counters.add(counter.heapRefused, 1);
+      return this.#refused(heapFull);
+    }
     const uncertified = certificateRefusal(request);
     if (uncertified !== null) return this.#refused(uncertified);
     const { address, forwarded } = this.#findClient(request);

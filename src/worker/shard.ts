@@ -117,6 +117,7 @@ export class Shard implements ShardEnding {
     this.#closed = true;
     parts.main.mute();
     parts.watch.stop();
+    parts.stopHeapBrake();
     parts.reception.refuseUndecided();
     parts.metrics.close();
     parts.reporter.stop();

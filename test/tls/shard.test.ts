@@ -54,6 +54,7 @@ describe('a certificate that passes every check and that the socket library refu
       discarded: nothing,
       alive: nothing,
       error: nothing,
+      starved: nothing,
     };
     const transport = new UwsTransport<null>(
       {

@@ -110,6 +110,7 @@ export class TransportFixture {
   readonly requests: TransportRequest[] = [];
   readonly errors: unknown[] = [];
   readonly discarded: Peer[] = [];
+  readonly starved: boolean[] = [];
   abandoned = 0;
   /** Every event, whatever its kind. */
   events = 0;
@@ -217,6 +218,10 @@ export class TransportFixture {
       error: (error) => {
         this.events += 1;
         this.errors.push(error);
+      },
+      starved: (isStarved) => {
+        this.events += 1;
+        this.starved.push(isStarved);
       },
     };
   }
