@@ -1,5 +1,5 @@
 import { createServer, type Server, Socket } from 'node:net';
-import koffi from 'koffi';
+import { cFunction, duplicateCloseOnExec } from '../shared/c-library.ts';
 import type { EngineConfig } from '../shared/config.ts';
 import { EngineError, errorText } from '../shared/errors/index.ts';
 import type { Place } from './placement.ts';
@@ -7,23 +7,12 @@ import type { Place } from './placement.ts';
 /** Duplicates a file descriptor; below 0: it could not. */
 export type Duplicate = (descriptor: number) => number;
 
-/** `fcntl` commands that duplicate a descriptor which child processes do not inherit. */
-const duplicateCloseOnExec: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 1030, darwin: 67 };
-
 /** Duplication by the C library, or null where there is none to be had (Windows, an exotic libc). */
 export function findDuplicate(): Duplicate | null {
   const command = duplicateCloseOnExec[process.platform];
-  if (command === undefined) return null;
-  const names = process.platform === 'darwin' ? ['libSystem.B.dylib'] : ['libc.so.6', 'libc.so'];
-  for (const name of names) {
-    try {
-      const fcntl = koffi.load(name).func('int fcntl(int, int, ...)');
-      return (descriptor) => fcntl(descriptor, command, 'int', 0) as number;
-    } catch {
-      // Not this one.
-    }
-  }
-  return null;
+  const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
+  if (fcntl === null) return null;
+  return (descriptor) => fcntl(descriptor, command, 'int', 0) as number;
 }
 
 /** The number behind a socket. Node has no public name for it; -1 where it cannot be seen. */

@@ -124,6 +124,8 @@ export interface EngineOptions {
   readonly startTimeoutMs?: number;
   readonly restart?: false | RestartOptions;
   readonly watchdog?: false | { readonly stalledMs?: number };
-  readonly maxShardHeapBytes?: number;
+  readonly maxShardHeapBytes?: number | false;
   readonly logger?: EngineLogger;
+  /** Lets the engine start in a worker thread, which must not be terminated before the engine is closed. */
+  readonly insideWorker?: boolean;
 }

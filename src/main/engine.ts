@@ -31,7 +31,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #closeGraceMs: number;
   /** Null: the engine has no `tls` option. */
   readonly #tls: TlsKeeper | null;
-  /** Made with the first page: most engines never write one. */
+  /** Null: nobody has started the engine. */
   #metrics: Promise<Metrics> | null = null;
   #keys: KeyRing;
   #port = 0;
@@ -49,7 +49,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** @internal Resolves once the port answers. Rejects, with nothing left behind, if it cannot. */
   async start(): Promise<void> {
     try {
-      this.#port = await this.#core.start();
+      // Loaded while the shards' threads start, not with the first page: without descriptors no module can be loaded.
+      this.#metrics = import('./metrics.ts').then((module) => new module.Metrics());
+      [this.#port] = await Promise.all([this.#core.start(), this.#metrics]);
+      // The first reading, for when there is none to be had.
+      this.stats();
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
       throw error;
@@ -153,7 +157,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** The same as text for Prometheus, of the type `metricsContentType`. No shard is stopped or asked, not even a blocked one. */
   async metrics(): Promise<string> {
-    this.#metrics ??= import('./metrics.ts').then((module) => new module.Metrics());
+    if (this.#metrics === null) throw new EngineError('ERR_SHARD_START_FAILED', 'the engine was not started');
     const metrics = await this.#metrics;
     return metrics.write(this.stats());
   }

@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import { cFunction } from '../shared/c-library.ts';
 import type { StateBoard } from '../shared/engine-memory.ts';
 
 const waitMs = 1_000;
@@ -17,11 +17,7 @@ const engines = new Set<GuardedEngine>();
 
 /** Ends the process without running anything more; null where the C library cannot be had. */
 function findHardExit(): ((code: number) => void) | null {
-  try {
-    return koffi.load(process.platform === 'darwin' ? 'libSystem.B.dylib' : 'libc.so.6').func('void _exit(int)');
-  } catch {
-    return null;
-  }
+  return cFunction('void _exit(int)');
 }
 
 function isClosedBy(engine: GuardedEngine, shard: number, deadline: number): boolean {

@@ -1,6 +1,8 @@
 import { type EngineMemory, threadOfShard } from '../shared/engine-memory.ts';
 import { Vitals } from '../shared/vitals.ts';
 
+const defaultShare = 0.7;
+
 /** As often as shards look at their heaps. */
 const lookMs = 1_000;
 /** So many looks in a row, so that what the garbage collector has not come to does not count. */
@@ -8,10 +10,11 @@ const patience = 3;
 
 export interface HeapGuardOptions {
   readonly shards: number;
-  readonly limitBytes: number;
+  /** Null: a share of what the runtime allows each shard, and what a collection would free does not count. */
+  readonly limitBytes: number | null;
   readonly memory: EngineMemory;
   /** The shard's heap is too large. Resolves once something was done about it; until then no other shard is told of. */
-  tooLarge(shard: number, usedBytes: number): Promise<void>;
+  tooLarge(shard: number, usedBytes: number, limitBytes: number): Promise<void>;
 }
 
 /**
@@ -40,18 +43,30 @@ export class HeapGuard {
   }
 
   #look(): void {
-    const { limitBytes, tooLarge } = this.#options;
+    const { tooLarge } = this.#options;
     for (const [shard, vitals] of this.#vitals.entries()) {
-      const used = vitals.heapUsedBytes;
-      const times = used > limitBytes ? (this.#times[shard] ?? 0) + 1 : 0;
+      const limitBytes = this.#limitOf(vitals);
+      const used = this.#measure(vitals);
+      const times = limitBytes > 0 && used > limitBytes ? (this.#times[shard] ?? 0) + 1 : 0;
       this.#times[shard] = times;
       // One at a time: the others have to take its connections.
       if (times < patience || this.#isBusy) continue;
       this.#times[shard] = 0;
       this.#isBusy = true;
-      void tooLarge(shard, used).finally(() => {
+      void tooLarge(shard, used, limitBytes).finally(() => {
         this.#isBusy = false;
       });
     }
+  }
+
+  /** 0: not known yet. */
+  #limitOf(vitals: Vitals): number {
+    return this.#options.limitBytes ?? vitals.heapLimitBytes * defaultShare;
+  }
+
+  /** Near its limit the runtime collects by itself: what it leaves tells of a heap that is full, and not only of garbage. */
+  #measure(vitals: Vitals): number {
+    const used = vitals.heapUsedBytes;
+    return this.#options.limitBytes === null ? Math.min(used, vitals.heapKeptBytes) : used;
   }
 }

@@ -1,3 +1,5 @@
+import { isMainThread } from 'node:worker_threads';
+import { EngineError } from '../shared/errors/index.ts';
 import { Engine } from './engine.ts';
 import type { EngineOptions } from './engine-options.ts';
 import { compileOptions } from './options.ts';
@@ -33,11 +35,17 @@ export type { TlsReloadVerdict } from './tls-keeper.ts';
  * Starts an engine and resolves once its port answers. A number is the number of shards; everything else then has its
  * default, such as port 8080.
  *
- * Rejects with `ERR_OPTION_INVALID`, `ERR_TLS_INVALID`, `ERR_LISTEN_FAILED`, `ERR_HANDLERS_INVALID`, `ERR_PLACEMENT_UNSUPPORTED` or
- * `ERR_SHARD_START_FAILED`; nothing is left behind then.
+ * Rejects with `ERR_OPTION_INVALID`, `ERR_TLS_INVALID`, `ERR_LISTEN_FAILED`, `ERR_HANDLERS_INVALID`, `ERR_PLACEMENT_UNSUPPORTED`,
+ * `ERR_INSIDE_WORKER` or `ERR_SHARD_START_FAILED`; nothing is left behind then.
  */
 export async function startEngine(options: number | EngineOptions = {}): Promise<Engine> {
   const compiled = compileOptions(options);
+  // Whoever ends a worker thread from outside ends the threads that it has started, and they cannot close their sockets.
+  if (!isMainThread && !compiled.insideWorker) {
+    const text =
+      'an engine starts in a worker thread only with the option insideWorker: true, and the thread must not be terminated before engine.close() has resolved';
+    throw new EngineError('ERR_INSIDE_WORKER', text, { path: 'insideWorker' });
+  }
   const tls = compiled.tls === null ? null : await TlsKeeper.open(compiled.tls, compiled.logger);
   const engine = new Engine(compiled, {}, tls);
   await engine.start();

@@ -72,6 +72,10 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   doorbells: counts('doorbells_total', 'Times that a sleeping thread was woken.'),
   laneWaits: counts('lane_waits_total', 'Frames that waited in a lane for sealing to be done.'),
   laneWaitMs: { ...counts('lane_wait_seconds_total', 'How long frames waited in lanes, in all.'), scale: 0.001 },
+  heapRefused: counts(
+    'heap_refused_total',
+    'Handshakes and memberships refused because the heap of a shard is nearly full.',
+  ),
   channels: shows('channels', 'Channels with members, now, in each shard.'),
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
   connectionsEnding: shows('connections_ending', 'Connections that have ended, whose sockets are not gone yet.'),

@@ -113,6 +113,11 @@ export class Metrics {
       ],
       ['heap_used_bytes', 'Used JavaScript heap of the thread.', (thread) => thread.heapUsedBytes],
       [
+        'heap_limit_bytes',
+        'How large the heap may become before the runtime ends the process.',
+        (thread) => thread.heapLimitBytes,
+      ],
+      [
         'ring_depth_bytes',
         'Bytes that the slowest reader of the ring has yet to read.',
         (thread) => thread.ringDepthBytes,

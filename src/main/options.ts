@@ -8,6 +8,7 @@ import { type KeyRing, noKeys } from '../shared/key-ring.ts';
 import type { OffloadConfig } from '../shared/offload.ts';
 import { maxConsumers, maxRingBytes, minRingBytes } from '../shared/ring/index.ts';
 import { checkAesKey, checkHmacKey } from '../shared/security/index.ts';
+import { connectionsThatFit, descriptorLimit } from './descriptor-limit.ts';
 import type { EngineLogger, EngineOptions, TlsOptions } from './engine-options.ts';
 import { guardedLogger, wantsDebug } from './logger.ts';
 import { optionError } from './option-error.ts';
@@ -24,6 +25,8 @@ export interface CompiledOptions {
   readonly closeGraceMs: number;
   readonly startTimeoutMs: number;
   readonly logger: EngineLogger;
+  /** Whether the engine may start in a worker thread. */
+  readonly insideWorker: boolean;
 }
 
 const codecNames = codecs.map((codec) => codec.name);
@@ -156,7 +159,7 @@ const optionSchema = z.strictObject({
       pendingMessages: whole(1, 1_000_000).default(1_024),
       messagesPerSecond: whole(1, 1_000_000).nullable().default(null),
       bytesPerSecond: whole(1, 1_073_741_824).nullable().default(null),
-      connections: whole(1, 10_000_000).nullable().default(null),
+      connections: whole(1, 10_000_000).nullable().optional(),
       connectionsPerAddress: whole(1, 10_000_000).nullable().default(null),
       handshakeMs: whole(10, 600_000).default(10_000),
       pendingHandshakes: whole(1, 1_000_000).default(1_024),
@@ -227,8 +230,9 @@ const optionSchema = z.strictObject({
     ])
     .prefault({}),
   watchdog: z.union([z.literal(false), z.strictObject({ stalledMs: whole(50, 600_000).default(5_000) })]).prefault({}),
-  maxShardHeapBytes: whole(16_777_216, 1_099_511_627_776).optional(),
+  maxShardHeapBytes: z.union([z.literal(false), whole(16_777_216, 1_099_511_627_776)]).optional(),
   logger: loggerShape.optional(),
+  insideWorker: z.boolean().default(false),
 });
 
 type ParsedOptions = z.output<typeof optionSchema>;
@@ -270,6 +274,13 @@ function compileCompression(
     throw new EngineError('ERR_OPTION_INVALID', text, { path, given: thresholdBytes, allowed });
   }
   return { level, thresholdBytes };
+}
+
+function compileLimits(given: ParsedOptions['limits'], shards: number): EngineConfig['limits'] {
+  const { connections } = given;
+  // Null says that there shall be no limit.
+  if (connections !== undefined) return { ...given, connections };
+  return { ...given, connections: connectionsThatFit(descriptorLimit(), shards) };
 }
 
 function compileHeartbeat(given: ParsedOptions['heartbeat']): EngineConfig['heartbeat'] {
@@ -323,9 +334,10 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
   }
   const demandsAuthorize = checkPreset(parsed.data);
   const { preset: _preset, open: _open, ...options } = parsed.data;
-  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, heartbeat, tls, ...rest } =
+  const { logger, closeGraceMs, startTimeoutMs, handlers, security, offload, compression, heartbeat, ...others } =
     options;
-  const { restart, watchdog } = rest;
+  const { tls, insideWorker, ...rest } = others;
+  const { restart, watchdog, limits } = rest;
   if (rest.maxMessageBytes * 4 > rest.ring.spillBytes) {
     throw new EngineError(
       'ERR_OPTION_INVALID',
@@ -336,6 +348,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
   checkMetricsPath(rest);
   const config: EngineConfig = {
     ...rest,
+    limits: compileLimits(limits, rest.shards),
     compression: compileCompression(compression, rest.maxMessageBytes),
     heartbeat: compileHeartbeat(heartbeat),
     handlers: handlers ?? null,
@@ -355,6 +368,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     closeGraceMs,
     startTimeoutMs,
     logger: guardedLogger(logger),
+    insideWorker,
   };
 }
 

@@ -14,7 +14,8 @@ export function probePort(host: string, port: number): Promise<number> {
       const text = `cannot listen on ${host}:${port}: ${errorText(cause)}`;
       reject(new EngineError('ERR_LISTEN_FAILED', text, { path: 'port', given: port, cause }));
     });
-    server.listen({ host, port }, () => {
+    // Exclusive: in a worker of node:cluster the primary would bind the port, and still have it when this one is to.
+    server.listen({ host, port, exclusive: true }, () => {
       const address = server.address();
       const found = typeof address === 'object' && address !== null ? address.port : port;
       server.close(() => resolve(found));

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { EngineConfig } from '../shared/config.ts';
 import { type EngineMemory, threadOfShard } from '../shared/engine-memory.ts';
 import { EngineError, type ErrorCode, errorCode, errorText } from '../shared/errors/index.ts';
 import type { FromShard, ShardStart, ToShard } from '../shared/ipc.ts';
 import type { KeyRing } from '../shared/key-ring.ts';
 import type { TlsMaterial } from '../shared/tls.ts';
+import { startWorker } from './start-worker.ts';
 
 export interface ShardThreadEvents {
   /** A message that is not about starting or listening. */
@@ -87,7 +88,7 @@ export class ShardThread {
     // Looked at by whoever waits for it; a failure before that is no unhandled rejection.
     this.ready.catch(() => undefined);
     this.#listening.promise.catch(() => undefined);
-    this.#worker = new Worker(new URL('../worker/entry.js', import.meta.url), {
+    this.#worker = startWorker(new URL('../worker/entry.js', import.meta.url), {
       workerData: start,
       transferList: [port2],
       name: `shardwire-shard-${shard}`,

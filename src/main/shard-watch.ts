@@ -1,7 +1,7 @@
 import type { EngineConfig } from '../shared/config.ts';
 import type { EngineMemory } from '../shared/engine-memory.ts';
 import type { EngineLogger } from './engine-options.ts';
-import { HeapGuard } from './heap-guard.ts';
+import { HeapGuard, type HeapGuardOptions } from './heap-guard.ts';
 import { readStack } from './shard-stack.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -52,8 +52,8 @@ export class ShardWatch {
               void this.#told[shard]?.then(() => this.#recovered(shard, blockedMs));
             },
           });
-    const tooLarge = (shard: number, usedBytes: number): Promise<void> => this.#tooLarge(shard, usedBytes);
-    this.#heapGuard = limitBytes === null ? null : new HeapGuard({ shards, limitBytes, memory, tooLarge });
+    const tooLarge: HeapGuardOptions['tooLarge'] = (...facts) => this.#tooLarge(...facts);
+    this.#heapGuard = limitBytes === false ? null : new HeapGuard({ shards, limitBytes, memory, tooLarge });
   }
 
   /** Whether the shard's loop counts as blocked now. */
@@ -77,9 +77,8 @@ export class ShardWatch {
     this.#options.recovered(shard, { blockedMs });
   }
 
-  async #tooLarge(shard: number, heapUsedBytes: number): Promise<void> {
-    const { logger, config, restart } = this.#options;
-    const limitBytes = config.maxShardHeapBytes;
+  async #tooLarge(shard: number, heapUsedBytes: number, limitBytes: number): Promise<void> {
+    const { logger, restart } = this.#options;
     logger.warn({ shard, heapUsedBytes, limitBytes }, 'the heap of a shard is too large: it is restarted');
     await restart(shard).catch((error: unknown) => {
       logger.error({ shard, err: error }, 'a shard with too large a heap could not be restarted');

@@ -19,6 +19,8 @@ export interface ThreadStats extends Readonly<CounterValues> {
   /** How much later than asked for the thread's loop came to its timers, in the second before the report. */
   readonly loopDelay: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly heapUsedBytes: number;
+  /** How large the heap of what stays may become; beyond it the runtime ends the process. */
+  readonly heapLimitBytes: number;
   /** Bytes in the thread's ring that the slowest of its readers has yet to read. */
   readonly ringDepthBytes: number;
   /**
@@ -61,7 +63,7 @@ export interface EngineStats extends Readonly<CounterValues> {
   readonly closes: Readonly<Record<string, number>>;
   readonly handlerErrorsBy: Readonly<Record<string, number>>;
   readonly refusals: Readonly<Record<string, number>>;
-  /** Resident memory of the whole process. */
+  /** Resident memory of the whole process; the last value known where the system does not tell, as without descriptors. */
   readonly residentBytes: number;
   readonly offload: OffloadStats;
   readonly main: ThreadStats;
@@ -75,7 +77,8 @@ export interface StatsSource {
 }
 
 function threadStats(counters: CounterValues, vitals: VitalValues, ringDepthBytes: number, now: number): ThreadStats {
-  const { state, startedAt, reportedAt, loopP50Ms, loopP99Ms, loopMaxMs, heapUsedBytes, ...counted } = vitals;
+  const { state, startedAt, reportedAt, loopP50Ms, loopP99Ms, loopMaxMs, heapUsedBytes, heapLimitBytes, ...counted } =
+    vitals;
   const lives = state !== 'ended' && startedAt > 0;
   return {
     ...counters,
@@ -86,6 +89,7 @@ function threadStats(counters: CounterValues, vitals: VitalValues, ringDepthByte
     reportAgeMs: lives ? Math.max(0, now - reportedAt) : 0,
     loopDelay: { p50Ms: loopP50Ms, p99Ms: loopP99Ms, maxMs: loopMaxMs },
     heapUsedBytes,
+    heapLimitBytes,
     ringDepthBytes,
   };
 }
@@ -96,7 +100,19 @@ function sumByName(all: readonly Readonly<Record<string, number>>[]): Record<str
   return sums;
 }
 
-/** Reads the memory of all threads, main first, and sums it. */
+let lastResidentBytes = 0;
+
+/** On Linux this opens a file, which fails when the process has no descriptor left: just when figures are needed. */
+function residentBytes(): number {
+  try {
+    lastResidentBytes = process.memoryUsage.rss();
+  } catch {
+    // The last one will do.
+  }
+  return lastResidentBytes;
+}
+
+/** Reads the memory of all threads, main first, and sums it. Never throws. */
 export function gatherStats({ state, memory, offload }: StatsSource): EngineStats {
   const now = Date.now();
   const each = memory.rings.map((ring, thread) => {
@@ -114,7 +130,7 @@ export function gatherStats({ state, memory, offload }: StatsSource): EngineStat
     closes: sumByName(each.map((thread) => thread.closes)),
     handlerErrorsBy: sumByName(each.map((thread) => thread.handlerErrorsBy)),
     refusals: sumByName(each.map((thread) => thread.refusals)),
-    residentBytes: process.memoryUsage.rss(),
+    residentBytes: residentBytes(),
     offload,
     main,
     shards: others.map((thread, index) => ({ shard: shardOfThread(index + 1), ...thread })),

@@ -68,7 +68,7 @@ export interface EngineConfig {
     /** Null: no bound. */
     readonly messagesPerSecond: number | null;
     readonly bytesPerSecond: number | null;
-    /** Null: as many as there are descriptors. */
+    /** Null: no bound. By default as many as there are descriptors for. */
     readonly connections: number | null;
     readonly connectionsPerAddress: number | null;
     readonly handshakeMs: number;
@@ -91,8 +91,8 @@ export interface EngineConfig {
   readonly metrics: { readonly path: string } | false;
   /** Whether the logger wants to hear of every connection. Decided once, so that it costs nothing where it does not. */
   readonly logsConnections: boolean;
-  /** A shard with a larger heap is restarted; null: none is. */
-  readonly maxShardHeapBytes: number | null;
+  /** A shard with a larger heap is restarted; null: at 70 % of what it may have; false: nobody looks after heaps. */
+  readonly maxShardHeapBytes: number | false | null;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

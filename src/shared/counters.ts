@@ -90,6 +90,8 @@ export const counterNames = [
   'connectionsCut',
   /** Handshakes refused for the limit on undecided ones of one address. */
   'limitHandshakesPerAddress',
+  /** Handshakes and memberships refused because the shard's heap is nearly full. */
+  'heapRefused',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -1,5 +1,6 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
+import { heapLimitBytes } from './heap-limit.ts';
 import type { Vitals } from './vitals.ts';
 
 const everyMs = 1_000;
@@ -43,6 +44,7 @@ export class VitalsReporter {
         loopP99Ms: delayMs(histogram.percentile(99)),
         loopMaxMs: Math.max(delayMs(histogram.max), ownDelay, 0),
         heapUsedBytes: getHeapStatistics().used_heap_size,
+        heapLimitBytes: heapLimitBytes(),
       },
       Date.now(),
     );

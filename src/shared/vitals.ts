@@ -49,6 +49,8 @@ export interface VitalSigns {
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
   readonly heapUsedBytes: number;
+  /** How large the heap may become before the runtime ends the process. */
+  readonly heapLimitBytes: number;
 }
 
 /** What others read of a thread. */
@@ -67,7 +69,18 @@ export interface VitalValues extends VitalSigns {
 }
 
 /** Places in a thread's block. */
-const place = { state: 0, startedAt: 1, reportedAt: 2, loopP50: 3, loopP99: 4, loopMax: 5, heapUsed: 6, sources: 16 };
+const place = {
+  state: 0,
+  startedAt: 1,
+  reportedAt: 2,
+  loopP50: 3,
+  loopP99: 4,
+  loopMax: 5,
+  heapUsed: 6,
+  heapLimit: 7,
+  heapKept: 8,
+  sources: 16,
+};
 const closesPlace = place.sources + errorSources.length;
 const refusalsPlace = closesPlace + closeBuckets.length;
 const blockLength = refusalsPlace + refusalNames.length;
@@ -86,6 +99,7 @@ export class Vitals {
   /** The thread begins. What a former one in its place has counted goes on. */
   begin(now: number): void {
     this.state = 'starting';
+    this.heapKeptBytes = 0;
     this.#block[place.startedAt] = now;
   }
 
@@ -102,12 +116,27 @@ export class Vitals {
     this.#block[place.loopP99] = signs.loopP99Ms;
     this.#block[place.loopMax] = signs.loopMaxMs;
     this.#block[place.heapUsed] = signs.heapUsedBytes;
+    this.#block[place.heapLimit] = signs.heapLimitBytes;
     this.#block[place.reportedAt] = now;
   }
 
   /** As the thread reported it last. */
   get heapUsedBytes(): number {
     return this.#get(place.heapUsed);
+  }
+
+  /** As the thread reported it last; 0: it has not. */
+  get heapLimitBytes(): number {
+    return this.#get(place.heapLimit);
+  }
+
+  /** What the last collection of the whole heap has left; 0: there was none yet. Only shards write it. */
+  get heapKeptBytes(): number {
+    return this.#get(place.heapKept);
+  }
+
+  set heapKeptBytes(bytes: number) {
+    this.#block[place.heapKept] = bytes;
   }
 
   /** A connection has ended with this code, whoever closed it. */
@@ -134,6 +163,7 @@ export class Vitals {
       loopP99Ms: this.#get(place.loopP99),
       loopMaxMs: this.#get(place.loopMax),
       heapUsedBytes: this.#get(place.heapUsed),
+      heapLimitBytes: this.#get(place.heapLimit),
       closes: this.#named(closesPlace, closeBuckets),
       handlerErrorsBy: this.#named(place.sources, errorSources),
       refusals: this.#named(refusalsPlace, refusalNames),

@@ -1,9 +1,11 @@
 import type { Envelope } from '../shared/codec/index.ts';
+import { type Counters, counter } from '../shared/counters.ts';
 import { EngineError } from '../shared/errors/index.ts';
 import { isThenable } from '../shared/thenable.ts';
 import type { Command } from './control.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import type { Handlers } from './handlers.ts';
+import type { HeapBrake } from './heap-brake.ts';
 import type { Hub } from './hub.ts';
 import type { Inbox } from './inbox.ts';
 import { overloaded, type Replies } from './replies.ts';
@@ -16,7 +18,13 @@ export interface CommandsOptions {
   readonly guard: HandlerGuard;
   readonly inbox: Inbox;
   readonly replies: Replies;
+  readonly counters: Counters;
+  /** Null: nobody looks after the heap. */
+  readonly heapBrake: HeapBrake | null;
 }
+
+/** Made once: it is for a flood. */
+const heapFull = new EngineError('ERR_LIMIT_HEAP', 'the server has no room for another membership, try later');
 
 /** Carries out what clients ask for by control messages, if they may. */
 export class Commands {
@@ -25,6 +33,8 @@ export class Commands {
   readonly #guard: HandlerGuard;
   readonly #inbox: Inbox;
   readonly #replies: Replies;
+  readonly #counters: Counters;
+  readonly #heapBrake: HeapBrake | null;
 
   constructor(options: CommandsOptions) {
     this.#hub = options.hub;
@@ -32,6 +42,8 @@ export class Commands {
     this.#guard = options.guard;
     this.#inbox = options.inbox;
     this.#replies = options.replies;
+    this.#counters = options.counters;
+    this.#heapBrake = options.heapBrake;
   }
 
   /** Asks the `authorize` handler where there is one; later messages of the connection wait if its answer does. */
@@ -82,6 +94,11 @@ export class Commands {
   }
 
   #perform(connection: ShardConnection, type: string, command: Command): void {
+    if (command.do === 'join' && this.#heapBrake?.isOn === true) {
+      this.#counters.add(counter.heapRefused, 1);
+      this.#replies.refuse(connection, type, heapFull);
+      return;
+    }
     try {
       switch (command.do) {
         case 'join':

@@ -10,6 +10,7 @@ import { type Command, readCommand } from './control.ts';
 import type { FanOut } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import type { Handlers } from './handlers.ts';
+import type { HeapBrake } from './heap-brake.ts';
 import type { Hub } from './hub.ts';
 import { Inbox } from './inbox.ts';
 import type { OffloadPort } from './offload-port.ts';
@@ -33,6 +34,8 @@ export interface IntakeOptions {
   /** Null: the engine has no `security` option. */
   readonly sealer: Sealer | null;
   readonly offload: OffloadPort<ShardJob>;
+  /** Null: nobody looks after the heap. */
+  readonly heapBrake: HeapBrake | null;
 }
 
 /** More than sealing adds to a message: both keys, a session, a flag. */
@@ -53,6 +56,7 @@ export class Intake {
   readonly #sealer: Sealer | null;
   readonly #sealedIn: SealedIn | null;
   readonly #rates: Rates | null;
+  readonly #heapBrake: HeapBrake | null;
   /** Of a message as it arrives. */
   readonly #maxBytes: number;
 
@@ -68,6 +72,7 @@ export class Intake {
     this.#commands = new Commands({ ...options, inbox: this.#inbox, replies: this.#replies });
     this.#sealer = options.sealer;
     this.#rates = Rates.of(options.config.limits);
+    this.#heapBrake = options.heapBrake;
     this.#sealedIn =
       options.sealer === null
         ? null
@@ -101,6 +106,7 @@ export class Intake {
   /** A message as it arrived; `bytes` are valid only during the call. */
   accept(connection: ShardConnection, bytes: Uint8Array): void {
     if (!connection.isOpen) return;
+    this.#heapBrake?.grew(bytes.length);
     // What must be opened first counts only then (checklist H-100).
     if (this.#sealer === null) this.#count(bytes.length);
     if (bytes.length > this.#maxBytes) {

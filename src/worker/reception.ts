@@ -11,6 +11,7 @@ import type { FanOut, Sealing } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import { certificateRefusal, checkHandshake, type Handshake, refusal } from './handshake.ts';
 import { type CheckHost, createHostCheck } from './host-check.ts';
+import type { HeapBrake } from './heap-brake.ts';
 import type { Hub } from './hub.ts';
 import type { Intake } from './intake.ts';
 import type { MetricsDesk } from './metrics-desk.ts';
@@ -54,6 +55,8 @@ export interface ReceptionOptions {
   readonly sealing: Sealing | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */
   readonly connections: Map<string, ShardConnection>;
+  /** Null: nobody looks after the heap. */
+  readonly heapBrake: HeapBrake | null;
   /** Whether the shard takes no connections any more. */
   isLeaving(): boolean;
 }
@@ -72,6 +75,13 @@ const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [num
   ],
 };
 const fullRetrySeconds = '5';
+
+const heapFull = refusal(503, 'ERR_LIMIT_HEAP', 'this server has no room for another connection', [
+  ['Retry-After', fullRetrySeconds],
+]);
+
+/** What a handshake brings at most, headers and all, and a connection keeps. */
+const handshakeBytes = 4_096;
 
 /** Where clients come in and go: handshakes, names, who is told, and what is forgotten at the end. */
 export class Reception {
@@ -145,6 +155,12 @@ export class Reception {
   upgrade(request: TransportRequest, exchange: Exchange): Decision | Promise<Decision> {
     const { address, forwarded } = this.#findClient(request);
     if (this.#isEnding) return this.#refused(request, shuttingDown, address);
+    const { heapBrake } = this.#options;
+    heapBrake?.grew(handshakeBytes);
+    if (heapBrake?.isOn === true) {
+      this.#counters.add(counter.heapRefused, 1);
+      return this.#refused(request, heapFull, address);
+    }
     const unwanted = certificateRefusal(request) ?? this.#checkHost(request, forwarded);
     if (unwanted !== null) return this.#refused(request, unwanted, address);
     const checked = checkHandshake(request, this.#config, forwarded);

@@ -3,7 +3,7 @@ import { ConnectionIds } from '../shared/connection-id.ts';
 import { ConnectionTally } from '../shared/connection-tally.ts';
 import { Counters, counter } from '../shared/counters.ts';
 import { mainThread, StateBoard, threadOfShard } from '../shared/engine-memory.ts';
-import { errorCode } from '../shared/errors/index.ts';
+import { EngineError, errorCode } from '../shared/errors/index.ts';
 import type { ShardJob, ShardStart } from '../shared/ipc.ts';
 import { RecordWriter } from '../shared/record.ts';
 import { runJob } from '../shared/security/index.ts';
@@ -12,6 +12,8 @@ import { Vitals } from '../shared/vitals.ts';
 import { VitalsReporter } from '../shared/vitals-reporter.ts';
 import { FanOut, type Sealing } from './fan-out.ts';
 import { HandlerGuard } from './handler-guard.ts';
+import { ownHeap, watchCollections } from './heap.ts';
+import { HeapBrake } from './heap-brake.ts';
 import { Hub } from './hub.ts';
 import { Intake } from './intake.ts';
 import { LiveKeys } from './live-keys.ts';
@@ -40,6 +42,8 @@ export interface ShardPartsOptions {
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
 const oversizeBytes = 1_048_576;
+/** Beside the looks for what clients bring: handlers fill the heap too. */
+const heapLookMs = 100;
 
 /** What a shard consists of, put together. Parts that need each other find each other here, when something happens. */
 export class ShardParts {
@@ -64,12 +68,17 @@ export class ShardParts {
   readonly metrics: MetricsDesk;
   readonly transport: Transport;
   readonly watch: Watch;
+  /** Null: nobody looks after the heap. */
+  readonly heapBrake: HeapBrake | null;
   readonly connections: Map<string, ShardConnection> = new Map();
+  readonly #log: ShardLog;
+  #unwatchHeap: () => void = () => undefined;
 
   constructor({ start, main, createTransport, isLeaving }: ShardPartsOptions) {
     const { shard, memory } = start;
     const config = deepFreeze(start.config);
     const log = new ShardLog(shard, (message) => main.post(message));
+    this.#log = log;
     this.config = config;
     this.main = main;
     this.board = new StateBoard(memory);
@@ -77,6 +86,7 @@ export class ShardParts {
     this.vitals = new Vitals(memory, threadOfShard(shard));
     this.reporter = new VitalsReporter(this.vitals);
     this.guard = new HandlerGuard(this.counters, this.vitals, log);
+    this.heapBrake = config.maxShardHeapBytes === false ? null : this.#createHeapBrake();
     this.names = new NameClaims(config.duplicateName, (message) => main.post(message));
     this.metrics = new MetricsDesk((message) => main.post(message));
     this.bus = this.#createBus(start);
@@ -116,6 +126,7 @@ export class ShardParts {
       log,
       sealer: this.sealing?.sealer ?? null,
       offload: this.offload,
+      heapBrake: this.heapBrake,
     });
     this.hook = new UpgradeHook({ config, counters: this.counters, guard: this.guard });
     this.reception = new Reception({
@@ -138,8 +149,40 @@ export class ShardParts {
       metrics: this.metrics,
       sealing: this.sealing,
       connections: this.connections,
+      heapBrake: this.heapBrake,
       isLeaving,
     });
+  }
+
+  /** The heap is looked after no more. */
+  stopHeapBrake(): void {
+    this.#unwatchHeap();
+  }
+
+  #createHeapBrake(): HeapBrake {
+    const brake = new HeapBrake({
+      heap: ownHeap(),
+      vitals: this.vitals,
+      now: () => performance.now(),
+      changed: (isOn, heapUsedBytes) => {
+        if (isOn) this.#log.write('warn', 'the heap of a shard is nearly full: it takes nothing in', { heapUsedBytes });
+        else this.#log.write('info', 'the heap of a shard has room again', { heapUsedBytes });
+      },
+      exhausted: (usedBytes, limitBytes) => {
+        const text = `the heap of a shard is full: ${usedBytes} of ${limitBytes} bytes`;
+        // Out of here first: whoever looked is in the middle of something.
+        setImmediate(() => {
+          throw new EngineError('ERR_SHARD_OUT_OF_MEMORY', text);
+        });
+      },
+    });
+    const timer = setInterval(() => brake.look(), heapLookMs).unref();
+    const unwatch = watchCollections(() => brake.collected());
+    this.#unwatchHeap = () => {
+      clearInterval(timer);
+      unwatch();
+    };
+    return brake;
   }
 
   #createBus({ shard, memory }: ShardStart): ThreadBus {
@@ -187,8 +230,19 @@ export class ShardParts {
       abandoned: () => this.counters.add(counter.handshakesAbandoned, 1),
       discarded: (connection) => this.reception.discarded(connection),
       error: (error) => this.guard.report('transport', null, error),
+      starved: (isStarved) => this.#starved(isStarved),
     };
     return create(options, events);
+  }
+
+  /** Only of the shard that accepts for all. How many clients were refused meanwhile, nobody is told. */
+  #starved(isStarved: boolean): void {
+    if (isStarved) {
+      this.counters.add(counter.acceptErrors, 1);
+      this.#log.write('error', 'no descriptor is left: clients are refused until there is room', {});
+    } else {
+      this.#log.write('warn', 'there are descriptors again: clients are accepted');
+    }
   }
 
   #createOffload(): OffloadPort<ShardJob> {

@@ -118,6 +118,7 @@ export class Shard implements ShardEnding {
     parts.reception.close();
     parts.main.mute();
     parts.watch.stop();
+    parts.stopHeapBrake();
     parts.reception.refuseUndecided();
     parts.metrics.close();
     parts.reporter.stop();

@@ -56,6 +56,7 @@ describe('a certificate that passes every check and that the socket library refu
       gone: nothing,
       cut: nothing,
       error: nothing,
+      starved: nothing,
     };
     const transport = new UwsTransport<null>(
       {

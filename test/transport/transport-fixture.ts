@@ -116,6 +116,7 @@ export class TransportFixture {
   readonly requests: TransportRequest[] = [];
   readonly errors: unknown[] = [];
   readonly discarded: Peer[] = [];
+  readonly starved: boolean[] = [];
   abandoned = 0;
   /** Sockets that were cut because their peers did not end them. */
   cut = 0;
@@ -231,6 +232,10 @@ export class TransportFixture {
       error: (error) => {
         this.events += 1;
         this.errors.push(error);
+      },
+      starved: (isStarved) => {
+        this.events += 1;
+        this.starved.push(isStarved);
       },
     };
   }

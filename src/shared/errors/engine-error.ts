@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'ERR_TLS_INVALID'
   | 'ERR_TLS_OFF'
   | 'ERR_TLS_RELOAD_UNSUPPORTED'
+  | 'ERR_INSIDE_WORKER'
   // What a client sent.
   | 'ERR_MESSAGE_MALFORMED'
   | 'ERR_TYPE_UNKNOWN'
@@ -46,6 +47,7 @@ export type ErrorCode =
   | 'ERR_LIMIT_HANDSHAKES'
   | 'ERR_LIMIT_CONNECTIONS'
   | 'ERR_LIMIT_CONNECTIONS_PER_ADDRESS'
+  | 'ERR_LIMIT_HEAP'
   | 'ERR_SHUTTING_DOWN'
   | 'ERR_HANDSHAKE_HOST_UNKNOWN'
   | 'ERR_LIMIT_HANDSHAKES_PER_ADDRESS'
@@ -96,7 +98,8 @@ export type ErrorCode =
   | 'ERR_RING_CORRUPT'
   | 'ERR_SHARD_FAILED'
   | 'ERR_SHARD_STALLED'
-  | 'ERR_SHARD_RESTARTING';
+  | 'ERR_SHARD_RESTARTING'
+  | 'ERR_SHARD_OUT_OF_MEMORY';
 
 /** What an error can say beyond its code and text. */
 export interface EngineErrorDetail {

@@ -100,6 +100,8 @@ export interface TransportEvents<A> {
   discarded(attachment: A): void;
   /** `callback` of an event threw. The connection goes on. */
   error(error: unknown): void;
+  /** After `listen`: nothing is accepted for the moment, because no descriptor is left (true); it is again (false). */
+  starved(isStarved: boolean): void;
 }
 
 export interface TransportOptions {

@@ -1,6 +1,7 @@
 import { type us_listen_socket, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
 import { EngineError } from '../../shared/errors/index.ts';
 import type { TlsMaterial } from '../../shared/tls.ts';
+import { AcceptGuard, findFreeDescriptors } from './accept-guard.ts';
 import { PublishBatch } from './publish-batch.ts';
 import { SocketLedger } from './socket-ledger.ts';
 import type { Transport, TransportEvents, TransportOptions, TransportRequest } from './transport.ts';
@@ -34,6 +35,8 @@ export class UwsTransport<A> implements Transport {
   /** Null: nothing is compressed. */
   readonly #compressors: UwsCompressors | null;
   #listenSocket: us_listen_socket | null = null;
+  /** Null: it does not listen, or descriptors cannot be counted. */
+  #acceptGuard: AcceptGuard | null = null;
 
   constructor(options: TransportOptions, events: TransportEvents<A>) {
     this.#path = options.path;
@@ -69,11 +72,26 @@ export class UwsTransport<A> implements Transport {
     this.#batch.publish(topic, payload, binary, compress);
   }
 
-  listen(host: string, port: number, handles: readonly unknown[]): Promise<number> {
+  async listen(host: string, port: number, handles: readonly unknown[]): Promise<number> {
     const app = this.#apps.current;
     for (const handle of handles) app.addChildAppDescriptor(handle);
+    const found = await this.#listen(host, port);
+    const free = findFreeDescriptors();
+    if (free === null || this.#listenSocket === null) return found;
+    this.#acceptGuard = new AcceptGuard({
+      free,
+      pause: () => this.#closeListenSocket(),
+      resume: async () => {
+        await this.#listen(host, found);
+      },
+      starved: (isStarved) => this.#events.guard(() => this.#events.to.starved(isStarved)),
+    });
+    return found;
+  }
+
+  #listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      app.listen(host, port, (token) => {
+      this.#apps.current.listen(host, port, (token) => {
         if (token === false) {
           reject(new EngineError('ERR_LISTEN_FAILED', `cannot listen on ${host}:${port}`));
           return;
@@ -93,6 +111,11 @@ export class UwsTransport<A> implements Transport {
   }
 
   stopListening(): void {
+    this.#acceptGuard?.stop();
+    this.#closeListenSocket();
+  }
+
+  #closeListenSocket(): void {
     if (this.#listenSocket === null) return;
     us_listen_socket_close(this.#listenSocket);
     this.#listenSocket = null;
@@ -101,6 +124,7 @@ export class UwsTransport<A> implements Transport {
   close(): void {
     if (this.#events.closed) return;
     this.#events.closed = true;
+    this.#acceptGuard?.stop();
     this.#listenSocket = null;
     this.#upgrades.close();
     this.#ledger.close();
