@@ -105,6 +105,8 @@ export interface EngineOptions {
     readonly connectionsPerAddress?: number | null;
     readonly handshakeMs?: number;
     readonly pendingHandshakes?: number;
+    /** Of the names of a connection's channels and rooms together, in UTF-8. Default 65,536. */
+    readonly membershipBytes?: number;
   };
   readonly security?: SecurityOptions;
   readonly offload?: false | OffloadOptions;

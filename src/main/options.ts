@@ -141,6 +141,7 @@ const optionSchema = z.strictObject({
       connectionsPerAddress: whole(1, 10_000_000).nullable().default(null),
       handshakeMs: whole(10, 600_000).default(10_000),
       pendingHandshakes: whole(1, 1_000_000).default(1_024),
+      membershipBytes: whole(1, 1_073_741_824).default(65_536),
     })
     .prefault({}),
   security: z

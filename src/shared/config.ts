@@ -69,6 +69,7 @@ export interface EngineConfig {
     readonly connectionsPerAddress: number | null;
     readonly handshakeMs: number;
     readonly pendingHandshakes: number;
+    readonly membershipBytes: number;
   };
   /** Null: messages are not sealed, and connections cannot be given keys. */
   readonly security: SecurityPolicy | null;
