@@ -121,5 +121,7 @@ export interface EngineOptions {
   readonly restart?: false | RestartOptions;
   readonly watchdog?: false | { readonly stalledMs?: number };
   readonly maxShardHeapBytes?: number;
+  /** Bytes that wait unsent in one shard. Default: a quarter of the memory, divided by the number of shards. */
+  readonly maxShardBackpressureBytes?: number;
   readonly logger?: EngineLogger;
 }

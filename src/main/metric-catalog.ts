@@ -74,6 +74,10 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   laneWaitMs: { ...counts('lane_wait_seconds_total', 'How long frames waited in lanes, in all.'), scale: 0.001 },
   channels: shows('channels', 'Channels with members, now, in each shard.'),
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
+  shardBackpressureClosed: counts(
+    'shard_backpressure_closed_total',
+    'Connections closed because too many bytes waited for all clients of their shard.',
+  ),
   ringSpilledBytes: shows('ring_spilled_bytes', 'Bytes that wait for room in a ring.'),
 };
 

@@ -89,6 +89,8 @@ export interface EngineConfig {
   readonly logsConnections: boolean;
   /** A shard with a larger heap is restarted; null: none is. */
   readonly maxShardHeapBytes: number | null;
+  /** The bound of what waits unsent for all clients of a shard together. */
+  readonly maxShardBackpressureBytes: number;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

@@ -84,6 +84,8 @@ export const counterNames = [
   /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
   'laneWaits',
   'laneWaitMs',
+  /** Connections closed because too many bytes waited for all clients of the shard, and most of them for these. */
+  'shardBackpressureClosed',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

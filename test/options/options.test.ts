@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { describe, test } from 'node:test';
 import type { EngineLogger, EngineOptions } from '#dist/main/engine-options.js';
 import { compileOptions } from '#dist/main/options.js';
@@ -23,6 +23,12 @@ function number(path: string, standard: number, least: number, most: number): Op
     good: [least, most],
     bad: [[least - 1], [most + 1], [least + 0.5], [Number.NaN], [Infinity], [-Infinity], [String(most)], [null], [10n]],
   };
+}
+
+/** A quarter of the memory, or of what the process may have of it, for each of so many shards. */
+function shardBackpressureBytes(shards: number): number {
+  const constrained = process.constrainedMemory() || Infinity;
+  return Math.max(65_536, Math.floor(Math.min(totalmem(), constrained) / 4 / shards));
 }
 
 /** Null is fine, and the default. */
@@ -237,6 +243,7 @@ const cases: readonly OptionCase[] = [
   number('watchdog.stalledMs', 5_000, 50, 600_000),
   { path: 'watchdog', default: { stalledMs: 5_000 }, good: [false, {}], bad: [[true], [null], [5_000]] },
   { ...number('maxShardHeapBytes', 0, 16_777_216, 1_099_511_627_776), default: undefined },
+  { ...number('maxShardBackpressureBytes', 0, 65_536, 1_099_511_627_776), default: shardBackpressureBytes(compileOptions().config.shards) },
   {
     path: 'logger',
     default: undefined,
@@ -401,6 +408,12 @@ describe('options', () => {
       assert.throws(() => compileOptions(options), { code: 'ERR_OPTION_INVALID', path: 'metrics.path', given });
     }
     assert.doesNotThrow(() => compileOptions({ metrics: { path: '/healthz' }, health: false }));
+  });
+
+  test('the unsent bytes of all shards have a quarter of the memory together', () => {
+    for (const shards of [1, 3, 8]) {
+      assert.equal(compileOptions(shards).config.maxShardBackpressureBytes, shardBackpressureBytes(shards));
+    }
   });
 
   test('a number is the number of shards', () => {
