@@ -200,8 +200,8 @@ describe('dialing', () => {
     const hint = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(200)}\r\n\r\n`;
     const tooMuch: [string, DialOptions, RegExp][] = [
       ['HTTP/1.1 100 Continue\r\n\r\n'.repeat(17), {}, /more than 16 interim/],
-      [hint.repeat(4), { maxHeadBytes: 600 }, /more than 600 bytes/],
-      [hint.repeat(2), { maxHeadBytes: 600 }, /more than 600 bytes/],
+      [hint.repeat(4), { maxHeadBytes: 500 }, /more than 500 bytes/],
+      [hint.repeat(2), { maxHeadBytes: 500 }, /more than 500 bytes/],
     ];
     for (const [before, options, text] of tooMuch) {
       const { result, far } = await dialed((_, key) => before + good(key), options);
@@ -210,7 +210,7 @@ describe('dialing', () => {
       assert.match(error.message, text);
       await until(() => far.readableEnded || far.destroyed, 'the stream to be given up');
     }
-    const { result } = await dialed((_, key) => hint + good(key), { maxHeadBytes: 600 });
+    const { result } = await dialed((_, key) => hint + good(key), { maxHeadBytes: 500 });
     (await result).connection.destroy();
   });
 
