@@ -111,6 +111,8 @@ export interface EngineOptions {
     readonly handshakeMs?: number;
     readonly pendingHandshakes?: number;
     readonly pendingHandshakesPerAddress?: number;
+    /** Of the names of a connection's channels and rooms together, in UTF-8. Default 65,536. */
+    readonly membershipBytes?: number;
   };
   readonly security?: SecurityOptions;
   readonly offload?: false | OffloadOptions;
@@ -125,6 +127,8 @@ export interface EngineOptions {
   readonly restart?: false | RestartOptions;
   readonly watchdog?: false | { readonly stalledMs?: number };
   readonly maxShardHeapBytes?: number | false;
+  /** Bytes that wait unsent in one shard. Default: a quarter of the memory, divided by the number of shards. */
+  readonly maxShardBackpressureBytes?: number;
   readonly logger?: EngineLogger;
   /** Lets the engine start in a worker thread, which must not be terminated before the engine is closed. */
   readonly insideWorker?: boolean;

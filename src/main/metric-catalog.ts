@@ -80,6 +80,10 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
   connectionsEnding: shows('connections_ending', 'Connections that have ended, whose sockets are not gone yet.'),
   connectionsCut: counts('connections_cut_total', 'Sockets cut because their peers did not end them.'),
+  shardBackpressureClosed: counts(
+    'shard_backpressure_closed_total',
+    'Connections closed because too many bytes waited for all clients of their shard.',
+  ),
   ringSpilledBytes: shows('ring_spilled_bytes', 'Bytes that wait for room in a ring.'),
 };
 

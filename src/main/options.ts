@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { type CodecName, codecs } from '../shared/codec/index.ts';
 import { deepFreeze, type EngineConfig, type SecurityPolicy } from '../shared/config.ts';
@@ -32,6 +32,7 @@ export interface CompiledOptions {
 const codecNames = codecs.map((codec) => codec.name);
 
 const greatestMessageBytes = 67_108_864;
+const leastShardBackpressureBytes = 65_536;
 
 function whole(least: number, most: number): z.ZodNumber {
   return z.number().int().min(least).max(most);
@@ -164,6 +165,7 @@ const optionSchema = z.strictObject({
       handshakeMs: whole(10, 600_000).default(10_000),
       pendingHandshakes: whole(1, 1_000_000).default(1_024),
       pendingHandshakesPerAddress: whole(1, 1_000_000).default(256),
+      membershipBytes: whole(1, 1_073_741_824).default(65_536),
     })
     .prefault({}),
   security: z
@@ -231,6 +233,7 @@ const optionSchema = z.strictObject({
     .prefault({}),
   watchdog: z.union([z.literal(false), z.strictObject({ stalledMs: whole(50, 600_000).default(5_000) })]).prefault({}),
   maxShardHeapBytes: z.union([z.literal(false), whole(16_777_216, 1_099_511_627_776)]).optional(),
+  maxShardBackpressureBytes: whole(leastShardBackpressureBytes, 1_099_511_627_776).optional(),
   logger: loggerShape.optional(),
   insideWorker: z.boolean().default(false),
 });
@@ -281,6 +284,17 @@ function compileLimits(given: ParsedOptions['limits'], shards: number): EngineCo
   // Null says that there shall be no limit.
   if (connections !== undefined) return { ...given, connections };
   return { ...given, connections: connectionsThatFit(descriptorLimit(), shards) };
+}
+
+/** The machine's memory, or what a container leaves of it to this process, in bytes. */
+function memoryBytes(): number {
+  // 0, or more than there is: no bound.
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+function shardBackpressureBytes(shards: number): number {
+  return Math.max(leastShardBackpressureBytes, Math.floor(memoryBytes() / 4 / shards));
 }
 
 function compileHeartbeat(given: ParsedOptions['heartbeat']): EngineConfig['heartbeat'] {
@@ -360,6 +374,7 @@ export function compileOptions(input: number | EngineOptions = {}): CompiledOpti
     watchdog: watchdog === false ? null : watchdog,
     logsConnections: logger !== undefined && wantsDebug(logger),
     maxShardHeapBytes: rest.maxShardHeapBytes ?? null,
+    maxShardBackpressureBytes: rest.maxShardBackpressureBytes ?? shardBackpressureBytes(rest.shards),
   };
   return {
     config: deepFreeze(config),

@@ -74,6 +74,7 @@ export interface EngineConfig {
     readonly handshakeMs: number;
     readonly pendingHandshakes: number;
     readonly pendingHandshakesPerAddress: number;
+    readonly membershipBytes: number;
   };
   /** Null: messages are not sealed, and connections cannot be given keys. */
   readonly security: SecurityPolicy | null;
@@ -93,6 +94,8 @@ export interface EngineConfig {
   readonly logsConnections: boolean;
   /** A shard with a larger heap is restarted; null: at 70 % of what it may have; false: nobody looks after heaps. */
   readonly maxShardHeapBytes: number | false | null;
+  /** The bound of what waits unsent for all clients of a shard together. */
+  readonly maxShardBackpressureBytes: number;
 }
 
 /** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */

@@ -92,6 +92,8 @@ export const counterNames = [
   'limitHandshakesPerAddress',
   /** Handshakes and memberships refused because the shard's heap is nearly full. */
   'heapRefused',
+  /** Connections closed because too many bytes waited for all clients of the shard, and most of them for these. */
+  'shardBackpressureClosed',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -27,18 +27,22 @@ export class Audience {
   /** What waits for the pool, per variant; undefined: nothing does. */
   readonly lanes: (Lane | undefined)[] = [];
   members = 0;
-  readonly #prefix: string;
+  readonly #number: string;
   readonly #topics: (string | undefined)[] = [];
 
-  /** `prefix` keeps channels, rooms and everyone apart. */
-  constructor(prefix: string, name: string) {
+  /** `number` is the audience's own: no other of this shard has it, now or later. */
+  constructor(name: string, number: number) {
     this.name = name;
-    this.#prefix = prefix;
+    this.#number = number.toString(36);
   }
 
-  /** Native topic of a variant. */
+  /**
+   * Native topic of a variant: its digit, then the audience's number. The name, which a client may have chosen, is no
+   * part of it: the socket library keeps topics in a table that hashes without a seed, so that names made to collide
+   * would cost time in the square of their number.
+   */
   topicOf(variant: number): string {
-    this.#topics[variant] ??= `${this.#prefix}${variant}/${this.name}`;
+    this.#topics[variant] ??= `${variant}${this.#number}`;
     return this.#topics[variant];
   }
 

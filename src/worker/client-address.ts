@@ -21,7 +21,7 @@ export interface ClientOrigin {
 
 export type FindClient = (request: TransportRequest) => ClientOrigin;
 
-/** `X-Forwarded-For` may carry ports: `203.0.113.7:4711`, `[2001:db8::1]:4711`. */
+/** Linear: begins at one place, and neither repeat can take what ends it. `X-Forwarded-For` may carry ports: `203.0.113.7:4711`, `[2001:db8::1]:4711`. */
 const withPort = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
 
 function parseHop(text: string): string | null {

@@ -1,4 +1,4 @@
-/** Names are tokens (RFC 6265 section 4.1.1, RFC 9110 section 5.6.2). */
+/** One repeat, from a fixed beginning: linear. Names are tokens (RFC 6265 section 4.1.1, RFC 9110 section 5.6.2). */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**

@@ -3,6 +3,7 @@ import { type Counters, counter } from '../shared/counters.ts';
 import { type Audience, variantOf } from './audience.ts';
 import type { SealedOut } from './sealed-out.ts';
 import type { Sealer } from './sealer.ts';
+import type { ShardBackpressure } from './shard-backpressure.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import { Payload } from './shared-copy.ts';
 import type { SendVerdict, Transport } from './transport/transport.ts';
@@ -23,14 +24,22 @@ export class FanOut {
   readonly #counters: Counters;
   readonly #sealing: Sealing | null;
   readonly #compressFromBytes: number;
+  readonly #backpressure: ShardBackpressure;
   readonly #scratch = new Scratch();
 
   /** Payloads of at least `compressFromBytes` may be compressed, unless they are sealed (checklist H-97). */
-  constructor(transport: Transport, counters: Counters, sealing: Sealing | null, compressFromBytes: number) {
+  constructor(
+    transport: Transport,
+    counters: Counters,
+    sealing: Sealing | null,
+    compressFromBytes: number,
+    backpressure: ShardBackpressure,
+  ) {
     this.#transport = transport;
     this.#counters = counters;
     this.#sealing = sealing;
     this.#compressFromBytes = compressFromBytes;
+    this.#backpressure = backpressure;
   }
 
   deliver(audience: Audience, envelope: Envelope): void {
@@ -65,6 +74,7 @@ export class FanOut {
     this.#counters.add(counter.bytesOut, members * payload.length);
     const compress = payload.length >= this.#compressFromBytes;
     this.#transport.publish(audience.topicOf(variant), payload, binary, compress);
+    this.#backpressure.sent();
   }
 
   #deliverSealed({ sealer, out }: Sealing, audience: Audience, codec: Codec, payload: Payload): void {
@@ -88,6 +98,7 @@ export class FanOut {
     if (verdict === 'sent' || verdict === 'buffered') {
       this.#counters.add(counter.messagesOut, 1);
       this.#counters.add(counter.bytesOut, payload.length);
+      this.#backpressure.sent();
     }
     return verdict;
   }

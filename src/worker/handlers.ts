@@ -34,10 +34,13 @@ export interface Connection {
   readonly isOpen: boolean;
   /** Default type `message`. Throws `ERR_MESSAGE_INVALID` for what is no message. */
   send(message: OutgoingMessage): SendVerdict;
-  /** True: newly subscribed. Repeating is harmless. Throws `ERR_CHANNEL_INVALID` or `ERR_LIMIT_CHANNELS`. */
+  /**
+   * True: newly subscribed. Repeating is harmless. Throws `ERR_CHANNEL_INVALID`, `ERR_LIMIT_CHANNELS` or
+   * `ERR_LIMIT_MEMBERSHIP_BYTES`.
+   */
   subscribe(channel: string): boolean;
   unsubscribe(channel: string): boolean;
-  /** Throws `ERR_ROOM_INVALID` or `ERR_LIMIT_ROOMS`. */
+  /** Throws `ERR_ROOM_INVALID`, `ERR_LIMIT_ROOMS` or `ERR_LIMIT_MEMBERSHIP_BYTES`. */
   joinRoom(room: string): boolean;
   leaveRoom(room: string): boolean;
   /**

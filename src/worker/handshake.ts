@@ -61,7 +61,7 @@ export function offeredSubprotocols({ headers }: TransportRequest): readonly str
   return list === undefined ? [] : list.split(',').map((name) => name.trim());
 }
 
-/** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding (checklist H-21, G-31). */
+/** Has no unbounded repeat. Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding (checklist H-21, G-31). */
 const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
 /**
@@ -72,6 +72,12 @@ export function certificateRefusal({ clientCertificate }: TransportRequest): Htt
   if (clientCertificate !== '') return null;
   return refusal(403, 'ERR_HANDSHAKE_CERTIFICATE', 'this server is for clients with a certificate');
 }
+
+/**
+ * `https://`, a host name of 253 characters, a port. More is nobody's, and reading a host takes time in the square of the
+ * characters in it that are not ASCII.
+ */
+const longestOrigin = 267;
 
 /**
  * Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). With TLS its scheme must
@@ -89,7 +95,7 @@ export function isOriginAllowed(
   if (origin === undefined || origins === '*') return true;
   if (origins !== 'same-origin') return origins.includes(origin.toLowerCase());
   const host = forwarded?.host ?? headers.get('host');
-  if (host === undefined || !URL.canParse(origin)) return false;
+  if (host === undefined || Math.max(origin.length, host.length) > longestOrigin || !URL.canParse(origin)) return false;
   const { protocol, host: originHost } = new URL(origin);
   // `file://` has no host, and that of `capacitor://localhost` is the app's: neither page came from this server.
   if (protocol !== 'http:' && protocol !== 'https:') return false;

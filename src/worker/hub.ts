@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
@@ -6,8 +7,10 @@ import { Audience } from './audience.ts';
 import type { Lane } from './lane.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
+/** Numbers of audiences begin somewhere below this. */
+const firstNumberLimit = 2 ** 40;
+
 interface Rules {
-  readonly prefix: string;
   readonly limit: number;
   readonly limitCode: ErrorCode;
   readonly gauge: number;
@@ -15,24 +18,30 @@ interface Rules {
 
 /** Who is in which channel and room of this shard. A channel or room exists while it has members (checklist H-52, H-53). */
 export class Hub {
-  readonly everyone: Audience = new Audience('b', '');
+  /**
+   * Of the next audience. It only grows: what still waits for a former audience, and whoever is still in its topics,
+   * can never be taken for those of a later one. It begins at random, so that no client can make and leave channels until
+   * the topics that it keeps collide.
+   */
+  #nextNumber = randomInt(firstNumberLimit);
+  readonly everyone: Audience = this.#create('');
   readonly #audiences: Record<NamedKind, Map<string, Audience>> = { channel: new Map(), room: new Map() };
   readonly #rules: Record<NamedKind, Rules>;
   readonly #nameLimit: number;
+  readonly #membershipBytes: number;
   readonly #counters: Counters;
 
   constructor(limits: EngineConfig['limits'], counters: Counters) {
     this.#counters = counters;
     this.#nameLimit = limits.channelNameBytes;
+    this.#membershipBytes = limits.membershipBytes;
     this.#rules = {
       channel: {
-        prefix: 'c',
         limit: limits.channelsPerConnection,
         limitCode: 'ERR_LIMIT_CHANNELS',
         gauge: counter.channels,
       },
       room: {
-        prefix: 'r',
         limit: limits.roomsPerConnection,
         limitCode: 'ERR_LIMIT_ROOMS',
         gauge: counter.rooms,
@@ -55,11 +64,11 @@ export class Hub {
     this.everyone.add(connection);
   }
 
-  /** True: newly joined. Throws if the name is bad or the connection is in too many. */
+  /** True: newly joined. Throws if the name is bad, or the connection is in too many or in too many bytes of names. */
   join(kind: NamedKind, name: string, connection: ShardConnection): boolean {
     this.checkName(kind, name);
     if (!connection.isOpen) return false;
-    const { prefix, limit, limitCode, gauge } = this.#rules[kind];
+    const { limit, limitCode, gauge } = this.#rules[kind];
     const memberships = connection.memberships(kind);
     if (memberships.has(name)) return false;
     if (memberships.size >= limit) {
@@ -68,21 +77,29 @@ export class Hub {
         given: limit,
       });
     }
+    const bytes = connection.membershipBytes + Buffer.byteLength(name);
+    if (bytes > this.#membershipBytes) {
+      const most = this.#membershipBytes;
+      const text = `the names of what a connection is in may have ${most} bytes together`;
+      throw new EngineError('ERR_LIMIT_MEMBERSHIP_BYTES', text, { path: kind, given: bytes, allowed: `${most} bytes` });
+    }
     const audiences = this.#audiences[kind];
     let audience = audiences.get(name);
     if (audience === undefined) {
-      audience = new Audience(prefix, name);
+      audience = this.#create(name);
       audiences.set(name, audience);
       this.#counters.set(gauge, audiences.size);
     }
     audience.add(connection);
     memberships.add(name);
+    connection.membershipBytes = bytes;
     return true;
   }
 
   /** True: it was a member. */
   leave(kind: NamedKind, name: string, connection: ShardConnection): boolean {
     if (!connection.memberships(kind).delete(name)) return false;
+    connection.membershipBytes -= Buffer.byteLength(name);
     const audience = this.#audiences[kind].get(name);
     if (audience !== undefined) this.#remove(kind, audience, connection);
     return true;
@@ -110,6 +127,12 @@ export class Hub {
     return lanes.filter((lane) => lane !== undefined);
   }
 
+  #create(name: string): Audience {
+    const audience = new Audience(name, this.#nextNumber);
+    this.#nextNumber += 1;
+    return audience;
+  }
+
   #audiencesOf(connection: ShardConnection): Audience[] {
     const audiences: Audience[] = [];
     if (connection.isEntered) audiences.push(this.everyone);
@@ -134,6 +157,7 @@ export class Hub {
       }
       memberships.clear();
     }
+    connection.membershipBytes = 0;
   }
 
   #remove(kind: NamedKind, audience: Audience, connection: ShardConnection): void {

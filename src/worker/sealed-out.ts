@@ -8,6 +8,7 @@ import { type Audience, variantOf } from './audience.ts';
 import { Lane, type Slot } from './lane.ts';
 import type { OffloadPort } from './offload-port.ts';
 import type { Sealer } from './sealer.ts';
+import type { ShardBackpressure } from './shard-backpressure.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import type { Payload } from './shared-copy.ts';
 import type { SendVerdict, Transport } from './transport/transport.ts';
@@ -18,6 +19,7 @@ export interface SealedOutOptions {
   readonly transport: Transport;
   readonly sealer: Sealer;
   readonly offload: OffloadPort<ShardJob>;
+  readonly backpressure: ShardBackpressure;
   /** A message was not given to this connection: its bound of bytes that wait is reached. */
   dropped(connection: ShardConnection): void;
   /** All that waited for the pool on its way to this connection has been sent. */
@@ -212,6 +214,7 @@ export class SealedOut {
     this.#counters.add(counter.messagesOut, members);
     this.#counters.add(counter.bytesOut, members * frame.length);
     this.#options.transport.publish(audience.topicOf(variant), frame, true, false);
+    this.#options.backpressure.sent();
   }
 
   #sendFrame(connection: ShardConnection, frame: Uint8Array): SendVerdict {
@@ -219,6 +222,7 @@ export class SealedOut {
     if (verdict === 'sent' || verdict === 'buffered') {
       this.#counters.add(counter.messagesOut, 1);
       this.#counters.add(counter.bytesOut, frame.length);
+      this.#options.backpressure.sent();
     }
     return verdict;
   }

@@ -73,6 +73,8 @@ export class ShardConnection implements Connection, Timed, RateState {
   deferredBytes = 0;
   /** Whether what goes to everyone goes to it. */
   isEntered = false;
+  /** Of the names of its channels and rooms, in UTF-8. Belongs to the hub. */
+  membershipBytes = 0;
   /** Null before the handshake is answered and after the end. */
   socket: Socket | null = null;
   /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */

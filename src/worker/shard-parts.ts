@@ -26,6 +26,7 @@ import { Reception } from './reception.ts';
 import { Router } from './router.ts';
 import { SealedOut } from './sealed-out.ts';
 import { Sealer } from './sealer.ts';
+import { ShardBackpressure } from './shard-backpressure.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import { ShardLog } from './shard-log.ts';
 import type { CreateTransport, Transport, TransportEvents } from './transport/transport.ts';
@@ -70,6 +71,7 @@ export class ShardParts {
   readonly watch: Watch;
   /** Null: nobody looks after the heap. */
   readonly heapBrake: HeapBrake | null;
+  readonly backpressure: ShardBackpressure;
   readonly connections: Map<string, ShardConnection> = new Map();
   readonly #log: ShardLog;
   #unwatchHeap: () => void = () => undefined;
@@ -89,6 +91,12 @@ export class ShardParts {
     this.heapBrake = config.maxShardHeapBytes === false ? null : this.#createHeapBrake();
     this.names = new NameClaims(config.duplicateName, (message) => main.post(message));
     this.metrics = new MetricsDesk((message) => main.post(message));
+    this.backpressure = new ShardBackpressure({
+      maxBytes: config.maxShardBackpressureBytes,
+      counters: this.counters,
+      connections: this.connections,
+      log,
+    });
     this.bus = this.#createBus(start);
     this.transport = this.#createTransport(start, createTransport);
     // An App that is open must be closed before its thread ends, or the process aborts.
@@ -105,7 +113,7 @@ export class ShardParts {
     this.keys = new LiveKeys(start.keys, start.keyPort, this.board);
     this.sealing = this.#createSealing();
     const compressFromBytes = config.compression?.thresholdBytes ?? Infinity;
-    const fanOut = new FanOut(this.transport, this.counters, this.sealing, compressFromBytes);
+    const fanOut = new FanOut(this.transport, this.counters, this.sealing, compressFromBytes, this.backpressure);
     this.router = new Router({
       shard,
       config,
@@ -221,7 +229,10 @@ export class ShardParts {
         this.watch.heard(connection);
         this.intake.accept(connection, payload);
       },
-      alive: (connection) => this.watch.heard(connection),
+      alive: (connection) => {
+        this.watch.heard(connection);
+        this.backpressure.ponged();
+      },
       drain: (connection) => this.watch.drained(connection),
       dropped: (connection, messages) => this.watch.dropped(connection, messages),
       close: (connection, code, reason, cause) => this.reception.leave(connection, code, reason, cause),
@@ -271,6 +282,7 @@ export class ShardParts {
       transport: this.transport,
       sealer,
       offload: this.offload,
+      backpressure: this.backpressure,
       // Not at once: whoever sends is in the middle of an audience.
       dropped: (connection) => setImmediate(() => this.watch.dropped(connection, 1)),
       flushed: (connection) => this.watch.flushed(connection),

@@ -162,6 +162,58 @@ describe('dialing', () => {
     });
   }
 
+  const interim: [string, string][] = [
+    ['100', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['102', 'HTTP/1.1 102 Processing\r\n\r\n'],
+    ['103 with headers', 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nUpgrade: no\r\n\r\n'],
+    ['one that nobody knows', 'HTTP/1.1 199\r\n\r\n'],
+    ['as many as may be', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(16)],
+  ];
+  for (const [what, before] of interim) {
+    for (const pieces of ['at once', 'byte by byte'] as const) {
+      test(`passes over interim answers that come ${pieces}: ${what} (RFC 9110 section 15.2)`, async () => {
+        const seen: string[] = [];
+        const early = frameBytes({ opcode: opcode.text, payload: 'early', masked: false });
+        const { result, far, request } = await dialed(() => '', { onHeader: (name) => void seen.push(name) });
+        const key = /Sec-WebSocket-Key: (.*)\r\n/.exec(await request)?.[1] ?? '';
+        const bytes = Buffer.concat([Buffer.from(before + good(key, 'X-Own: 1\r\n')), early]);
+        if (pieces === 'at once') far.write(bytes);
+        else for (const byte of bytes) far.write(Buffer.of(byte));
+        const { connection, headers } = await result;
+        assert.equal((await connection.readMessage())?.payload.toString(), 'early');
+        assert.deepEqual(seen, ['X-Own']);
+        assert.equal(headers.length, 4);
+        connection.destroy();
+      });
+    }
+  }
+
+  test('passes over interim answers before a refusal, also if the server ends behind it', async () => {
+    const { result, far, request } = await dialed(() => '');
+    await request;
+    far.end('HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n');
+    const error = await errorOf(() => result);
+    assert.deepEqual([error.code, error.given], ['ERR_DIAL_STATUS', 404]);
+  });
+
+  test('bounds interim answers in number and in bytes', async () => {
+    const hint = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(200)}\r\n\r\n`;
+    const tooMuch: [string, DialOptions, RegExp][] = [
+      ['HTTP/1.1 100 Continue\r\n\r\n'.repeat(17), {}, /more than 16 interim/],
+      [hint.repeat(4), { maxHeadBytes: 500 }, /more than 500 bytes/],
+      [hint.repeat(2), { maxHeadBytes: 500 }, /more than 500 bytes/],
+    ];
+    for (const [before, options, text] of tooMuch) {
+      const { result, far } = await dialed((_, key) => before + good(key), options);
+      const error = await errorOf(() => result);
+      assert.equal(error.code, 'ERR_DIAL_RESPONSE');
+      assert.match(error.message, text);
+      await until(() => far.readableEnded || far.destroyed, 'the stream to be given up');
+    }
+    const { result } = await dialed((_, key) => hint + good(key), { maxHeadBytes: 500 });
+    (await result).connection.destroy();
+  });
+
   test('shows a refusal with its whole body (TestDebugDialer, OnStatusError)', async () => {
     const body = 'why not '.repeat(625);
     const seen: unknown[] = [];

@@ -325,6 +325,23 @@ describe('a handshake on a raw socket', () => {
     });
   });
 
+  test('that is too large gets 431 behind node:http too, counted line by line', async () => {
+    // Each line of the sample, and those of the test, as `name: value`, without the blank line at the end.
+    const exact = request({ 'X-Long': 'x'.repeat(700) }).length - 4;
+    for (const entry of ['raw', 'http'] as const) {
+      const lines = request().split('\r\n').length - 3;
+      await withServer({ entry, maxHeadBytes: exact, maxHeaders: lines + 1 }, async ({ port, outcomes }) => {
+        assert.match(await answerTo(port, request({ 'X-Long': 'x'.repeat(700) })), /^HTTP\/1\.1 101 /, entry);
+        for (const headers of [{ 'X-Long': 'x'.repeat(701) }, { 'X-1': '1', 'X-2': '2' }] as const) {
+          const refusal = await answerTo(port, request(headers));
+          assert.match(refusal, /^HTTP\/1\.1 431 [\s\S]*ERR_HANDSHAKE_TOO_LARGE/, `${entry} ${refusal}`);
+        }
+        await until(() => outcomes.length === 3, 'the outcomes');
+        for (const error of outcomes.slice(1)) assert.equal(Reflect.get(error, 'code'), 'ERR_HANDSHAKE_TOO_LARGE');
+      });
+    }
+  });
+
   test('that comes slowly works, with all its headers seen (G-28, TestUpgradeSlowClient)', async () => {
     const seen: string[] = [];
     await withServer({ onHeader: (name) => void seen.push(name) }, async ({ port }) => {

@@ -241,4 +241,38 @@ describe('limits on what a connection is in', () => {
       assert.deepEqual([channels, rooms], [2, 1]);
     });
   });
+
+  test('the bytes of all names together: channels and rooms alike, and what is left gives its bytes back', async () => {
+    await withEngine({ limits: { membershipBytes: 10 } }, async (engine) => {
+      const client = await connect(engine);
+      const steps: readonly (readonly [string, object, boolean])[] = [
+        ['subscribe', { channel: 'éé' }, true],
+        ['join_room', { room_id: 'room55' }, true],
+        ['subscribe', { channel: 'x' }, false],
+        // It is in there already, and has left nothing.
+        ['subscribe', { channel: 'éé' }, true],
+        ['leave_room', { room_id: 'none' }, true],
+        ['join_room', { room_id: 'x' }, false],
+        ['unsubscribe', { channel: 'éé' }, true],
+        ['join_room', { room_id: 'five5' }, false],
+        ['join_room', { room_id: 'four' }, true],
+        ['subscribe', { channel: 'x' }, false],
+      ];
+      let refused = 0;
+      for (const [type, data, isTaken] of steps) {
+        client.send({ type, data });
+        if (isTaken) continue;
+        refused += 1;
+        const told = (await client.next((message) => message.type === 'error')).data as { code: string };
+        assert.equal(told.code, 'ERR_LIMIT_MEMBERSHIP_BYTES');
+        assert.equal(engine.stats().controlRefused, refused);
+      }
+      const { channels, rooms } = engine.stats();
+      assert.deepEqual([channels, rooms], [0, 2]);
+      // Each connection has a bound of its own.
+      const other = await connect(engine);
+      other.send({ type: 'subscribe', data: { channel: 'ten bytes!' } });
+      await until(() => engine.stats().channels === 1, 'the other subscription');
+    });
+  });
 });

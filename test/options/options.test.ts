@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { describe, test } from 'node:test';
 import type { EngineLogger, EngineOptions } from '#dist/main/engine-options.js';
 import { compileOptions } from '#dist/main/options.js';
@@ -23,6 +23,12 @@ function number(path: string, standard: number, least: number, most: number): Op
     good: [least, most],
     bad: [[least - 1], [most + 1], [least + 0.5], [Number.NaN], [Infinity], [-Infinity], [String(most)], [null], [10n]],
   };
+}
+
+/** A quarter of the memory, or of what the process may have of it, for each of so many shards. */
+function shardBackpressureBytes(shards: number): number {
+  const constrained = process.constrainedMemory() || Infinity;
+  return Math.max(65_536, Math.floor(Math.min(totalmem(), constrained) / 4 / shards));
 }
 
 /** Null is fine, and the default. */
@@ -193,6 +199,7 @@ const cases: readonly OptionCase[] = [
   number('limits.handshakeMs', 10_000, 10, 600_000),
   number('limits.pendingHandshakes', 1_024, 1, 1_000_000),
   number('limits.pendingHandshakesPerAddress', 256, 1, 1_000_000),
+  number('limits.membershipBytes', 65_536, 1, 1_073_741_824),
   { ...number('ring.bytes', 4_194_304, 65_536, 1_073_741_824), good: [65_536, 131_072, 1_073_741_824] },
   { path: 'ring.bytes', default: 4_194_304, good: [], bad: [[65_537], [100_000], [1_073_741_823]] },
   number('ring.spillBytes', 67_108_864, 1_048_576, 1_073_741_824),
@@ -244,6 +251,7 @@ const cases: readonly OptionCase[] = [
     bad: [[16_777_215], [1_099_511_627_777], [true], [null], ['1'], [Number.NaN]],
   },
   { path: 'insideWorker', default: undefined, good: [true, false], bad: [[null], [1], ['true']] },
+  { ...number('maxShardBackpressureBytes', 0, 65_536, 1_099_511_627_776), default: shardBackpressureBytes(compileOptions().config.shards) },
   {
     path: 'logger',
     default: undefined,
@@ -408,6 +416,12 @@ describe('options', () => {
       assert.throws(() => compileOptions(options), { code: 'ERR_OPTION_INVALID', path: 'metrics.path', given });
     }
     assert.doesNotThrow(() => compileOptions({ metrics: { path: '/healthz' }, health: false }));
+  });
+
+  test('the unsent bytes of all shards have a quarter of the memory together', () => {
+    for (const shards of [1, 3, 8]) {
+      assert.equal(compileOptions(shards).config.maxShardBackpressureBytes, shardBackpressureBytes(shards));
+    }
   });
 
   test('a number is the number of shards', () => {

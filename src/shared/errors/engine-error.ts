@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'ERR_FORBIDDEN'
   | 'ERR_LIMIT_CHANNELS'
   | 'ERR_LIMIT_ROOMS'
+  | 'ERR_LIMIT_MEMBERSHIP_BYTES'
   | 'ERR_OVERLOADED'
   | 'ERR_INTERNAL'
   // What was wrong with a handshake.

@@ -25,6 +25,7 @@ export interface StatusLine {
   readonly reason: string;
 }
 
+// Linear: it begins at one place, and its one repeat runs to the end of the line.
 const statusForm = /^HTTP\/(\d)\.(\d) (\d{3})(?: (.*))?$/;
 
 /** The first line of an answer. Throws ERR_DIAL_RESPONSE if it is none of HTTP/1.1. */

@@ -1,10 +1,17 @@
 import type { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
-import { EngineError, errorText } from '../errors/index.ts';
+import { EngineError, errorCode, errorText } from '../errors/index.ts';
 import type { FrameConnectionOptions } from './connection-options.ts';
 import { createDeflate } from './deflate.ts';
 import { type DeflateOptions, deflateConfig, deflateOffer } from './deflate-negotiation.ts';
-import { badResponse, checkAnswer, type DialOffer, type DialSettled, parseStatusLine } from './dial-response.ts';
+import {
+  badResponse,
+  checkAnswer,
+  type DialOffer,
+  type DialSettled,
+  parseStatusLine,
+  type StatusLine,
+} from './dial-response.ts';
 import { type DialStreamOptions, streamOpener } from './dial-stream.ts';
 import { type ExtensionTerms, formatExtensions, isToken } from './extension-header.ts';
 import { FrameConnection } from './frame-connection.ts';
@@ -16,12 +23,13 @@ import {
   type HeaderValues,
   type HttpHead,
   headerLines,
+  headTooLong,
   parseHead,
   readHead,
 } from './http-head.ts';
 import { orAbort } from './or-abort.ts';
 
-/** An answer other than 101, whose body can be read from `stream` until the dialer gives it up. */
+/** A final answer other than 101, whose body can be read from `stream` until the dialer gives it up. */
 export interface DialRefusal {
   readonly status: number;
   readonly reason: string;
@@ -47,9 +55,9 @@ export interface DialOptions extends DialStreamOptions {
   readonly onHeader?: (name: string, value: string) => void;
   /** Called, and awaited, for an answer other than 101, before the dialer rejects with ERR_DIAL_STATUS. */
   readonly onRefusal?: (refusal: DialRefusal) => void | Promise<void>;
-  /** Default 16,384. */
+  /** Bytes of the heads of the answer and of the interim ones before it, together. Default 16,384. */
   readonly maxHeadBytes?: number;
-  /** Default 100. */
+  /** Header lines of each head. Default 100. */
   readonly maxHeaders?: number;
   /** Options of the connection. */
   readonly connection?: Omit<FrameConnectionOptions, 'role' | 'head' | 'deflate'>;
@@ -87,6 +95,11 @@ function parseUrl(address: string | URL): URL {
     throw bad('put credentials into an Authorization header, not the URL');
   return url;
 }
+
+/** More than one hop adds: each may send 100 and 102, and a few early hints. */
+const mostInterimAnswers = 16;
+/** The blank line behind a head. */
+const headEndBytes = 4;
 
 interface DialPlan {
   readonly open: (signal: AbortSignal) => Promise<Duplex>;
@@ -169,12 +182,7 @@ async function shakeHands(
   signal: AbortSignal,
 ): Promise<Dialed> {
   stream.write(request, 'latin1');
-  const { text, rest } = await readHead(stream, maxHeadBytes, signal).catch((error: unknown) => {
-    throw signal.aborted ? error : badHead(error);
-  });
-  const head = parseHead(text, maxHeaders);
-  if (head instanceof EngineError) throw badHead(head);
-  const { status, reason } = parseStatusLine(head.startLine);
+  const { head, rest, status, reason } = await readAnswer(stream, maxHeadBytes, maxHeaders, signal);
   if (status !== 101) {
     await showRefusal(stream, { status, reason, headers: head.headers, stream }, rest, options, signal);
     throw new EngineError('ERR_DIAL_STATUS', `the server answered ${status} ${reason}`.trimEnd(), {
@@ -187,6 +195,42 @@ async function shakeHands(
   const deflate = settled.deflate === null ? null : createDeflate(settled.deflate, options.deflate ?? {});
   const connection = new FrameConnection(stream, { ...options.connection, role: 'client', head: rest, deflate });
   return { ...settled, connection, headers: head.headers };
+}
+
+interface Answer extends StatusLine {
+  readonly head: HttpHead;
+  /** What came behind it. */
+  readonly rest: Buffer;
+}
+
+/**
+ * The final answer. Interim ones are passed over (RFC 9110 section 15.2): a server or a proxy may send any number of them
+ * although nobody asked. All heads together have at most `maxHeadBytes`.
+ */
+async function readAnswer(
+  stream: Duplex,
+  maxHeadBytes: number,
+  maxHeaders: number,
+  signal: AbortSignal,
+): Promise<Answer> {
+  let bytes = 0;
+  let before: Buffer | undefined;
+  for (let interim = 0; interim <= mostInterimAnswers; interim++) {
+    const { text, rest } = await readHead(stream, Math.max(0, maxHeadBytes - bytes), signal, before).catch(
+      (error: unknown) => {
+        if (signal.aborted) throw error;
+        throw badHead(errorCode(error) === 'ERR_HANDSHAKE_TOO_LARGE' ? headTooLong(maxHeadBytes) : error);
+      },
+    );
+    const head = parseHead(text, maxHeaders);
+    if (head instanceof EngineError) throw badHead(head);
+    const { status, reason } = parseStatusLine(head.startLine);
+    // 101 is interim for a request that is answered once more; for an upgrade nothing follows.
+    if (status < 100 || status > 199 || status === 101) return { head, rest, status, reason };
+    bytes += text.length + headEndBytes;
+    before = rest;
+  }
+  throw badResponse(`no usable answer: more than ${mostInterimAnswers} interim responses came before it`);
 }
 
 function badHead(error: unknown): EngineError {

@@ -1,3 +1,5 @@
+import { trimBlanks } from './blanks.ts';
+
 /** One extension of a `Sec-WebSocket-Extensions` header, with its parameters in order (RFC 6455 section 9.1). */
 export interface ExtensionTerms {
   readonly name: string;
@@ -5,9 +7,11 @@ export interface ExtensionTerms {
   readonly parameters: readonly (readonly [name: string, value: string | null])[];
 }
 
+// One repeat, which is tried at one place only: at the beginning, or where the scanner stands. So each is linear.
 const tokenPattern = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const tokenForm = new RegExp(`^${tokenPattern}$`);
 const tokenHere = new RegExp(tokenPattern, 'y');
+// The two branches begin with different characters: there is one way to match, and it is given up once.
 const quotedHere = /"((?:[^"\\]|\\[\x20-\x7e\t])*)"/y;
 
 export function isToken(text: string): boolean {
@@ -60,7 +64,10 @@ class Scanner {
   }
 }
 
-/** The extensions that a header names, in order; null if it is not in the form that RFC 6455 gives. */
+/**
+ * The extensions that a header names, in order; null if it is not in the form that RFC 6455 gives. Linear: the scanner
+ * never goes back.
+ */
 export function parseExtensions(header: string): ExtensionTerms[] | null {
   const scanner = new Scanner(header);
   const all: ExtensionTerms[] = [];
@@ -98,7 +105,7 @@ export function formatExtensions(all: readonly ExtensionTerms[]): string {
 export function parseTokens(header: string): string[] | null {
   const tokens = header
     .split(',')
-    .map((part) => part.replaceAll(/^[ \t]+|[ \t]+$/g, ''))
+    .map(trimBlanks)
     .filter((part) => part !== '');
   return tokens.every(isToken) ? tokens : null;
 }

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../errors/index.ts';
+import { trimBlanks } from './blanks.ts';
 import { isToken } from './extension-header.ts';
 import { optionInvalid } from './frame-error.ts';
 
@@ -16,14 +17,15 @@ export interface HttpHead {
 }
 
 const headEnd = Buffer.from('\r\n\r\n');
-// What RFC 9110 section 5.5 allows in a value: no control characters but tab.
+const noBytes = Buffer.alloc(0);
+// What RFC 9110 section 5.5 allows in a value: no control characters but tab. One repeat, from a fixed beginning: linear.
 const valueForm = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** The lines of a head, or what is wrong with it in words. Folded lines and bare line ends are wrong. */
 export function parseHead(text: string, maxHeaders: number): HttpHead | EngineError {
   const [startLine = '', ...lines] = text.split('\r\n');
   if (lines.length > maxHeaders) {
-    return new EngineError('ERR_HANDSHAKE_TOO_LARGE', `there are more than ${maxHeaders} headers`);
+    return tooManyHeaders(maxHeaders);
   }
   if (!valueForm.test(startLine)) return malformed('the first line has control characters');
   const headers: HeaderLine[] = [];
@@ -33,25 +35,21 @@ export function parseHead(text: string, maxHeaders: number): HttpHead | EngineEr
     if (!isToken(name)) return malformed('a header line does not begin with a name and a colon');
     const value = line.slice(colon + 1);
     if (!valueForm.test(value)) return malformed(`the header ${name} has control characters`);
-    headers.push([name, trimmed(value)]);
+    headers.push([name, trimBlanks(value)]);
   }
   return { startLine, headers };
 }
 
-function trimmed(value: string): string {
-  let start = 0;
-  let end = value.length;
-  while (start < end && isBlank(value.charCodeAt(start))) start += 1;
-  while (end > start && isBlank(value.charCodeAt(end - 1))) end -= 1;
-  return value.slice(start, end);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
 export function malformed(text: string): EngineError {
   return new EngineError('ERR_HANDSHAKE_MALFORMED', text);
+}
+
+export function tooManyHeaders(most: number): EngineError {
+  return new EngineError('ERR_HANDSHAKE_TOO_LARGE', `there are more than ${most} headers`);
+}
+
+export function headTooLong(mostBytes: number): EngineError {
+  return new EngineError('ERR_HANDSHAKE_TOO_LARGE', `the head has more than ${mostBytes} bytes`);
 }
 
 export interface ReadHead {
@@ -62,16 +60,24 @@ export interface ReadHead {
 }
 
 /**
- * Reads up to the blank line that ends a head, however slowly it comes, and leaves the stream paused. Rejects with
- * ERR_HANDSHAKE_TOO_LARGE, ERR_HANDSHAKE_ABORTED if the stream ends before, or with what `signal` gives.
+ * Reads up to the blank line that ends a head, however slowly it comes, and leaves the stream paused. `first` came
+ * before, behind another head. Rejects with ERR_HANDSHAKE_TOO_LARGE, ERR_HANDSHAKE_ABORTED if the stream ends before, or
+ * with what `signal` gives. Each byte is looked at a bounded number of times, also if each comes by itself.
  */
-export function readHead(stream: Duplex, maxBytes: number, signal: AbortSignal): Promise<ReadHead> {
+export function readHead(
+  stream: Duplex,
+  maxBytes: number,
+  signal: AbortSignal,
+  first: Buffer = noBytes,
+): Promise<ReadHead> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let size = 0;
+    let isDone = false;
     /** The last bytes that were looked at: the end may lie across two chunks. */
     let seam: Buffer = Buffer.alloc(0);
     const finish = (): void => {
+      isDone = true;
       stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
       signal.removeEventListener('abort', onAbort);
       stream.pause();
@@ -91,7 +97,7 @@ export function readHead(stream: Duplex, maxBytes: number, signal: AbortSignal):
       const found = window.indexOf(headEnd);
       const end = found < 0 ? -1 : size - window.length + found;
       if (end > maxBytes || (end < 0 && size > maxBytes)) {
-        fail(new EngineError('ERR_HANDSHAKE_TOO_LARGE', `the head has more than ${maxBytes} bytes`));
+        fail(headTooLong(maxBytes));
         return;
       }
       seam = Buffer.from(window.subarray(-3));
@@ -110,6 +116,8 @@ export function readHead(stream: Duplex, maxBytes: number, signal: AbortSignal):
       reject(signal.reason);
       return;
     }
+    if (first.length > 0) onData(first);
+    if (isDone) return;
     if (stream.destroyed || stream.readableEnded) {
       onEnd();
       return;
@@ -139,12 +147,12 @@ export function headerLines(headers: HeaderValues, path: string): string {
   return lines;
 }
 
-/** A name in the form `Sec-Websocket-Key` (checklist G-24). */
+/** A name in the form `Sec-Websocket-Key` (checklist G-24). The pattern has no repeat. */
 export function canonicalName(name: string): string {
   return name.toLowerCase().replaceAll(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 
-/** Whether a list of tokens has this one, in any case. */
+/** Whether a list of tokens has this one, in any case. Linear: each part is passed over once to trim it. */
 export function hasToken(list: string, token: string): boolean {
   return list.split(',').some((part) => part.trim().toLowerCase() === token);
 }

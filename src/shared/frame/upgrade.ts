@@ -11,7 +11,16 @@ import { FrameConnection } from './frame-connection.ts';
 import { optionInvalid, wholeNumber } from './frame-error.ts';
 import { acceptFor } from './handshake-key.ts';
 import { refusalText } from './handshake-rejection.ts';
-import { type HeaderLine, type HeaderValues, headerLines, malformed, parseHead, readHead } from './http-head.ts';
+import {
+  type HeaderLine,
+  type HeaderValues,
+  headerLines,
+  headTooLong,
+  malformed,
+  parseHead,
+  readHead,
+  tooManyHeaders,
+} from './http-head.ts';
 import {
   type HandshakeRequest,
   type Negotiated,
@@ -31,11 +40,11 @@ export interface UpgradeOptions extends UpgradeHooks {
   readonly deflate?: DeflateOptions | null;
   /** Headers of every answer, whatever its status. */
   readonly headers?: HeaderValues;
-  /** How long the request's head may take to come. Default 10,000. */
+  /** How long the request's head may take to come. Default 10,000. For `upgradeRequest` it has come already. */
   readonly handshakeTimeoutMs?: number;
-  /** Default 16,384. */
+  /** Bytes of the request's head. Default 16,384. Behind `node:http` its own `maxHeaderSize` comes first. */
   readonly maxHeadBytes?: number;
-  /** Default 100. */
+  /** Header lines. Default 100. */
   readonly maxHeaders?: number;
   /** Options of the connection. */
   readonly connection?: Omit<FrameConnectionOptions, 'role' | 'head' | 'deflate'>;
@@ -63,12 +72,13 @@ interface UpgradeConfig {
 /** How long a refused peer has to end its side. */
 const lingerMs = 5_000;
 
+// Linear: it begins at one place, and neither of its repeats can take the space that ends it.
 const requestForm = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
 
 function upgradeConfig(options: UpgradeOptions): UpgradeConfig {
   const { subprotocols = [], preference = 'server', unknownSubprotocol = 'accept', deflate = null } = options;
   const { headers = {}, connection = {} } = options;
-  if (!subprotocols.every((name) => typeof name === 'string' && isToken(name))) {
+  if (!Array.isArray(subprotocols) || !subprotocols.every((name) => typeof name === 'string' && isToken(name))) {
     throw optionInvalid('subprotocols', subprotocols, 'a list of tokens');
   }
   if (preference !== 'server' && preference !== 'client') {
@@ -132,7 +142,22 @@ export async function upgradeRequest(
   const { rawHeaders, method = '', url = '', httpVersionMajor: major, httpVersionMinor: minor } = request;
   const headers: HeaderLine[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
-  return answer(stream, { method, target: url, major, minor, headers }, head, config);
+  const asked: HandshakeRequest = { method, target: url, major, minor, headers };
+  const excess = excessOf(asked, config);
+  if (excess !== null) return refuse(stream, excess, config);
+  return answer(stream, asked, head, config);
+}
+
+/**
+ * What `readHead` and `parseHead` would say to a head that `node:http` has read, or null. Its bytes are counted as if
+ * each line were `name: value`: the blanks around values are gone.
+ */
+function excessOf({ method, target, headers }: HandshakeRequest, config: UpgradeConfig): EngineError | null {
+  const { maxHeaders, maxHeadBytes } = config;
+  if (headers.length > maxHeaders) return tooManyHeaders(maxHeaders);
+  let bytes = `${method} ${target} HTTP/1.1`.length;
+  for (const [name, value] of headers) bytes += '\r\n: '.length + name.length + value.length;
+  return bytes > maxHeadBytes ? headTooLong(maxHeadBytes) : null;
 }
 
 /** Options that are wrong are this side's fault: the client gets 500, and nothing is left open. */

@@ -11,6 +11,8 @@ export interface DeflateOffer {
 /** A parameter's value is null if it has none. */
 type Parameters = readonly (readonly [name: string, value: string | null])[];
 
+// Each is tried at one place only, where the cursor stands, and the branches of the last begin with different characters:
+// one way to match, given up once. So each is linear, and the cursor never goes back.
 const spacePattern = /[ \t]*/y;
 const tokenPattern = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const quotedPattern = /"((?:[^"\\]|\\.)*)"/y;
