@@ -72,6 +72,8 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   doorbells: counts('doorbells_total', 'Times that a sleeping thread was woken.'),
   laneWaits: counts('lane_waits_total', 'Frames that waited in a lane for sealing to be done.'),
   laneWaitMs: { ...counts('lane_wait_seconds_total', 'How long frames waited in lanes, in all.'), scale: 0.001 },
+  turnsHeld: counts('turns_held_total', 'Times that a connection had used up its turn and waited for a later one.'),
+  turnsOverrun: counts('turns_overrun_total', 'Connections closed because too much of theirs waited for later turns.'),
   channels: shows('channels', 'Channels with members, now, in each shard.'),
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
   ringSpilledBytes: shows('ring_spilled_bytes', 'Bytes that wait for room in a ring.'),

@@ -84,6 +84,10 @@ export const counterNames = [
   /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
   'laneWaits',
   'laneWaitMs',
+  /** Times that a connection had used up its turn of the shard's loop, so that its messages waited for a later one. */
+  'turnsHeld',
+  /** Connections closed because too much of theirs waited for later turns or for the pool. */
+  'turnsOverrun',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

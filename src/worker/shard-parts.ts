@@ -178,7 +178,10 @@ export class ShardParts {
         this.watch.heard(connection);
         this.intake.accept(connection, payload);
       },
-      alive: (connection) => this.watch.heard(connection),
+      alive: (connection) => {
+        this.watch.heard(connection);
+        this.intake.control(connection);
+      },
       drain: (connection) => this.watch.drained(connection),
       dropped: (connection, messages) => this.watch.dropped(connection, messages),
       close: (connection, code, reason, cause) => this.reception.leave(connection, code, reason, cause),

@@ -8,6 +8,7 @@ import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompresso
 import { UwsEvents } from './uws-events.ts';
 import { UwsExchanges } from './uws-exchanges.ts';
 import { copyRequest } from './uws-http.ts';
+import { UwsReading } from './uws-reading.ts';
 import { UwsUpgrades } from './uws-upgrades.ts';
 import { UwsWebSockets } from './uws-web-sockets.ts';
 
@@ -29,6 +30,7 @@ export class UwsTransport<A> implements Transport {
   readonly #exchanges: UwsExchanges<A>;
   readonly #upgrades: UwsUpgrades<A>;
   readonly #webSockets: UwsWebSockets<A>;
+  readonly #reading = new UwsReading();
   /** Null: nothing is compressed. */
   readonly #compressors: UwsCompressors | null;
   #listenSocket: us_listen_socket | null = null;
@@ -96,6 +98,7 @@ export class UwsTransport<A> implements Transport {
     this.#events.closed = true;
     this.#listenSocket = null;
     this.#upgrades.close();
+    this.#reading.close();
     this.#apps.close();
   }
 
@@ -125,9 +128,10 @@ export class UwsTransport<A> implements Transport {
 
   #serve(host: AppHost, pattern: string, compression: number, serves: Serves): void {
     host.app.ws(pattern, {
-      ...this.#webSockets.behavior(() => host.left()),
+      ...this.#webSockets.behavior(() => host.left(), this.#reading),
       compression,
       upgrade: (response, native, context) => {
+        this.#reading.learn(response);
         const request = copyRequest(response, native, host.asksForCertificates);
         const agreement = this.#agree(request);
         if (serves(agreement, request)) this.#upgrades.decide(response, request, context, agreement?.offer ?? '');

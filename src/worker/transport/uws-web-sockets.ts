@@ -2,6 +2,7 @@ import type { WebSocket, WebSocketBehavior } from 'uWebSockets.js';
 import type { PublishBatch } from './publish-batch.ts';
 import type { CloseCause, TransportOptions } from './transport.ts';
 import type { UwsEvents } from './uws-events.ts';
+import type { UwsReading } from './uws-reading.ts';
 import { UwsSocket } from './uws-socket.ts';
 
 /** What the library keeps for us with each WebSocket. */
@@ -43,7 +44,7 @@ export class UwsWebSockets<A> {
   }
 
   /** For a route of an App. `left` is called at the end of each WebSocket. */
-  behavior(left: () => void): WebSocketBehavior<UserData<A>> {
+  behavior(left: () => void, reading: UwsReading): WebSocketBehavior<UserData<A>> {
     const options = this.#options;
     const events = this.#events;
     const { to } = events;
@@ -55,7 +56,7 @@ export class UwsWebSockets<A> {
       closeOnBackpressureLimit: false,
       open: (native) => {
         const data = native.getUserData();
-        const socket = new UwsSocket(native, this.#batch);
+        const socket = new UwsSocket(native, this.#batch, reading);
         data.socket = socket;
         events.guard(() => to.open(data.attachment, socket));
       },
