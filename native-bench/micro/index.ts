@@ -1,4 +1,5 @@
 import { benchCodec } from './codec.ts';
+import { benchFairness } from './fairness.ts';
 import { benchFrame } from './frame.ts';
 import { benchIdle } from './idle.ts';
 import { benchOffload } from './offload.ts';
@@ -11,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   offload: benchOffload,
   frame: benchFrame,
   ring: benchRing,
+  fairness: benchFairness,
 };
 
 const [name = ''] = process.argv.slice(2);

@@ -3,6 +3,7 @@ import { cFunction, duplicateCloseOnExec } from '../shared/c-library.ts';
 import type { EngineConfig } from '../shared/config.ts';
 import { EngineError, errorText } from '../shared/errors/index.ts';
 import type { Place } from './placement.ts';
+import { boundReceiveBuffer } from './receive-buffer.ts';
 
 /** Duplicates a file descriptor; below 0: it could not. */
 export type Duplicate = (descriptor: number) => number;
@@ -16,7 +17,7 @@ export function findDuplicate(): Duplicate | null {
 }
 
 /** The number behind a socket. Node has no public name for it; -1 where it cannot be seen. */
-function descriptorOf(socket: Socket): number {
+function descriptorOf(socket: Socket | Server): number {
   const handle: unknown = Reflect.get(socket, '_handle');
   if (typeof handle !== 'object' || handle === null) return -1;
   const descriptor: unknown = Reflect.get(handle, 'fd');
@@ -69,6 +70,7 @@ export class Acceptor {
       });
       this.#server.listen({ host, port, backlog }, () => {
         this.#server.removeAllListeners('error');
+        boundReceiveBuffer(descriptorOf(this.#server));
         this.#server.on('error', (error) => this.#options.failed(errorText(error)));
         const address = this.#server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);

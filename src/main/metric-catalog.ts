@@ -76,6 +76,8 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
     'heap_refused_total',
     'Handshakes and memberships refused because the heap of a shard is nearly full.',
   ),
+  turnsHeld: counts('turns_held_total', 'Times that a connection had used up its turn and waited for a later one.'),
+  turnsOverrun: counts('turns_overrun_total', 'Connections closed because too much of theirs waited for later turns.'),
   channels: shows('channels', 'Channels with members, now, in each shard.'),
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
   connectionsEnding: shows('connections_ending', 'Connections that have ended, whose sockets are not gone yet.'),

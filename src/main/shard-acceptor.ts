@@ -1,3 +1,4 @@
+import { boundReceiveBuffersOf } from './receive-buffer.ts';
 import type { ShardThread } from './shard-thread.ts';
 
 /** Main's side of the fallback acceptor: the first shard accepts and hands connections to the Apps that it knows. */
@@ -17,6 +18,7 @@ export class ShardAcceptor {
   /** Lets the first shard listen. Resolves to the port. */
   async listen(first: ShardThread, port: number): Promise<number> {
     this.#port = await first.listen(this.#host, port, this.#handles);
+    boundReceiveBuffersOf(this.#port);
     return this.#port;
   }
 
@@ -30,6 +32,7 @@ export class ShardAcceptor {
     if (thread === first) {
       const handles = this.#handles.filter((_, shard) => threads[shard]?.isPlaceable);
       await thread.listen(this.#host, this.#port, handles);
+      boundReceiveBuffersOf(this.#port);
     } else if (first?.isReady === true && first.isIntroduced) {
       first.post({ kind: 'meet-app', app: handle });
     }

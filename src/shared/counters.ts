@@ -94,6 +94,10 @@ export const counterNames = [
   'heapRefused',
   /** Connections closed because too many bytes waited for all clients of the shard, and most of them for these. */
   'shardBackpressureClosed',
+  /** Times that a connection had used up its turn of the shard's loop, so that its messages waited for a later one. */
+  'turnsHeld',
+  /** Connections closed because too much of theirs waited for later turns or for the pool. */
+  'turnsOverrun',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -36,6 +36,9 @@ export class Closings {
     if (connection.lane !== null) lanes.push(connection.lane);
     const closing: Closing = { code, reason, isFlushed: lanes.length === 0, unreadBytes: 0 };
     connection.closing = closing;
+    // It may leave meanwhile, and its own Close frame must be read.
+    if (connection.isPaused) connection.socket?.resume();
+    connection.isPaused = false;
     this.resume(connection);
     let waiting = lanes.length;
     for (const lane of lanes) {

@@ -38,6 +38,8 @@ export class Heartbeat {
 
   /** The wheel came to a connection. */
   look(connection: ShardConnection): void {
+    // What it says is in the kernel, where it waits for us.
+    if (connection.isPaused) this.heard(connection);
     const silent = this.#wheel.now - connection.heardAt;
     if (silent >= this.#pongTicks) {
       this.#counters.add(counter.heartbeatsMissed, 1);

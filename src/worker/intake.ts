@@ -67,7 +67,9 @@ export class Intake {
     this.#router = options.router;
     this.#guard = options.guard;
     this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
-    this.#inbox = new Inbox(options.config, this.#maxBytes, (connection, bytes) => this.#receive(connection, bytes));
+    this.#inbox = new Inbox(options.config, options.counters, this.#maxBytes, (connection, bytes) =>
+      this.#receive(connection, bytes),
+    );
     this.#replies = new Replies(options);
     this.#commands = new Commands({ ...options, inbox: this.#inbox, replies: this.#replies });
     this.#sealer = options.sealer;
@@ -113,23 +115,43 @@ export class Intake {
       this.#tooLarge(connection);
       return;
     }
-    if (this.#rates !== null) {
-      const verdict = this.#rates.take(connection, bytes.length, performance.now());
-      if (verdict !== 'within') {
-        this.#counters.add(counter.rateLimited, 1);
-        connection.close(closeCode.limitExceeded, verdict);
-        return;
-      }
+    if (this.#rates !== null && !this.#isWithin(this.#rates, connection, bytes.length)) return;
+    const verdict = this.#inbox.accept(connection, bytes);
+    if (verdict !== 'taken') this.#overrun(connection, verdict);
+  }
+
+  /** A ping, which has been answered, or a pong: each counts as a message without bytes. */
+  control(connection: ShardConnection): void {
+    if (!connection.isOpen) return;
+    if (this.#rates !== null && !this.#isWithin(this.#rates, connection, 0)) return;
+    this.#inbox.control(connection);
+  }
+
+  /** A client has gone. Calls `after` once what it sent before that is handled. */
+  finish(connection: ShardConnection, after: () => void): void {
+    this.#inbox.finish(connection, after);
+  }
+
+  /** A connection has ended. */
+  forget(connection: ShardConnection): void {
+    this.#inbox.forget(connection);
+  }
+
+  #isWithin(rates: Rates, connection: ShardConnection, bytes: number): boolean {
+    const verdict = rates.take(connection, bytes, performance.now());
+    if (verdict === 'within') return true;
+    this.#counters.add(counter.rateLimited, 1);
+    connection.close(closeCode.limitExceeded, verdict);
+    return false;
+  }
+
+  #overrun(connection: ShardConnection, verdict: 'too much for a handler' | 'too much for a turn'): void {
+    if (verdict === 'too much for a handler') {
+      connection.close(closeCode.limitExceeded, 'too many messages while a handler is awaited');
+      return;
     }
-    while (!this.#inbox.accept(connection, bytes)) {
-      if (connection.opening === null) {
-        connection.close(closeCode.limitExceeded, 'too many messages while a handler is awaited');
-        return;
-      }
-      // The pool does not keep up: doing its work here slows this client down, and makes room.
-      connection.opening.finishNow();
-      if (!connection.isOpen) return;
-    }
+    this.#counters.add(counter.turnsOverrun, 1);
+    connection.close(closeCode.limitExceeded, 'too much at once');
   }
 
   #receive(connection: ShardConnection, bytes: Uint8Array): void {
@@ -144,6 +166,8 @@ export class Intake {
 
   #opened(connection: ShardConnection, bytes: Uint8Array, frameBytes: number): void {
     this.#count(frameBytes);
+    // What a deflated payload has become counts, too (that of permessage-deflate did, when it came).
+    if (bytes.length > frameBytes) this.#rates?.add(connection, bytes.length - frameBytes, performance.now());
     if (bytes.length > this.#config.maxMessageBytes) this.#tooLarge(connection);
     else this.#handle(connection, bytes);
   }

@@ -49,4 +49,9 @@ export class Rates {
     state.bytesFullAt = volume + bytes * this.#msPerByte;
     return 'within';
   }
+
+  /** Counts bytes of a message that has passed: it turned out to be larger. They are missing afterwards. */
+  add(state: RateState, bytes: number, now: number): void {
+    state.bytesFullAt = Math.max(state.bytesFullAt, now) + bytes * this.#msPerByte;
+  }
 }

@@ -280,11 +280,9 @@ export class Reception {
     }
   }
 
-  /** A client has gone. What it sent before that is handled first, also what the pool still has. */
+  /** A client has gone. What it sent before that is handled first, also what the pool still has or what waits for its turn. */
   leave(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
-    // Handling the one may begin the next, each time with less that waits.
-    while (connection.opening !== null && connection.isOpen) connection.opening.finishNow();
-    this.end(connection, code, reason, cause);
+    this.#options.intake.finish(connection, () => this.end(connection, code, reason, cause));
   }
 
   /** The socket of a connection that has ended is gone: not before is its place another's. */
@@ -297,6 +295,7 @@ export class Reception {
   end(connection: ShardConnection, endCode: number, endReason: string, cause: CloseCause): void {
     const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };
     connection.socket = null;
+    this.#options.intake.forget(connection);
     this.#options.watch.ended(connection);
     this.#options.vitals.countClose(code);
     this.#sealing?.out.forget(connection);

@@ -5,6 +5,7 @@ import { type OutgoingMessage, outgoingEnvelope } from '../shared/message.ts';
 import type { NamedKind } from '../shared/names.ts';
 import { checkAesKey, checkHmacKey, ServerSession } from '../shared/security/index.ts';
 import { variantOf } from './audience.ts';
+import type { Backlog } from './backlog.ts';
 import type { Closing, Closings } from './closings.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Connection } from './handlers.ts';
@@ -15,6 +16,7 @@ import type { RateState } from './rates.ts';
 import type { Sealing } from './sealer.ts';
 import type { Timed } from './time-wheel.ts';
 import type { SendVerdict, Socket } from './transport/transport.ts';
+import type { TurnState } from './turns.ts';
 
 /** What a connection needs of its shard. */
 export interface ConnectionHost {
@@ -38,11 +40,8 @@ export interface ConnectionFacts {
   readonly metadata: Record<string, unknown> | null;
 }
 
-/** Shared by all connections with nothing waiting, which is nearly all of them. */
-export const nothing: Uint8Array[] = [];
-
 /** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
-export class ShardConnection implements Connection, Timed, RateState {
+export class ShardConnection implements Connection, Timed, RateState, TurnState {
   readonly id: string;
   readonly name: string;
   readonly remoteAddress: string;
@@ -79,9 +78,18 @@ export class ShardConnection implements Connection, Timed, RateState {
   socket: Socket | null = null;
   /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
   holds = 0;
-  /** Messages that wait meanwhile. */
-  pending: Uint8Array[] = nothing;
+  /** Messages that wait meanwhile; null: none, as with nearly all connections. */
+  pending: Backlog | null = null;
   pendingBytes = 0;
+  /** Whether no more is read of the client until what waits is handled. */
+  isPaused = false;
+  /** What is to be done when that is so, of a client that has left; null: it has not. */
+  leave: (() => void) | null = null;
+  /** What it has taken of the shard's turn, see turns.ts. */
+  turn = 0;
+  turnCost = 0;
+  turnLook = 0;
+  isHeldForTurn = false;
   /** Whether it counts: its name, if that must be unique, is its own. */
   isAdmitted = false;
   /** Malformed messages in a row. */

@@ -232,6 +232,7 @@ export class ShardParts {
       alive: (connection) => {
         this.watch.heard(connection);
         this.backpressure.ponged();
+        this.intake.control(connection);
       },
       drain: (connection) => this.watch.drained(connection),
       dropped: (connection, messages) => this.watch.dropped(connection, messages),

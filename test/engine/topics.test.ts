@@ -23,6 +23,8 @@ class TopicSocket implements Socket {
     this.topics.delete(topic);
   }
   ping(): void {}
+  pause(): void {}
+  resume(): void {}
   end(): void {}
   terminate(): void {}
 }

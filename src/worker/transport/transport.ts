@@ -60,6 +60,12 @@ export interface Socket {
   end(code: number, reason: string): void;
   /** Ends at once, without a Close frame. */
   terminate(): void;
+  /**
+   * Reads no more from the system, so that the peer is held back. What was read comes all the same, and a write that finds
+   * no room may set the reading going again: `pause` once more. That the peer has left shows after `resume`.
+   */
+  pause(): void;
+  resume(): void;
   /** Bytes that wait for the peer to read. */
   readonly bufferedBytes: number;
 }

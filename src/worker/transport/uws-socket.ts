@@ -1,6 +1,7 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { PublishBatch } from './publish-batch.ts';
 import type { SendVerdict, Socket } from './transport.ts';
+import type { UwsReading } from './uws-reading.ts';
 
 const sendVerdicts: readonly SendVerdict[] = ['buffered', 'sent', 'dropped'];
 
@@ -11,10 +12,12 @@ const sendVerdicts: readonly SendVerdict[] = ['buffered', 'sent', 'dropped'];
 export class UwsSocket<U> implements Socket {
   #native: WebSocket<U> | null;
   readonly #published: PublishBatch;
+  readonly #reading: UwsReading;
 
-  constructor(native: WebSocket<U>, published: PublishBatch) {
+  constructor(native: WebSocket<U>, published: PublishBatch, reading: UwsReading) {
     this.#native = native;
     this.#published = published;
+    this.#reading = reading;
   }
 
   get bufferedBytes(): number {
@@ -55,7 +58,16 @@ export class UwsSocket<U> implements Socket {
     this.#native?.close();
   }
 
+  pause(): void {
+    if (this.#native !== null) this.#reading.pause(this.#native);
+  }
+
+  resume(): void {
+    if (this.#native !== null) this.#reading.resume(this.#native);
+  }
+
   detach(): void {
+    if (this.#native !== null) this.#reading.forget(this.#native);
     this.#native = null;
   }
 }

@@ -10,6 +10,7 @@ import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompresso
 import { UwsEvents } from './uws-events.ts';
 import { UwsExchanges } from './uws-exchanges.ts';
 import { copyRequest, mayUpgrade } from './uws-http.ts';
+import { UwsReading } from './uws-reading.ts';
 import { UwsUpgrades } from './uws-upgrades.ts';
 import { UwsWebSockets } from './uws-web-sockets.ts';
 
@@ -32,6 +33,7 @@ export class UwsTransport<A> implements Transport {
   readonly #upgrades: UwsUpgrades<A>;
   readonly #webSockets: UwsWebSockets<A>;
   readonly #ledger: SocketLedger<A>;
+  readonly #reading = new UwsReading();
   /** Null: nothing is compressed. */
   readonly #compressors: UwsCompressors | null;
   #listenSocket: us_listen_socket | null = null;
@@ -128,6 +130,7 @@ export class UwsTransport<A> implements Transport {
     this.#listenSocket = null;
     this.#upgrades.close();
     this.#ledger.close();
+    this.#reading.close();
     this.#apps.close();
   }
 
@@ -157,7 +160,7 @@ export class UwsTransport<A> implements Transport {
 
   #serve(host: AppHost, pattern: string, compression: number, serves: Serves): void {
     host.app.ws(pattern, {
-      ...this.#webSockets.behavior(() => host.left()),
+      ...this.#webSockets.behavior(() => host.left(), this.#reading),
       compression,
       upgrade: (response, native, context) => {
         // What is no upgrade for any of the routes comes to be a plain request.
@@ -165,6 +168,7 @@ export class UwsTransport<A> implements Transport {
           native.setYield(true);
           return;
         }
+        this.#reading.learn(response);
         const request = copyRequest(response, native, host.asksForCertificates);
         const agreement = this.#agree(request);
         if (serves(agreement, request)) this.#upgrades.decide(response, request, context, agreement?.offer ?? '');

@@ -3,6 +3,7 @@ import type { PublishBatch } from './publish-batch.ts';
 import type { SocketLedger } from './socket-ledger.ts';
 import type { CloseCause, TransportOptions } from './transport.ts';
 import type { UwsEvents } from './uws-events.ts';
+import type { UwsReading } from './uws-reading.ts';
 import { UwsSocket } from './uws-socket.ts';
 
 /** What the library keeps for us with each WebSocket. */
@@ -48,7 +49,7 @@ export class UwsWebSockets<A> {
   }
 
   /** For a route of an App. `left` is called at the end of each WebSocket. */
-  behavior(left: () => void): WebSocketBehavior<UserData<A>> {
+  behavior(left: () => void, reading: UwsReading): WebSocketBehavior<UserData<A>> {
     const options = this.#options;
     const events = this.#events;
     const { to } = events;
@@ -60,7 +61,7 @@ export class UwsWebSockets<A> {
       closeOnBackpressureLimit: false,
       open: (native) => {
         const data = native.getUserData();
-        const socket = new UwsSocket(native, this.#batch);
+        const socket = new UwsSocket(native, this.#batch, reading);
         data.socket = socket;
         this.#ledger.opened(data.peer);
         events.guard(() => to.open(data.attachment, socket));
