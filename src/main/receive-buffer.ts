@@ -37,9 +37,7 @@ function findCalls(libraries: readonly string[]): SocketCalls | null {
         getsockopt: c.func(
           'int getsockopt(int, int, int, _Out_ int *, _Inout_ uint32_t *)',
         ) as SocketCalls['getsockopt'],
-        getsockname: c.func(
-          'int getsockname(int, _Out_ uint8_t *, _Inout_ uint32_t *)',
-        ) as SocketCalls['getsockname'],
+        getsockname: c.func('int getsockname(int, _Out_ uint8_t *, _Inout_ uint32_t *)') as SocketCalls['getsockname'],
       };
     } catch {
       // Not this one.

@@ -9,8 +9,11 @@ import { UwsSocket } from './uws-socket.ts';
 export interface UserData<A> {
   readonly attachment: A;
   socket: UwsSocket<UserData<A>> | null;
-  /** Messages dropped that were not reported yet. */
+  /** Messages dropped that were not reported yet; and of these, the ones that `send` has told its caller of. */
   dropped: number;
+  sendsDropped: number;
+  /** Whether they will be reported. */
+  reportsDrops: boolean;
 }
 
 /**
@@ -36,6 +39,9 @@ export class UwsWebSockets<A> {
   readonly #options: TransportOptions;
   readonly #events: UwsEvents<A>;
   readonly #batch: PublishBatch;
+  /** The last callback was about a message that was dropped: of this socket, so long. */
+  #lastDropped: UserData<A> | null = null;
+  #lastDroppedBytes = 0;
 
   constructor(options: TransportOptions, events: UwsEvents<A>, batch: PublishBatch) {
     this.#options = options;
@@ -67,10 +73,20 @@ export class UwsWebSockets<A> {
           to.error(error);
         }
       },
-      ping: (native) => this.#alive(native.getUserData()),
-      pong: (native) => this.#alive(native.getUserData()),
-      drain: (native) => events.guard(() => to.drain(native.getUserData().attachment)),
-      dropped: (native) => this.#dropped(native.getUserData()),
+      ping: (native, payload) => {
+        const data = native.getUserData();
+        this.#alive(data, this.#wasPong(data, payload.byteLength));
+      },
+      pong: (native) => this.#alive(native.getUserData(), false),
+      drain: (native) => {
+        this.#lastDropped = null;
+        events.guard(() => to.drain(native.getUserData().attachment));
+      },
+      dropped: (native, payload) => {
+        this.#lastDropped = native.getUserData();
+        this.#lastDroppedBytes = payload.byteLength;
+        this.#dropped(this.#lastDropped);
+      },
       close: (native, code, message) => {
         const data = native.getUserData();
         data.socket?.detach();
@@ -89,17 +105,32 @@ export class UwsWebSockets<A> {
    */
   #dropped(data: UserData<A>): void {
     data.dropped += 1;
-    if (data.dropped > 1) return;
+    if (data.reportsDrops) return;
+    data.reportsDrops = true;
     setImmediate(() => {
+      data.reportsDrops = false;
       const messages = data.dropped;
+      const batches = messages - data.sendsDropped;
       data.dropped = 0;
-      if (!this.#events.closed) this.#events.guard(() => this.#events.to.dropped(data.attachment, messages));
+      data.sendsDropped = 0;
+      this.#lastDropped = null;
+      // What was dropped may have been a pong.
+      if (messages === 0 || this.#events.closed) return;
+      this.#events.guard(() => this.#events.to.dropped(data.attachment, messages, batches));
     });
   }
 
-  #alive(data: UserData<A>): void {
+  /** The library answers a ping before it tells of it: what it has just dropped, if it is as long, was the pong. */
+  #wasPong(data: UserData<A>, bytes: number): boolean {
+    const was = this.#lastDropped === data && this.#lastDroppedBytes === bytes;
+    this.#lastDropped = null;
+    if (was) data.dropped -= 1;
+    return was;
+  }
+
+  #alive(data: UserData<A>, unanswered: boolean): void {
     try {
-      this.#events.to.alive(data.attachment);
+      this.#events.to.alive(data.attachment, unanswered);
     } catch (error) {
       this.#events.to.error(error);
     }
