@@ -78,6 +78,11 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   ),
   turnsHeld: counts('turns_held_total', 'Times that a connection had used up its turn and waited for a later one.'),
   turnsOverrun: counts('turns_overrun_total', 'Connections closed because too much of theirs waited for later turns.'),
+  batchesDropped: counts(
+    'batches_dropped_total',
+    'Batches of up to 32 published messages that were cut; the first message of each is in messages_dropped_total.',
+  ),
+  pongsDropped: counts('pongs_dropped_total', 'Pings whose answer did not reach a slow consumer.'),
   channels: shows('channels', 'Channels with members, now, in each shard.'),
   rooms: shows('rooms', 'Rooms with members, now, in each shard.'),
   connectionsEnding: shows('connections_ending', 'Connections that have ended, whose sockets are not gone yet.'),

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import koffi from 'koffi';
+import { cFunction } from '../shared/c-library.ts';
 
 /**
  * The socket library reads up to 512 KiB at once, and reads the same socket again while its reads come full. With less than
@@ -15,43 +15,30 @@ interface SocketCalls {
 }
 
 interface Names {
-  readonly library: readonly string[];
   readonly level: number;
   readonly receiveBuffer: number;
   readonly isListening: number;
 }
 
 const names: Readonly<Partial<Record<NodeJS.Platform, Names>>> = {
-  linux: { library: ['libc.so.6', 'libc.so'], level: 1, receiveBuffer: 8, isListening: 30 },
-  darwin: { library: ['libSystem.B.dylib'], level: 0xffff, receiveBuffer: 0x1002, isListening: 0x0002 },
+  linux: { level: 1, receiveBuffer: 8, isListening: 30 },
+  darwin: { level: 0xffff, receiveBuffer: 0x1002, isListening: 0x0002 },
 };
 const numberBytes = 4;
 const addressBytes = 128;
 
-function findCalls(libraries: readonly string[]): SocketCalls | null {
-  for (const library of libraries) {
-    try {
-      const c = koffi.load(library);
-      return {
-        setsockopt: c.func('int setsockopt(int, int, int, const int *, uint32_t)') as SocketCalls['setsockopt'],
-        getsockopt: c.func(
-          'int getsockopt(int, int, int, _Out_ int *, _Inout_ uint32_t *)',
-        ) as SocketCalls['getsockopt'],
-        getsockname: c.func(
-          'int getsockname(int, _Out_ uint8_t *, _Inout_ uint32_t *)',
-        ) as SocketCalls['getsockname'],
-      };
-    } catch {
-      // Not this one.
-    }
-  }
-  return null;
+function findCalls(): SocketCalls | null {
+  const setsockopt = cFunction('int setsockopt(int, int, int, const int *, uint32_t)');
+  const getsockopt = cFunction('int getsockopt(int, int, int, _Out_ int *, _Inout_ uint32_t *)');
+  const getsockname = cFunction('int getsockname(int, _Out_ uint8_t *, _Inout_ uint32_t *)');
+  if (setsockopt === null || getsockopt === null || getsockname === null) return null;
+  return { setsockopt, getsockopt, getsockname } as SocketCalls;
 }
 
 /** Connections that are accepted from this listening socket from here on get that buffer. False: it cannot be had here. */
 export function boundReceiveBuffer(descriptor: number): boolean {
   const platform = names[process.platform];
-  const calls = platform === undefined ? null : findCalls(platform.library);
+  const calls = platform === undefined ? null : findCalls();
   if (platform === undefined || calls === null || descriptor < 0) return false;
   return calls.setsockopt(descriptor, platform.level, platform.receiveBuffer, [receiveBufferBytes], numberBytes) === 0;
 }
@@ -62,7 +49,7 @@ export function boundReceiveBuffer(descriptor: number): boolean {
  */
 export function boundReceiveBuffersOf(port: number): boolean {
   const platform = names[process.platform];
-  const calls = platform === undefined ? null : findCalls(platform.library);
+  const calls = platform === undefined ? null : findCalls();
   if (platform === undefined || calls === null) return false;
   let isBound = false;
   for (const name of readDescriptors()) {

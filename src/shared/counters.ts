@@ -98,6 +98,13 @@ export const counterNames = [
   'turnsHeld',
   /** Connections closed because too much of theirs waited for later turns or for the pool. */
   'turnsOverrun',
+  /**
+   * Of `messagesDropped`, those that were the first dropped of a batch of up to 32 published messages: the rest of each such
+   * batch was dropped too, and is counted nowhere.
+   */
+  'batchesDropped',
+  /** Pings whose answer a slow consumer did not get. */
+  'pongsDropped',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -1,6 +1,7 @@
 import type { Envelope } from '../shared/codec/index.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { EngineError } from '../shared/errors/index.ts';
+import { refusalOf } from '../shared/errors/index.ts';
 import { isThenable } from '../shared/thenable.ts';
 import type { Command } from './control.ts';
 import type { HandlerGuard } from './handler-guard.ts';
@@ -11,6 +12,9 @@ import type { Inbox } from './inbox.ts';
 import { overloaded, type Replies } from './replies.ts';
 import type { Router } from './router.ts';
 import type { ShardConnection } from './shard-connection.ts';
+
+const forbidden = refusalOf('ERR_FORBIDDEN', 'not allowed');
+const notAMember = refusalOf('ERR_NOT_A_MEMBER', 'only members may send to a room');
 
 export interface CommandsOptions {
   readonly hub: Hub;
@@ -53,20 +57,20 @@ export class Commands {
       this.#perform(connection, envelope.type, command);
       return;
     }
+    try {
+      // A handler need not cope with names that cannot be.
+      if (command.do === 'join') this.#hub.checkNameOfClient(command.kind, command.name);
+      else if (command.to !== 'everyone') this.#hub.checkNameOfClient(command.to, command.name);
+    } catch (error) {
+      this.#replies.refuse(connection, envelope.type, error);
+      return;
+    }
     if (authorize === undefined) {
       if (command.action === 'broadcast') this.#forbid(connection, envelope.type);
       else this.#perform(connection, envelope.type, command);
       return;
     }
     let verdict: boolean | PromiseLike<boolean> = false;
-    try {
-      // A handler need not cope with names that cannot be.
-      if (command.do === 'join') this.#hub.checkName(command.kind, command.name);
-      else if (command.to !== 'everyone') this.#hub.checkName(command.to, command.name);
-    } catch (error) {
-      this.#replies.refuse(connection, envelope.type, error);
-      return;
-    }
     try {
       verdict = authorize.call(handlers, connection, command.action, command.name);
     } catch (error) {
@@ -119,15 +123,14 @@ export class Commands {
   }
 
   #publish(connection: ShardConnection, command: Extract<Command, { do: 'publish' }>): void {
-    if (command.to === 'channel') this.#hub.checkName('channel', command.name);
     if (command.to === 'room' && !connection.memberships('room').has(command.name)) {
-      throw new EngineError('ERR_NOT_A_MEMBER', 'only members may send to a room');
+      throw notAMember;
     }
     if (this.#router.publishEnvelope(command.to, command.name, command.envelope) !== 'queued') throw overloaded();
   }
 
   #forbid(connection: ShardConnection, type: string): void {
-    this.#replies.refuse(connection, type, new EngineError('ERR_FORBIDDEN', 'not allowed'));
+    this.#replies.refuse(connection, type, forbidden);
   }
 }
 

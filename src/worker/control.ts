@@ -1,5 +1,5 @@
 import type { Envelope } from '../shared/codec/index.ts';
-import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
+import { type EngineError, type ErrorCode, refusalOf } from '../shared/errors/index.ts';
 import type { NamedKind } from '../shared/names.ts';
 import type { Action } from './handlers.ts';
 import type { ShardConnection } from './shard-connection.ts';
@@ -17,7 +17,7 @@ export type Command =
     };
 
 function missing(code: ErrorCode, text: string): EngineError {
-  return new EngineError(code, text);
+  return refusalOf(code, text);
 }
 
 function channelOf(connection: ShardConnection, envelope: Envelope): string {

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
-import { EngineError, type ErrorCode } from '../shared/errors/index.ts';
+import { type ErrorCode, refusalOf } from '../shared/errors/index.ts';
 import { checkName, type NamedKind } from '../shared/names.ts';
 import { Audience } from './audience.ts';
 import type { Lane } from './lane.ts';
@@ -59,6 +59,17 @@ export class Hub {
     checkName(kind, name, this.#nameLimit);
   }
 
+  /** The same, with an error that has no stack, see `refusalOf`. */
+  checkNameOfClient(kind: NamedKind, name: string): void {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      checkName(kind, name, this.#nameLimit);
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  }
+
   enter(connection: ShardConnection): void {
     connection.isEntered = true;
     this.everyone.add(connection);
@@ -72,7 +83,7 @@ export class Hub {
     const memberships = connection.memberships(kind);
     if (memberships.has(name)) return false;
     if (memberships.size >= limit) {
-      throw new EngineError(limitCode, `a connection may be in at most ${limit} ${kind}s`, {
+      throw refusalOf(limitCode, `a connection may be in at most ${limit} ${kind}s`, {
         path: kind,
         given: limit,
       });

@@ -122,10 +122,14 @@ export class Lane {
     this.#drain();
   }
 
-  /** Has every job that has a ticket done here and now. Empty afterwards, unless a place has no ticket. */
-  finishNow(): void {
+  /**
+   * Has every job that has a ticket done here and now, the first ones first, until no more than `leaveBytes` wait. Empty
+   * afterwards, unless that is given or a place has no ticket.
+   */
+  finishNow(leaveBytes = -1): void {
     let failure: { readonly error: unknown } | null = null;
     for (const waiting of this.#waiting.toArray()) {
+      if (this.#bytes <= leaveBytes) break;
       if (!(waiting instanceof PendingSlot)) continue;
       try {
         waiting.ticket?.finishNow();

@@ -1,6 +1,6 @@
 import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
-import { EngineError } from '../shared/errors/index.ts';
+import { EngineError, refusalOf } from '../shared/errors/index.ts';
 import { outgoingEnvelope } from '../shared/message.ts';
 import type { FanOut } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
@@ -15,8 +15,10 @@ export interface RepliesOptions {
 
 const typeLimit = 64;
 
+const overload = refusalOf('ERR_OVERLOADED', 'the server is overloaded, try later');
+
 export function overloaded(): EngineError {
-  return new EngineError('ERR_OVERLOADED', 'the server is overloaded, try later');
+  return overload;
 }
 
 /** What a client is told of its own messages, as far as the option `replies` wants it told. */

@@ -27,7 +27,7 @@ export interface SealedOutOptions {
   error(error: unknown): void;
 }
 
-/** A channel's lane that holds more than this is emptied by doing its work here: memory stays bounded, nothing is lost. */
+/** Of a lane that holds more than this, the first work is done here: memory stays bounded, nothing is lost. */
 const laneLimitBytes = 16_777_216;
 
 /**
@@ -178,7 +178,7 @@ export class SealedOut {
   }
 
   #bound(lane: Lane): void {
-    if (lane.bytes > laneLimitBytes) lane.finishNow();
+    if (lane.bytes > laneLimitBytes) lane.finishNow(laneLimitBytes);
   }
 
   #open(deliver: (frame: Uint8Array) => void, emptied: () => void): Lane {

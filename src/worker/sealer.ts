@@ -1,6 +1,7 @@
 import type { SecurityPolicy } from '../shared/config.ts';
 import { EngineError } from '../shared/errors/index.ts';
 import { monotonicMs } from '../shared/monotonic.ts';
+import { refusalOf } from '../shared/errors/index.ts';
 import type { KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
 import type { LiveKeys } from './live-keys.ts';
 import type { ShardConnection } from './shard-connection.ts';
@@ -95,7 +96,7 @@ export class Sealer {
     const { current } = this.#keys.ring;
     const keys = keyId === this.#keysOf(connection, current).id ? current : this.#previous;
     if (keys === null || this.#keysOf(connection, keys).id !== keyId) {
-      throw new EngineError('ERR_SEAL_KEY_UNKNOWN', `no key has the id ${keyId}, or no longer`);
+      throw refusalOf('ERR_SEAL_KEY_UNKNOWN', `no key has the id ${keyId}, or no longer`);
     }
     return { job: this.#open(connection, body, keys, aad), counter, retry: null };
   }

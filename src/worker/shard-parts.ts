@@ -229,13 +229,14 @@ export class ShardParts {
         this.watch.heard(connection);
         this.intake.accept(connection, payload);
       },
-      alive: (connection) => {
+      alive: (connection, unanswered) => {
+        if (unanswered) this.counters.add(counter.pongsDropped, 1);
         this.watch.heard(connection);
         this.backpressure.ponged();
         this.intake.control(connection);
       },
       drain: (connection) => this.watch.drained(connection),
-      dropped: (connection, messages) => this.watch.dropped(connection, messages),
+      dropped: (connection, messages, batches) => this.watch.dropped(connection, messages, batches),
       close: (connection, code, reason, cause) => this.reception.leave(connection, code, reason, cause),
       gone: (connection) => this.reception.gone(connection),
       cut: () => this.counters.add(counter.connectionsCut, 1),
@@ -285,7 +286,7 @@ export class ShardParts {
       offload: this.offload,
       backpressure: this.backpressure,
       // Not at once: whoever sends is in the middle of an audience.
-      dropped: (connection) => setImmediate(() => this.watch.dropped(connection, 1)),
+      dropped: (connection) => setImmediate(() => this.watch.dropped(connection, 1, 0)),
       flushed: (connection) => this.watch.flushed(connection),
       error: (error) => this.guard.report('seal', null, error),
     });

@@ -26,9 +26,10 @@ export class SlowConsumers {
     this.#recoveredBytes = options.config.maxBackpressureBytes / 2;
   }
 
-  /** So many messages were not given to a connection. */
-  dropped(connection: ShardConnection, messages: number): void {
+  /** So many messages were not given to a connection, `batches` of them the first of a batch whose rest went unseen. */
+  dropped(connection: ShardConnection, messages: number, batches: number): void {
     this.#counters.add(counter.messagesDropped, messages);
+    this.#counters.add(counter.batchesDropped, batches);
     if (!connection.isOpen) return;
     if (this.#disconnects) {
       this.#counters.add(counter.slowConsumersClosed, 1);

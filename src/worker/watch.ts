@@ -85,9 +85,9 @@ export class Watch {
     this.#slowConsumers.drained(connection);
   }
 
-  /** So many messages were not given to a connection. */
-  dropped(connection: ShardConnection, messages: number): void {
-    this.#slowConsumers.dropped(connection, messages);
+  /** So many messages were not given to a connection, `batches` of them the first of a batch that was dropped. */
+  dropped(connection: ShardConnection, messages: number, batches: number): void {
+    this.#slowConsumers.dropped(connection, messages, batches);
   }
 
   #look(connection: ShardConnection): void {

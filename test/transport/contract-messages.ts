@@ -51,6 +51,33 @@ export function describeMessages(create: CreateTransport, limits: TransportLimit
       });
     });
 
+    test('a peer that is paused is not read until it is resumed, and nothing of it is lost', async () => {
+      const hooks = {
+        message: (peer: Peer) => {
+          if (peer.messages[0]?.payload.toString() === 'early' && peer.messages.length === 3) peer.open.pause();
+        },
+      };
+      await withTransport(create, { hooks }, async (fixture) => {
+        const { raw, peer } = await fixture.connect();
+        raw.write(Buffer.concat(Array.from({ length: 5 }, () => frameBytes({ opcode: opcode.text, payload: 'early' }))));
+        // One read brought them.
+        await until(() => peer.messages.length === 5, 'what was read already');
+        raw.sendText('late');
+        const other = await fixture.connect();
+        for (let i = 0; i < 20; i++) {
+          other.raw.sendText('other');
+          await until(() => other.peer.messages.length > i, 'the messages of another peer');
+        }
+        assert.equal(peer.messages.length, 5);
+        peer.open.resume();
+        await until(() => peer.messages.length === 6, 'the rest');
+        raw.sendClose(1000, 'done');
+        await until(() => peer.closes.length === 1, 'the close');
+        peer.open.pause();
+        peer.open.resume();
+      });
+    });
+
     test('a frame that comes in pieces is one message', async () => {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer } = await fixture.connect();

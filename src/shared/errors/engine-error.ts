@@ -129,7 +129,7 @@ export class EngineError extends Error {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.path = detail.path;
-    Object.defineProperty(this, 'given', { value: detail.given });
+    if (detail.given !== undefined) Object.defineProperty(this, 'given', { value: detail.given });
     this.allowed = detail.allowed;
   }
 }

@@ -7,3 +7,4 @@ export {
   errorStack,
   errorText,
 } from './engine-error.ts';
+export { refusalOf } from './refusal.ts';

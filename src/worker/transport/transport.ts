@@ -85,15 +85,19 @@ export interface TransportEvents<A> {
   open(attachment: A, socket: Socket): void;
   /** `payload` is valid only during the call. */
   message(attachment: A, payload: Uint8Array, binary: boolean): void;
-  /** A ping, which is answered already, or a pong came. */
-  alive(attachment: A): void;
+  /**
+   * A ping, which is answered already, or a pong came. `unanswered`: a ping whose pong was not given to this socket, whose
+   * bound was reached.
+   */
+  alive(attachment: A, unanswered: boolean): void;
   /** Room was made in a socket that answered 'buffered' or 'dropped'. */
   drain(attachment: A): void;
   /**
-   * So many published or sent messages were not given to this socket, whose bound was reached. Told a
-   * moment later, perhaps after the close.
+   * So many published or sent messages were not given to this socket, whose bound was reached. `batches` of them are those
+   * that the transport saw of as many batches of published ones: the rest of such a batch, of at most 32, was dropped
+   * unseen. Told a moment later, perhaps after the close.
    */
-  dropped(attachment: A, messages: number): void;
+  dropped(attachment: A, messages: number, batches: number): void;
   /** Exactly once per opened connection. `code` is 1005 or 1006 as in RFC 6455 section 7.1.5. */
   close(attachment: A, code: number, reason: string, cause: CloseCause): void;
   /** Exactly once per opened connection, after its close: its socket is really gone, which may be a while later. */

@@ -1,7 +1,10 @@
 import type { HttpResponse, WebSocket } from 'uWebSockets.js';
 
-/** After `resume` the library gives a silent socket 8 to 12 s. A pong, or whatever else comes, gives it its own time back. */
-const pingAfterMs = 4_000;
+/**
+ * After `resume` the library gives a socket 8 to 12 s to say something, as it does with a request. It is given them again so
+ * often, for as long as it is open: the heartbeat decides who is gone.
+ */
+const renewMs = 4_000;
 
 /**
  * Stops and starts the reading of WebSockets. The library has that for a response to a request only, though what it does
@@ -11,7 +14,7 @@ const pingAfterMs = 4_000;
 export class UwsReading {
   #pause: HttpResponse['pause'] | null = null;
   #resume: HttpResponse['resume'] | null = null;
-  /** Those that are still to show that they are there. */
+  /** Those that were resumed at some time. */
   readonly #resumed = new Set<WebSocket<unknown>>();
   #timer: NodeJS.Timeout | null = null;
 
@@ -33,10 +36,10 @@ export class UwsReading {
     if (this.#resume === null) return;
     this.#resume.call(socket as unknown as HttpResponse);
     this.#resumed.add(socket);
-    this.#timer ??= setTimeout(this.#pingAll, pingAfterMs).unref();
+    this.#timer ??= setTimeout(this.#renew, renewMs).unref();
   }
 
-  /** The socket is closed. */
+  /** The socket is closed, or its end was begun: the library gives that a time of its own. */
   forget(socket: WebSocket<unknown>): void {
     this.#resumed.delete(socket);
   }
@@ -47,18 +50,13 @@ export class UwsReading {
     this.#resumed.clear();
   }
 
-  readonly #pingAll = (): void => {
+  readonly #renew = (): void => {
     this.#timer = null;
     const sockets = [...this.#resumed];
     this.#resumed.clear();
     for (const socket of sockets) {
-      if (socket.getBufferedAmount() === 0) {
-        socket.ping();
-      } else {
-        // It has not read what it was sent: a ping might be one message too many. It is given as long again.
-        this.pause(socket);
-        this.resume(socket);
-      }
+      this.pause(socket);
+      this.resume(socket);
     }
   };
 }

@@ -5,6 +5,11 @@ import type { UwsReading } from './uws-reading.ts';
 
 const sendVerdicts: readonly SendVerdict[] = ['buffered', 'sent', 'dropped'];
 
+/** Counts what `send` has told its caller of, see `UserData`. */
+interface SendDrops {
+  sendsDropped: number;
+}
+
 /**
  * The library throws on any use of a closed socket: this wrapper answers 'closed' instead. What was published before goes
  * before.
@@ -30,7 +35,10 @@ export class UwsSocket<U> implements Socket {
   send(payload: Uint8Array, binary: boolean, compress: boolean): SendVerdict {
     if (this.#native === null) return 'closed';
     this.#published.flushFor(this.#native);
-    return sendVerdicts[this.#native.send(payload, binary, compress)] ?? 'dropped';
+    const verdict = sendVerdicts[this.#native.send(payload, binary, compress)] ?? 'dropped';
+    // The library's object is its own user data.
+    if (verdict === 'dropped') (this.#native as unknown as SendDrops).sendsDropped += 1;
+    return verdict;
   }
 
   subscribe(topic: string): void {
@@ -51,6 +59,7 @@ export class UwsSocket<U> implements Socket {
   end(code: number, reason: string): void {
     if (this.#native === null) return;
     this.#published.flushFor(this.#native);
+    this.#reading.forget(this.#native);
     this.#native.end(code, reason);
   }
 

@@ -39,7 +39,14 @@ export class UwsUpgrades<A> {
         this.#exchanges.answer(response, decision.answer);
         return;
       }
-      const data: UserData<A> = { attachment: decision.attachment, peer, socket: null, dropped: 0 };
+      const data: UserData<A> = {
+        attachment: decision.attachment,
+        peer,
+        socket: null,
+        dropped: 0,
+        sendsDropped: 0,
+        reportsDrops: false,
+      };
       // Never inside of the response's own `cork`, see UwsCork.
       response.upgrade(data, key, decision.subprotocol ?? '', extensions, context);
     };

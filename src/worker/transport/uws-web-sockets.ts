@@ -12,8 +12,11 @@ export interface UserData<A> {
   /** The address at the other end of the socket, in its canonical spelling. */
   readonly peer: string;
   socket: UwsSocket<UserData<A>> | null;
-  /** Messages dropped that were not reported yet. */
+  /** Messages dropped that were not reported yet; and of these, the ones that `send` has told its caller of. */
   dropped: number;
+  sendsDropped: number;
+  /** Whether they will be reported. */
+  reportsDrops: boolean;
 }
 
 /**
@@ -40,6 +43,9 @@ export class UwsWebSockets<A> {
   readonly #events: UwsEvents<A>;
   readonly #batch: PublishBatch;
   readonly #ledger: SocketLedger<A>;
+  /** The last callback was about a message that was dropped: of this socket, so long. */
+  #lastDropped: UserData<A> | null = null;
+  #lastDroppedBytes = 0;
 
   constructor(options: TransportOptions, events: UwsEvents<A>, batch: PublishBatch, ledger: SocketLedger<A>) {
     this.#options = options;
@@ -73,10 +79,20 @@ export class UwsWebSockets<A> {
           to.error(error);
         }
       },
-      ping: (native) => this.#alive(native.getUserData()),
-      pong: (native) => this.#alive(native.getUserData()),
-      drain: (native) => events.guard(() => to.drain(native.getUserData().attachment)),
-      dropped: (native) => this.#dropped(native.getUserData()),
+      ping: (native, payload) => {
+        const data = native.getUserData();
+        this.#alive(data, this.#wasPong(data, payload.byteLength));
+      },
+      pong: (native) => this.#alive(native.getUserData(), false),
+      drain: (native) => {
+        this.#lastDropped = null;
+        events.guard(() => to.drain(native.getUserData().attachment));
+      },
+      dropped: (native, payload) => {
+        this.#lastDropped = native.getUserData();
+        this.#lastDroppedBytes = payload.byteLength;
+        this.#dropped(this.#lastDropped);
+      },
       close: (native, code, message) => {
         const data = native.getUserData();
         data.socket?.detach();
@@ -96,17 +112,32 @@ export class UwsWebSockets<A> {
    */
   #dropped(data: UserData<A>): void {
     data.dropped += 1;
-    if (data.dropped > 1) return;
+    if (data.reportsDrops) return;
+    data.reportsDrops = true;
     setImmediate(() => {
+      data.reportsDrops = false;
       const messages = data.dropped;
+      const batches = messages - data.sendsDropped;
       data.dropped = 0;
-      if (!this.#events.closed) this.#events.guard(() => this.#events.to.dropped(data.attachment, messages));
+      data.sendsDropped = 0;
+      this.#lastDropped = null;
+      // What was dropped may have been a pong.
+      if (messages === 0 || this.#events.closed) return;
+      this.#events.guard(() => this.#events.to.dropped(data.attachment, messages, batches));
     });
   }
 
-  #alive(data: UserData<A>): void {
+  /** The library answers a ping before it tells of it: what it has just dropped, if it is as long, was the pong. */
+  #wasPong(data: UserData<A>, bytes: number): boolean {
+    const was = this.#lastDropped === data && this.#lastDroppedBytes === bytes;
+    this.#lastDropped = null;
+    if (was) data.dropped -= 1;
+    return was;
+  }
+
+  #alive(data: UserData<A>, unanswered: boolean): void {
     try {
-      this.#events.to.alive(data.attachment);
+      this.#events.to.alive(data.attachment, unanswered);
     } catch (error) {
       this.#events.to.error(error);
     }
