@@ -11,7 +11,7 @@ export interface Answers {
 
 const atATime = 48;
 /** What was not answered by then is a request that is not complete. */
-const longestMs = 250;
+const longestMs = 1_000;
 
 function statusOf(bytes: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(bytes)?.[1] ?? 0);
