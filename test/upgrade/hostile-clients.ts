@@ -10,8 +10,9 @@ export interface Answers {
 }
 
 const atATime = 48;
-/** What was not answered by then is a request that is not complete. */
-const longestMs = 250;
+const connectMs = 15_000;
+/** What was not answered this long after it was sent is taken for a request that is not complete. */
+const longestMs = 1_000;
 
 function statusOf(bytes: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(bytes)?.[1] ?? 0);
@@ -23,7 +24,7 @@ function play(port: number, { pieces, pauseMs, ending, endMs }: HostileHandshake
     let answer = '';
     const tcp = connectTcp({ host: '127.0.0.1', port, noDelay: true });
     const socket: Socket = tls === null ? tcp : connectTls({ ...tls, socket: tcp });
-    const timer = setTimeout(() => tcp.destroy(), longestMs + endMs);
+    let timer = setTimeout(() => tcp.destroy(), connectMs);
     // Whatever ends it: errors are what it is here for.
     tcp.on('error', () => undefined);
     tcp.on('close', () => {
@@ -40,6 +41,8 @@ function play(port: number, { pieces, pauseMs, ending, endMs }: HostileHandshake
       else tcp.resetAndDestroy();
     });
     const act = async (): Promise<void> => {
+      clearTimeout(timer);
+      timer = setTimeout(() => tcp.destroy(), longestMs + endMs);
       for (const [at, piece] of pieces.entries()) {
         if (at > 0) await pause(pauseMs);
         socket.write(piece);

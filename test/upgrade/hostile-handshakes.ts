@@ -97,7 +97,7 @@ const names = Object.keys(values) as [string, ...string[]];
 
 function valueFor(dice: Dice, name: string): string {
   const [first = '', ...rest] = values[name] ?? [];
-  if (dice.chance(0.7)) return first;
+  if (dice.chance(0.85)) return first;
   return dice.chance(0.2) ? noise(dice, dice.below(12)) : (rest[dice.below(rest.length)] ?? first);
 }
 
