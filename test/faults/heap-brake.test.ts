@@ -66,7 +66,10 @@ describe('the brake of a shard whose heap fills', () => {
     const { heap, brake, vitals, changes, ends } = brakeOf();
     heap.fill(95_000_000, 30_000_000);
     brake.look();
-    assert.deepEqual([brake.isOn, heap.collections, vitals.heapKeptBytes, changes, ends], [false, 1, 30_000_000, [], []]);
+    assert.deepEqual(
+      [brake.isOn, heap.collections, vitals.heapKeptBytes, changes, ends],
+      [false, 1, 30_000_000, [], []],
+    );
   });
 
   it('goes on above four fifths, and off again once there is room, and is told once each time', () => {
