@@ -20,12 +20,11 @@ export interface HeapBrakeOptions {
 /** Of the limit. Main restarts a shard in good order at 0.7, see main/heap-guard.ts; these are for what comes quicker. */
 const brakeShare = 0.8;
 const endShare = 0.92;
-/** A look costs about 1 µs, and comes after so much growth that little can happen between two. */
+/** A look costs about 1 µs. It comes after so much growth, and so many messages, that little can happen between two. */
 const looksPerLimit = 256;
+const messagesPerLook = 32;
 /** Collections that the brake asks for take at most about a tenth of the thread's time, unless the end is near. */
 const collectEvery = 10;
-/** What a message or a connection keeps beside its bytes. */
-const overheadBytes = 512;
 
 /**
  * Keeps clients from filling the heap of a shard: a thread that reaches the runtime's limit takes the process with it.
@@ -39,6 +38,8 @@ export class HeapBrake {
   readonly #brakeBytes: number;
   readonly #endBytes: number;
   readonly #stepBytes: number;
+  /** What each message or connection counts beside its bytes: what a handler keeps for it is not known. */
+  readonly #leastBytes: number;
   #grownBytes = 0;
   #nextCollectAt = 0;
   #usedAfterCollect = 0;
@@ -50,11 +51,12 @@ export class HeapBrake {
     this.#brakeBytes = limitBytes * brakeShare;
     this.#endBytes = limitBytes * endShare;
     this.#stepBytes = limitBytes / looksPerLimit;
+    this.#leastBytes = this.#stepBytes / messagesPerLook;
   }
 
-  /** Something of so many bytes has come, some of which may stay. */
+  /** A message or a handshake of so many bytes has come, some of which may stay. */
   grew(bytes: number): void {
-    this.#grownBytes += bytes + overheadBytes;
+    this.#grownBytes += bytes + this.#leastBytes;
     if (this.#grownBytes >= this.#stepBytes) this.look();
   }
 

@@ -101,7 +101,10 @@ describe('a process without descriptors', { skip }, () => {
         await until(() => cut.size > 0, 'those that wait to be cut');
         const { log, state } = await engine.ask('stats');
         assert.equal(state, 'ready');
-        assert.ok(log.some((line) => /no descriptor is left|could not be accepted/.test(line)), log.join('\n'));
+        assert.ok(
+          log.some((line) => /no descriptor is left|could not be accepted/.test(line)),
+          log.join('\n'),
+        );
         for (const socket of idle) socket.destroy();
         (await served(engine.port)).terminate();
       } finally {

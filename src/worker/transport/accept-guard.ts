@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { cFunction, duplicateCloseOnExec } from '../../shared/c-library.ts';
 
 export interface AcceptGuardOptions {
@@ -22,7 +21,9 @@ const leastPauseMs = 1_000;
 export function findFreeDescriptors(): AcceptGuardOptions['free'] | null {
   const command = duplicateCloseOnExec[process.platform];
   const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
-  if (fcntl === null) return null;
+  // Not Node's: in a worker thread it warns of descriptors that it has not opened.
+  const close = cFunction('int close(int)');
+  if (fcntl === null || close === null) return null;
   return (most) => {
     const taken: number[] = [];
     while (taken.length < most) {
@@ -31,7 +32,7 @@ export function findFreeDescriptors(): AcceptGuardOptions['free'] | null {
       if (descriptor < 0) break;
       taken.push(descriptor);
     }
-    for (const descriptor of taken) closeSync(descriptor);
+    for (const descriptor of taken) close(descriptor);
     return taken.length;
   };
 }

@@ -31,10 +31,12 @@ const anonymous: TlsPlace = {
   name: 'memory',
   put(texts) {
     const create = cFunction('int memfd_create(const char *, unsigned int)');
-    if (create === null) throw new Error('memfd_create is not there');
+    // Not Node's: in a worker thread it warns of descriptors that it has not opened.
+    const close = cFunction('int close(int)');
+    if (create === null || close === null) throw new Error('memfd_create is not there');
     const descriptors: number[] = [];
     const remove = (): void => {
-      for (const descriptor of descriptors) closeSync(descriptor);
+      for (const descriptor of descriptors) close(descriptor);
     };
     try {
       const paths = texts.map((text) => {
