@@ -243,7 +243,10 @@ const cases: readonly OptionCase[] = [
   number('watchdog.stalledMs', 5_000, 50, 600_000),
   { path: 'watchdog', default: { stalledMs: 5_000 }, good: [false, {}], bad: [[true], [null], [5_000]] },
   { ...number('maxShardHeapBytes', 0, 16_777_216, 1_099_511_627_776), default: undefined },
-  { ...number('maxShardBackpressureBytes', 0, 65_536, 1_099_511_627_776), default: shardBackpressureBytes(compileOptions().config.shards) },
+  {
+    ...number('maxShardBackpressureBytes', 0, 65_536, 1_099_511_627_776),
+    default: shardBackpressureBytes(compileOptions().config.shards),
+  },
   {
     path: 'logger',
     default: undefined,
