@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { compileOptions } from '#dist/main/options.js';
 import { parseStatusLine } from '#dist/shared/frame/dial-response.js';
 import { isToken, parseExtensions, parseTokens } from '#dist/shared/frame/extension-header.js';
 import { canonicalName, hasToken, headerLines, parseHead } from '#dist/shared/frame/http-head.js';
 import { canonicalAddress } from '#dist/shared/ip-address.js';
-import { compileOptions } from '#dist/main/options.js';
 import { createFindClient } from '#dist/worker/client-address.js';
 import { parseCookies } from '#dist/worker/cookies.js';
 import { checkHandshake } from '#dist/worker/handshake.js';
@@ -74,7 +74,27 @@ const parsers: readonly (readonly [string, (text: string) => unknown])[] = [
 ];
 
 /** What is repeated between a beginning and an end that make a parser look back. */
-const pumps = [' ', '\t', ',', ' ,', ';', '"', '\\', '\\"', '=', 'a', 'a ', 'a,', 'a;', 'a=', '-a', ':', '1:', '[', '10.0.0.1,'];
+const pumps = [
+  ' ',
+  '\t',
+  ',',
+  ' ,',
+  ';',
+  '"',
+  '\\',
+  '\\"',
+  '=',
+  'a',
+  'a ',
+  'a,',
+  'a;',
+  'a=',
+  '-a',
+  ':',
+  '1:',
+  '[',
+  '10.0.0.1,',
+];
 const around = [
   ['', ''],
   ['a', 'b'],

@@ -5,7 +5,7 @@ import { ShardBackpressure } from '#dist/worker/shard-backpressure.js';
 import type { ShardConnection } from '#dist/worker/shard-connection.js';
 import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
-import { pause, until } from '../support/waiting.ts';
+import { until } from '../support/waiting.ts';
 import { handlers, openObserver, openSleeper } from './slow-fixture.ts';
 
 const filler = 'x'.repeat(20_000);
@@ -67,7 +67,7 @@ class Bench {
   async wrote(bytes: number): Promise<void> {
     this.#counts.set(counter.bytesOut, (this.#counts.get(counter.bytesOut) ?? 0) + bytes);
     this.#backpressure.sent();
-    await pause(1);
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
