@@ -123,7 +123,11 @@ export function describeEnds(create: CreateTransport): void {
     for (const [who, options, close] of [
       ['the server', {}, (_: RawSocket, peer: Peer) => peer.open.end(1001, '')],
       ['the client', {}, (raw: RawSocket) => raw.sendClose(1000)],
-      ['the client, silence being no reason to end', { idleTimeoutSeconds: 0 }, (raw: RawSocket) => raw.sendClose(1000)],
+      [
+        'the client, silence being no reason to end',
+        { idleTimeoutSeconds: 0 },
+        (raw: RawSocket) => raw.sendClose(1000),
+      ],
     ] as const) {
       test(`a peer that does not end its side is cut after the Close frame, not told as gone before (closed by ${who})`, async () => {
         await withTransport(create, options, async (fixture) => {
