@@ -131,7 +131,6 @@ describe('the Host of a request', () => {
       for (const [method, path, status] of [
         ['GET', '/', 200],
         ['GET', '/healthz', 200],
-        ['GET', '/metrics', 200],
         ['HEAD', '/metrics', 200],
         ['POST', '/', 405],
         ['GET', '/%3Cscript%3Ealert(1)', 404],
