@@ -44,7 +44,10 @@ const urlPath = z.string().regex(/^\/[^\s?#*:]*$/, 'a path that begins with / an
 const hostName = z
   .string()
   .max(260)
-  .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]/?#@,]+)(?::\d{1,5})?$/, 'a host such as chat.example.com or [::1], with or without a port')
+  .regex(
+    /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]/?#@,]+)(?::\d{1,5})?$/,
+    'a host such as chat.example.com or [::1], with or without a port',
+  )
   .toLowerCase();
 
 /** One that a browser sends: also that of an app's own scheme, such as capacitor://localhost. */
@@ -117,10 +120,7 @@ const optionSchema = z.strictObject({
       z.array(
         z
           .string()
-          .refine(
-            isOrigin,
-            'an origin, such as https://example.com, without a path or a default port',
-          )
+          .refine(isOrigin, 'an origin, such as https://example.com, without a path or a default port')
           .toLowerCase(),
       ),
     ])

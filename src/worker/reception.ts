@@ -119,7 +119,8 @@ export class Reception {
   answer(request: TransportRequest): HttpAnswer | Promise<HttpAnswer> {
     this.#counters.add(counter.httpRequests, 1);
     const { address, forwarded } = this.#findClient(request);
-    const unwanted = certificateRefusal(request) ?? (this.#isForAnyHost(request) ? null : this.#checkHost(request, forwarded));
+    const unwanted =
+      certificateRefusal(request) ?? (this.#isForAnyHost(request) ? null : this.#checkHost(request, forwarded));
     if (unwanted !== null) return this.#turnedAway(request, unwanted, address);
     const { metrics } = this.#config;
     if (metrics !== false && request.path === metrics.path && isReading(request)) {

@@ -52,7 +52,10 @@ describe('a refused handshake in the log', () => {
       const [byOrigin, byHost, bySubprotocol, byPath] = log.lines();
       const common = { shard: 0, address: '127.0.0.1' };
       const expected = [
-        [byOrigin, { code: 'ERR_HANDSHAKE_ORIGIN', status: 403, origin: 'http://evil.example', allowed: 'https://good.example' }],
+        [
+          byOrigin,
+          { code: 'ERR_HANDSHAKE_ORIGIN', status: 403, origin: 'http://evil.example', allowed: 'https://good.example' },
+        ],
         [byHost, { code: 'ERR_HANDSHAKE_HOST_UNKNOWN', status: 421, host: 'evil.example' }],
         [bySubprotocol, { code: 'ERR_HANDSHAKE_SUBPROTOCOL', status: 400 }],
         [byPath, { code: 'ERR_HANDSHAKE_PATH', status: 404 }],

@@ -100,7 +100,11 @@ describe('a start with a wrong certificate fails and leaves nothing behind:', ()
   it('an RSA key of less than 2,048 bits', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1_024 });
     const short = privateKey.export({ type: 'pkcs8', format: 'pem' });
-    const expected = { code: 'ERR_TLS_INVALID', path: 'tls.key', message: /an RSA key of 1024 bits; allowed: at least 2048/ };
+    const expected = {
+      code: 'ERR_TLS_INVALID',
+      path: 'tls.key',
+      message: /an RSA key of 1024 bits; allowed: at least 2048/,
+    };
     await assertRefused({ cert, key: short }, expected);
   });
 

@@ -78,6 +78,7 @@ export interface Hooks {
   message?(peer: Peer, payload: Uint8Array, binary: boolean): void;
   dropped?(peer: Peer): void;
   close?(peer: Peer): void;
+  gone?(peer: Peer): void;
 }
 
 export function accept(attachment: Peer, subprotocol: string | null = null): UpgradeDecision<Peer> {
@@ -217,6 +218,7 @@ export class TransportFixture {
       },
       gone: (peer) => {
         peer.gone += 1;
+        hooks.gone?.(peer);
       },
       cut: () => {
         this.cut += 1;
