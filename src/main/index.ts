@@ -1,5 +1,6 @@
 import { Engine } from './engine.ts';
 import type { EngineOptions } from './engine-options.ts';
+import { optionWarnings } from './option-warnings.ts';
 import { compileOptions } from './options.ts';
 import { TlsKeeper } from './tls-keeper.ts';
 
@@ -38,6 +39,7 @@ export type { TlsReloadVerdict } from './tls-keeper.ts';
  */
 export async function startEngine(options: number | EngineOptions = {}): Promise<Engine> {
   const compiled = compileOptions(options);
+  for (const text of optionWarnings(compiled)) compiled.logger.warn({}, text);
   const tls = compiled.tls === null ? null : await TlsKeeper.open(compiled.tls, compiled.logger);
   const engine = new Engine(compiled, {}, tls);
   await engine.start();

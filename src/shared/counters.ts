@@ -84,6 +84,10 @@ export const counterNames = [
   /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
   'laneWaits',
   'laneWaitMs',
+  /** Messages of clients that were not handled any more: they waited, or came, when their connection had begun to end. */
+  'messagesAbandoned',
+  /** Handlers that did not answer within `limits.handlerMs`: each cost its connection. */
+  'handlersTimedOut',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

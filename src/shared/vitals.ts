@@ -38,6 +38,8 @@ const errorSources: readonly string[] = [
   'seal',
   'drain',
   'drop',
+  'slow',
+  'watch',
   'other',
 ];
 

@@ -1,4 +1,5 @@
 import type { EngineConfig } from '../shared/config.ts';
+import { type Counters, counter } from '../shared/counters.ts';
 import { nothing, type ShardConnection } from './shard-connection.ts';
 
 /**
@@ -8,16 +9,19 @@ import { nothing, type ShardConnection } from './shard-connection.ts';
 export class Inbox {
   readonly #maxMessages: number;
   readonly #maxBytes: number;
+  readonly #counters: Counters;
   readonly #handle: (connection: ShardConnection, bytes: Uint8Array) => void;
 
   /** A message may have `longestBytes` as it arrives: one such can always wait. */
   constructor(
     config: EngineConfig,
     longestBytes: number,
+    counters: Counters,
     handle: (connection: ShardConnection, bytes: Uint8Array) => void,
   ) {
     this.#maxMessages = config.limits.pendingMessages;
     this.#maxBytes = Math.max(config.maxBackpressureBytes, longestBytes);
+    this.#counters = counters;
     this.#handle = handle;
   }
 
@@ -47,18 +51,32 @@ export class Inbox {
     return true;
   }
 
+  /** Forgets what waits, and counts it: the connection is closing, or has ended. */
+  abandon(connection: ShardConnection): void {
+    const waiting = connection.pending.length;
+    if (waiting === 0) return;
+    connection.pending = nothing;
+    connection.pendingBytes = 0;
+    this.#counters.add(counter.messagesAbandoned, waiting);
+  }
+
   #release(connection: ShardConnection): void {
     connection.holds -= 1;
     if (connection.isHeld) return;
     const waiting = connection.pending;
     connection.pending = nothing;
-    for (let next = 0; next < waiting.length && connection.isOpen; next++) {
+    for (let next = 0; next < waiting.length; next++) {
+      if (!connection.isOpen) {
+        this.#counters.add(counter.messagesAbandoned, waiting.length - next);
+        break;
+      }
       const bytes = waiting[next] as Uint8Array;
       connection.pendingBytes -= bytes.length;
       this.#handle(connection, bytes);
       // The message itself may be awaited: what is left stays in front of what comes meanwhile.
       if (connection.isHeld) {
         connection.pending = waiting.slice(next + 1);
+        if (!connection.isOpen) this.abandon(connection);
         return;
       }
     }

@@ -7,6 +7,7 @@ import type { ShardJob } from '../shared/ipc.ts';
 import { nowNanos, receivedMessage } from '../shared/message.ts';
 import { Commands } from './commands.ts';
 import { type Command, readCommand } from './control.ts';
+import { Deadlines } from './deadlines.ts';
 import type { FanOut } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import type { Handlers } from './handlers.ts';
@@ -44,6 +45,7 @@ export class Intake {
   handlers: Handlers = {};
   readonly #inbox: Inbox;
   readonly #commands: Commands;
+  readonly #deadlines: Deadlines;
   readonly #replies: Replies;
   readonly #config: EngineConfig;
   readonly #counters: Counters;
@@ -63,9 +65,17 @@ export class Intake {
     this.#router = options.router;
     this.#guard = options.guard;
     this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
-    this.#inbox = new Inbox(options.config, this.#maxBytes, (connection, bytes) => this.#receive(connection, bytes));
+    this.#inbox = new Inbox(options.config, this.#maxBytes, options.counters, (connection, bytes) =>
+      this.#receive(connection, bytes),
+    );
+    this.#deadlines = new Deadlines(options);
     this.#replies = new Replies(options);
-    this.#commands = new Commands({ ...options, inbox: this.#inbox, replies: this.#replies });
+    this.#commands = new Commands({
+      ...options,
+      inbox: this.#inbox,
+      replies: this.#replies,
+      deadlines: this.#deadlines,
+    });
     this.#sealer = options.sealer;
     this.#rates = Rates.of(options.config.limits);
     this.#sealedIn =
@@ -89,8 +99,38 @@ export class Intake {
       connect === undefined
         ? undefined
         : this.#guard.run('connect', connection, () => connect.call(this.handlers, connection));
-    if (done === undefined) after();
-    else this.#inbox.hold(connection, done.then(after));
+    if (done === undefined) {
+      after();
+      return;
+    }
+    const release = this.#inbox.pause(connection);
+    const awaited = this.#deadlines.await('connect', connection, release);
+    connection.connecting = awaited;
+    void done.then(() => {
+      connection.connecting = null;
+      if (!this.#deadlines.settle(awaited)) return;
+      try {
+        after();
+      } finally {
+        release();
+      }
+    });
+  }
+
+  /** The connection is closing, or has ended: nothing that waits is handled any more. */
+  abandon(connection: ShardConnection): void {
+    this.#inbox.abandon(connection);
+  }
+
+  /** The connection has ended: nobody waits for its `connect` handler any more. */
+  ended(connection: ShardConnection): void {
+    this.#inbox.abandon(connection);
+    if (connection.connecting !== null) this.#deadlines.settle(connection.connecting);
+    connection.connecting = null;
+  }
+
+  stop(): void {
+    this.#deadlines.stop();
   }
 
   /** Messages of the connection wait until `settled`. */
@@ -100,7 +140,10 @@ export class Intake {
 
   /** A message as it arrived; `bytes` are valid only during the call. */
   accept(connection: ShardConnection, bytes: Uint8Array): void {
-    if (!connection.isOpen) return;
+    if (!connection.isOpen) {
+      this.#counters.add(counter.messagesAbandoned, 1);
+      return;
+    }
     // What must be opened first counts only then (checklist H-100).
     if (this.#sealer === null) this.#count(bytes.length);
     if (bytes.length > this.#maxBytes) {
@@ -117,12 +160,16 @@ export class Intake {
     }
     while (!this.#inbox.accept(connection, bytes)) {
       if (connection.opening === null) {
+        this.#counters.add(counter.messagesAbandoned, 1);
         connection.close(closeCode.limitExceeded, 'too many messages while a handler is awaited');
         return;
       }
       // The pool does not keep up: doing its work here slows this client down, and makes room.
       connection.opening.finishNow();
-      if (!connection.isOpen) return;
+      if (!connection.isOpen) {
+        this.#counters.add(counter.messagesAbandoned, 1);
+        return;
+      }
     }
   }
 

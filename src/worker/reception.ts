@@ -96,6 +96,7 @@ export class Reception {
       fanOut: options.fanOut,
       closings: options.watch.closings,
       takesKeys: options.sealing !== null,
+      abandon: (connection) => options.intake.abandon(connection),
     };
   }
 
@@ -224,7 +225,7 @@ export class Reception {
       for (const envelope of deferred) this.#options.fanOut.send(connection, envelope);
       return;
     }
-    this.#options.log.write('error', 'a seal2 connection has no key: close', { connection: connection.id });
+    this.#options.log.write('error', 'a seal3 or seal2 connection has no key: close', { connection: connection.id });
     connection.close(closeCode.internalError, 'no key');
   }
 
@@ -249,6 +250,11 @@ export class Reception {
     const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };
     connection.socket = null;
     this.#options.watch.ended(connection);
+    this.#options.intake.ended(connection);
+    if (connection.deferred !== null) {
+      this.#counters.add(counter.undeliverable, connection.deferred.length);
+      connection.deferred = null;
+    }
     this.#options.vitals.countClose(code);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);

@@ -6,6 +6,7 @@ import type { NamedKind } from '../shared/names.ts';
 import { checkAesKey, checkHmacKey, ServerSession } from '../shared/security/index.ts';
 import { variantOf } from './audience.ts';
 import type { Closing, Closings } from './closings.ts';
+import type { Awaited } from './deadlines.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Connection } from './handlers.ts';
 import type { Hub } from './hub.ts';
@@ -23,6 +24,8 @@ export interface ConnectionHost {
   readonly closings: Closings;
   /** Whether connections may be given keys: the engine has a `security` option. */
   readonly takesKeys: boolean;
+  /** Forgets the messages that wait to be handled: it is closing. */
+  abandon(connection: ShardConnection): void;
 }
 
 /** Facts settled by the handshake. */
@@ -32,7 +35,7 @@ export interface ConnectionFacts {
   readonly codec: Codec;
   readonly remoteAddress: string;
   readonly sealing: Sealing;
-  /** For `seal2`. */
+  /** For `seal3` and `seal2`. */
   readonly clientNonce: Uint8Array | null;
   /** To begin with. */
   readonly metadata: Record<string, unknown> | null;
@@ -51,7 +54,7 @@ export class ShardConnection implements Connection, Timed, RateState {
   readonly sealing: Sealing;
   /** Which of an audience's native topics it is in, unless it is sealed for by itself. */
   readonly variant: number;
-  /** Not null for `seal2`: its counters. */
+  /** Not null for `seal3` and `seal2`: its counters. */
   readonly session: ServerSession | null;
   /** Whether the first frame of that session has been sent. */
   isGreeted = false;
@@ -77,6 +80,8 @@ export class ShardConnection implements Connection, Timed, RateState {
   socket: Socket | null = null;
   /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
   holds = 0;
+  /** Its `connect` handler, if that is awaited. */
+  connecting: Awaited | null = null;
   /** Messages that wait meanwhile. */
   pending: Uint8Array[] = nothing;
   pendingBytes = 0;
@@ -106,8 +111,11 @@ export class ShardConnection implements Connection, Timed, RateState {
     this.codecImpl = facts.codec;
     this.codecIndex = facts.codec.index;
     this.sealing = facts.sealing;
-    this.variant = variantOf(facts.codec.index, facts.sealing === 'deflate');
-    this.session = facts.clientNonce === null ? null : new ServerSession(facts.id, facts.clientNonce);
+    this.variant = variantOf(facts.codec.index, facts.sealing);
+    this.session =
+      facts.clientNonce === null
+        ? null
+        : new ServerSession(facts.id, facts.clientNonce, facts.sealing === 'seal3' ? 3 : 2);
     this.isIndividual = this.session !== null;
     this.#metadata = facts.metadata;
     this.#host = host;
@@ -196,7 +204,9 @@ export class ShardConnection implements Connection, Timed, RateState {
 
   close(code: number = closeCode.normal, reason = ''): void {
     checkClose(code, reason);
-    if (this.isOpen) this.#host.closings.begin(this, code, cutReason(reason));
+    if (!this.isOpen) return;
+    this.#host.closings.begin(this, code, cutReason(reason));
+    this.#host.abandon(this);
   }
 
   #requireSecurity(): void {

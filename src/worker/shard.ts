@@ -117,6 +117,7 @@ export class Shard implements ShardEnding {
     this.#closed = true;
     parts.main.mute();
     parts.watch.stop();
+    parts.intake.stop();
     parts.reception.refuseUndecided();
     parts.metrics.close();
     parts.reporter.stop();

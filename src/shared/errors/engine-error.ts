@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'ERR_TLS_INVALID'
   | 'ERR_TLS_OFF'
   | 'ERR_TLS_RELOAD_UNSUPPORTED'
+  | 'ERR_TEXT_INVALID'
   // What a client sent.
   | 'ERR_MESSAGE_MALFORMED'
   | 'ERR_TYPE_UNKNOWN'
