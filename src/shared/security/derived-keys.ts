@@ -17,7 +17,11 @@ export function purposeOf(subprotocol: string, direction: Direction, use: KeyUse
 
 const noSalt: Uint8Array = new Uint8Array(32);
 
-/** HKDF with SHA-256, no salt, and a result of 32 bytes (RFC 5869): an extract, and the only step of its expand. */
+/**
+ * One of the keys of `+deflate2` and `+seal3`: HKDF with SHA-256, no salt, and a result of 32 bytes (RFC 5869), which is
+ * an extract and a single step of its expand.
+ * @throws EngineError ERR_CRYPTO_UNAVAILABLE
+ */
 export function derivedKey(key: Uint8Array, subprotocol: string, direction: Direction, use: KeyUse): Uint8Array {
   const { createHmac } = nodeCrypto();
   const secret = createHmac('sha256', noSalt).update(key).digest();
