@@ -34,7 +34,7 @@ const msgpack = codec;
 const socketBytes = 4 * 1024 * 1024;
 
 function connect(order: ClientOrder): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${order.port}/ws`, ['msgpack+deflate'], { perMessageDeflate: false });
+  const socket = new WebSocket(`ws://127.0.0.1:${order.port}/ws`, ['msgpack+deflate2'], { perMessageDeflate: false });
   return new Promise((resolve, reject) => {
     socket.once('open', () => resolve(socket));
     socket.once('error', reject);
@@ -113,6 +113,7 @@ async function heavy(order: ClientOrder, pipeline: Pipeline): Promise<ClientRepo
 
 process.once('message', (order: ClientOrder) => {
   const pipeline = compilePipeline({
+    subprotocol: 'msgpack+deflate2',
     aesKey: Buffer.from(order.aesKey, 'hex'),
     hmacKey: Buffer.from(order.hmacKey, 'hex'),
     compress: true,

@@ -26,6 +26,8 @@ export interface SecurityOptions extends SecurityKeys {
   readonly compress?: boolean | { readonly level?: number; readonly thresholdBytes?: number };
   readonly replayProtection?: 'off' | 'optional' | 'required';
   readonly maxFailures?: number;
+  /** Forms that let somebody without a key pass recorded frames off as other messages; default none. */
+  readonly forgeable?: readonly ('codecs' | 'deflate' | 'seal2')[];
 }
 
 export interface OffloadOptions {
@@ -113,6 +115,7 @@ export interface EngineOptions {
     readonly pendingHandshakesPerAddress?: number;
     /** Of the names of a connection's channels and rooms together, in UTF-8. Default 65,536. */
     readonly membershipBytes?: number;
+    readonly handlerMs?: number;
   };
   readonly security?: SecurityOptions;
   readonly offload?: false | OffloadOptions;

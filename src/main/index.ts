@@ -2,6 +2,7 @@ import { isMainThread } from 'node:worker_threads';
 import { EngineError } from '../shared/errors/index.ts';
 import { Engine } from './engine.ts';
 import type { EngineOptions } from './engine-options.ts';
+import { optionWarnings } from './option-warnings.ts';
 import { compileOptions } from './options.ts';
 import { TlsKeeper } from './tls-keeper.ts';
 
@@ -46,6 +47,7 @@ export async function startEngine(options: number | EngineOptions = {}): Promise
       'an engine starts in a worker thread only with the option insideWorker: true, and the thread must not be terminated before engine.close() has resolved';
     throw new EngineError('ERR_INSIDE_WORKER', text, { path: 'insideWorker' });
   }
+  for (const text of optionWarnings(compiled)) compiled.logger.warn({}, text);
   const tls = compiled.tls === null ? null : await TlsKeeper.open(compiled.tls, compiled.logger);
   const engine = new Engine(compiled, {}, tls);
   await engine.start();

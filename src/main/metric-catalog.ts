@@ -64,6 +64,8 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   messagesDropped: dropped('slow_consumer'),
   overloaded: dropped('overloaded'),
   undeliverable: dropped('undeliverable'),
+  messagesAbandoned: dropped('abandoned'),
+  handlersTimedOut: counts('handlers_timed_out_total', 'Handlers that did not answer within limits.handlerMs.'),
   slowConsumersClosed: counts('slow_consumers_closed_total', 'Connections closed because they read too slowly.'),
   protocolErrors: counts('protocol_errors_total', 'Connections ended for a violation of RFC 6455.'),
   handlerErrors: null,

@@ -166,6 +166,7 @@ const optionSchema = z.strictObject({
       pendingHandshakes: whole(1, 1_000_000).default(1_024),
       pendingHandshakesPerAddress: whole(1, 1_000_000).default(256),
       membershipBytes: whole(1, 1_073_741_824).default(65_536),
+      handlerMs: whole(10, 600_000).default(30_000),
     })
     .prefault({}),
   security: z
@@ -182,6 +183,7 @@ const optionSchema = z.strictObject({
         .default(false),
       replayProtection: z.enum(['off', 'optional', 'required']).default('optional'),
       maxFailures: whole(1, 1_000_000).default(3),
+      forgeable: z.array(z.enum(['codecs', 'deflate', 'seal2'])).default([]),
     })
     .optional(),
   offload: z
@@ -244,12 +246,14 @@ type ParsedSecurity = NonNullable<ParsedOptions['security']>;
 const compressDefaults = { level: 6, thresholdBytes: 1_024 };
 
 function securityPolicy(security: ParsedSecurity): SecurityPolicy {
-  const { signThenEncrypt, compress, replayProtection, maxFailures } = security;
+  const { signThenEncrypt, compress, replayProtection, maxFailures, forgeable } = security;
   return {
     signThenEncrypt,
     compress: compress === true ? compressDefaults : compress === false ? null : compress,
     replayProtection,
     maxFailures,
+    isKeyed: security.aesKey !== undefined || security.hmacKey !== undefined,
+    forgeable,
   };
 }
 

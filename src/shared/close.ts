@@ -1,4 +1,5 @@
 import { closeReasonLimitBytes, EngineError, isSendableCloseCode } from './errors/index.ts';
+import { requireWellFormed } from './well-formed.ts';
 
 /** Cuts a close reason to what a Close frame holds, at a character boundary (checklist G-06). */
 export function cutReason(reason: string): string {
@@ -13,7 +14,7 @@ export function cutReason(reason: string): string {
   return cut;
 }
 
-/** Throws `ERR_CLOSE_CODE_INVALID` for what a program cannot send in a Close frame. */
+/** Throws `ERR_CLOSE_CODE_INVALID` or `ERR_TEXT_INVALID` for what a program cannot send in a Close frame. */
 export function checkClose(code: number, reason: string): void {
   if (typeof reason !== 'string') {
     throw new EngineError('ERR_CLOSE_CODE_INVALID', 'a close reason is a string', {
@@ -22,6 +23,7 @@ export function checkClose(code: number, reason: string): void {
       allowed: 'a string; more than 123 bytes of UTF-8 are cut',
     });
   }
+  requireWellFormed('reason', reason);
   if (isSendableCloseCode(code)) return;
   throw new EngineError('ERR_CLOSE_CODE_INVALID', `${code} cannot be sent in a Close frame`, {
     path: 'code',

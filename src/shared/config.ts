@@ -16,7 +16,13 @@ export interface SecurityPolicy {
   readonly replayProtection: 'off' | 'optional' | 'required';
   /** Frames of one connection that could not be opened, before it is closed with 3502. */
   readonly maxFailures: number;
+  /** Whether the engine has keys of its own. */
+  readonly isKeyed: boolean;
+  /** Forms that are offered although a frame of theirs can be taken for another. */
+  readonly forgeable: readonly ForgeableForm[];
 }
+
+export type ForgeableForm = 'codecs' | 'deflate' | 'seal2';
 
 /** When lost shards are replaced: at most so often in a time, and each time after a longer pause. */
 export interface RestartConfig {
@@ -75,6 +81,7 @@ export interface EngineConfig {
     readonly pendingHandshakes: number;
     readonly pendingHandshakesPerAddress: number;
     readonly membershipBytes: number;
+    readonly handlerMs: number;
   };
   /** Null: messages are not sealed, and connections cannot be given keys. */
   readonly security: SecurityPolicy | null;

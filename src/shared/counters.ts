@@ -105,6 +105,10 @@ export const counterNames = [
   'batchesDropped',
   /** Pings whose answer a slow consumer did not get. */
   'pongsDropped',
+  /** Messages of clients that were not handled any more: they waited, or came, when their connection had begun to end. */
+  'messagesAbandoned',
+  /** Handlers that did not answer within `limits.handlerMs`: each cost its connection. */
+  'handlersTimedOut',
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

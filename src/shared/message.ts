@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { Envelope } from './codec/index.ts';
 import { EngineError } from './errors/index.ts';
 import { copyOfData, type MessageData, noData } from './message-data.ts';
+import { requireWellFormed } from './well-formed.ts';
 
 /** A message to clients, as a program writes it. */
 export interface OutgoingMessage {
@@ -117,7 +118,10 @@ function rawBytes(data: unknown): Uint8Array | null {
 
 function textField(value: unknown, path: string, fallback: string): string {
   if (value === undefined) return fallback;
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') {
+    requireWellFormed(`message.${path}`, value);
+    return value;
+  }
   throw new EngineError('ERR_MESSAGE_INVALID', `message.${path} is not a string`, {
     path,
     given: value,
@@ -125,7 +129,7 @@ function textField(value: unknown, path: string, fallback: string): string {
   });
 }
 
-/** Checks and completes what a program wants to send. Throws `ERR_MESSAGE_INVALID`. */
+/** Checks and completes what a program wants to send. Throws `ERR_MESSAGE_INVALID` or `ERR_TEXT_INVALID`. */
 export function outgoingEnvelope(message: OutgoingMessage, defaultType: string, channel?: string): Envelope {
   if (typeof message !== 'object' || message === null) {
     throw new EngineError('ERR_MESSAGE_INVALID', 'a message is an object { type?, channel?, data?, timestamp? }', {

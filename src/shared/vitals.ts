@@ -39,6 +39,8 @@ const errorSources: readonly string[] = [
   'seal',
   'drain',
   'drop',
+  'slow',
+  'watch',
   'other',
 ];
 

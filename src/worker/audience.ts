@@ -1,16 +1,28 @@
 import type { Lane } from './lane.ts';
+import type { Sealing, SharedSealing } from './sealer.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
 const codecCount = 4;
 
 /**
- * Connections that get the very same frames form a variant: one per codec, and one more per codec for those that read
+ * Connections that get the very same frames form a variant: one per codec, and two more per codec for the two forms with
  * deflated payloads. Each has a native topic.
  */
-export const variantCount: number = 2 * codecCount;
+const sharedSealings: readonly SharedSealing[] = ['classic', 'deflate', 'deflate2'];
+const variantCount: number = sharedSealings.length * codecCount;
 
-export function variantOf(codecIndex: number, deflates: boolean): number {
-  return deflates ? codecIndex + codecCount : codecIndex;
+/** Of connections that are sealed for one by one, that of their codec. */
+export function variantOf(codecIndex: number, sealing: Sealing): number {
+  return Math.max(0, (sharedSealings as readonly Sealing[]).indexOf(sealing)) * codecCount + codecIndex;
+}
+
+export function sealingOfVariant(variant: number): SharedSealing {
+  return sharedSealings[Math.floor(variant / codecCount)] ?? 'classic';
+}
+
+/** The next variant of the same codec; -1: there is none. */
+export function nextVariant(variant: number): number {
+  return variant + codecCount < variantCount ? variant + codecCount : -1;
 }
 
 /**
@@ -44,6 +56,15 @@ export class Audience {
   topicOf(variant: number): string {
     this.#topics[variant] ??= `${variant}${this.#number}`;
     return this.#topics[variant];
+  }
+
+  /** Whether anybody here reads this codec, in whatever form. */
+  hasMembers(codecIndex: number): boolean {
+    if (this.individuals[codecIndex] !== undefined) return true;
+    for (let variant = codecIndex; variant >= 0; variant = nextVariant(variant)) {
+      if ((this.counts[variant] ?? 0) > 0) return true;
+    }
+    return false;
   }
 
   add(connection: ShardConnection): void {

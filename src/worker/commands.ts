@@ -4,6 +4,7 @@ import { EngineError } from '../shared/errors/index.ts';
 import { refusalOf } from '../shared/errors/index.ts';
 import { isThenable } from '../shared/thenable.ts';
 import type { Command } from './control.ts';
+import type { Deadlines } from './deadlines.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import type { Handlers } from './handlers.ts';
 import type { HeapBrake } from './heap-brake.ts';
@@ -25,6 +26,16 @@ export interface CommandsOptions {
   readonly counters: Counters;
   /** Null: nobody looks after the heap. */
   readonly heapBrake: HeapBrake | null;
+  readonly deadlines: Deadlines;
+}
+
+/** A command whose `authorize` is awaited. */
+interface Asked {
+  readonly type: string;
+  /** Null once it was given up. */
+  command: Command | null;
+  /** Of a message to a room: whether its sender was a member, which it is no longer once it has left. */
+  readonly wasMember: boolean;
 }
 
 /** Made once: it is for a flood. */
@@ -39,6 +50,7 @@ export class Commands {
   readonly #replies: Replies;
   readonly #counters: Counters;
   readonly #heapBrake: HeapBrake | null;
+  readonly #deadlines: Deadlines;
 
   constructor(options: CommandsOptions) {
     this.#hub = options.hub;
@@ -48,6 +60,7 @@ export class Commands {
     this.#replies = options.replies;
     this.#counters = options.counters;
     this.#heapBrake = options.heapBrake;
+    this.#deadlines = options.deadlines;
   }
 
   /** Asks the `authorize` handler where there is one; later messages of the connection wait if its answer does. */
@@ -81,20 +94,52 @@ export class Commands {
     else this.#forbid(connection, envelope.type);
   }
 
+  /** What is allowed is carried out also if the client has left in the meantime: its message came before. */
   #wait(connection: ShardConnection, type: string, command: Command, verdict: PromiseLike<boolean>): void {
-    const kept = keepData(command);
-    const settled = Promise.resolve(verdict).then(
-      (allowed) => {
-        if (!connection.isOpen) return;
-        if (allowed === true) this.#perform(connection, type, kept);
-        else this.#forbid(connection, type);
-      },
+    const isToRoom = command.do === 'publish' && command.to === 'room';
+    const asked: Asked = {
+      type,
+      command: keepData(command),
+      wasMember: isToRoom && connection.memberships('room').has(command.name),
+    };
+    const release = this.#inbox.pause(connection);
+    const awaited = this.#deadlines.await('authorize', connection, () => {
+      asked.command = null;
+      this.#counters.add(counter.messagesAbandoned, 1);
+      release();
+    });
+    const settle = (allowed: boolean): void => {
+      if (!this.#deadlines.settle(awaited)) return;
+      try {
+        this.#answered(connection, asked, allowed);
+      } finally {
+        release();
+      }
+    };
+    Promise.resolve(verdict).then(
+      (allowed) => settle(allowed === true),
       (error: unknown) => {
         this.#guard.report('authorize', connection, error);
-        this.#forbid(connection, type);
+        settle(false);
       },
     );
-    this.#inbox.hold(connection, settled);
+  }
+
+  #answered(connection: ShardConnection, { type, command, wasMember }: Asked, allowed: boolean): void {
+    if (command === null) return;
+    if (!allowed) this.#forbid(connection, type);
+    else if (connection.isOpen) this.#perform(connection, type, command);
+    // Who has left is in no channel and no room: there is nothing to join.
+    else if (command.do === 'publish') this.#publishLate(command, wasMember);
+  }
+
+  #publishLate({ to, name, envelope }: Extract<Command, { do: 'publish' }>, wasMember: boolean): void {
+    const isAllowed = to !== 'room' || wasMember;
+    if (!isAllowed) this.#counters.add(counter.controlRefused, 1);
+    // The shard may have ended, too. A full ring counts by itself.
+    else if (this.#router.publishEnvelope(to, name, envelope) === 'closed') {
+      this.#counters.add(counter.messagesAbandoned, 1);
+    }
   }
 
   #perform(connection: ShardConnection, type: string, command: Command): void {

@@ -1,6 +1,6 @@
 import { type Codec, codecs, type Envelope, Scratch } from '../shared/codec/index.ts';
 import { type Counters, counter } from '../shared/counters.ts';
-import { type Audience, variantOf } from './audience.ts';
+import { type Audience, nextVariant } from './audience.ts';
 import type { SealedOut } from './sealed-out.ts';
 import type { Sealer } from './sealer.ts';
 import type { ShardBackpressure } from './shard-backpressure.ts';
@@ -47,8 +47,7 @@ export class FanOut {
       const { index } = codec;
       const plain = audience.counts[index] ?? 0;
       if (this.#sealing !== null) {
-        const deflating = audience.counts[variantOf(index, true)] ?? 0;
-        if (plain + deflating === 0 && audience.individuals[index] === undefined) continue;
+        if (!audience.hasMembers(index)) continue;
         this.#deliverSealed(this.#sealing, audience, codec, new Payload(this.#encode(codec, envelope)));
       } else if (plain > 0) {
         this.#publish(audience, index, plain, this.#encode(codec, envelope), codec.binary);
@@ -78,7 +77,7 @@ export class FanOut {
   }
 
   #deliverSealed({ sealer, out }: Sealing, audience: Audience, codec: Codec, payload: Payload): void {
-    for (const variant of [codec.index, variantOf(codec.index, true)]) {
+    for (let variant: number = codec.index; variant >= 0; variant = nextVariant(variant)) {
       const members = audience.counts[variant] ?? 0;
       if (members === 0) continue;
       if (out.pipes(variant, codec.index)) out.publish(audience, variant, payload, codec.index);

@@ -14,7 +14,7 @@ export interface Handshake {
   /** The client's own id (checklist H-28), '' if it gave none. */
   readonly name: string;
   readonly sealing: Sealing;
-  /** The client's random bytes for `seal2`, else null. */
+  /** The client's random bytes for `seal3` and `seal2`, else null. */
   readonly clientNonce: Uint8Array | null;
 }
 
@@ -111,13 +111,32 @@ interface Choice {
   readonly echo: string | null;
 }
 
-/** The forms that a subprotocol may take, the best first; `optional` says which the policy knows. */
-function sealingsOf(security: EngineConfig['security']): readonly Sealing[] {
+/**
+ * Whether this codec is spoken in version 1. Nothing in a sealed message of version 1 says in which codec it is, and one
+ * that is recorded in MessagePack can be another message in Protobuf: so with the engine's keys it has one codec only.
+ */
+function hasVersion1({ security, subprotocols }: HandshakePolicy, codec: CodecName): boolean {
+  if (security === null) return true;
+  if (security.replayProtection === 'required') return false;
+  return !security.isKeyed || security.forgeable.includes('codecs') || subprotocols[0] === codec;
+}
+
+/** The forms that the policy knows for a codec, the best first. */
+function sealingsOf(policy: HandshakePolicy, codec: CodecName): readonly Sealing[] {
+  const { security } = policy;
   if (security === null) return ['classic'];
-  if (security.replayProtection === 'required') return ['seal2'];
-  const sealings: Sealing[] = security.replayProtection === 'off' ? [] : ['seal2'];
-  if (security.compress !== null) sealings.push('deflate');
-  return [...sealings, 'classic'];
+  const { replayProtection, compress, forgeable } = security;
+  const sealings: Sealing[] = [];
+  if (replayProtection !== 'off') {
+    sealings.push('seal3');
+    if (forgeable.includes('seal2')) sealings.push('seal2');
+  }
+  if (compress !== null && replayProtection !== 'required') {
+    sealings.push('deflate2');
+    if (forgeable.includes('deflate')) sealings.push('deflate');
+  }
+  if (hasVersion1(policy, codec)) sealings.push('classic');
+  return sealings;
 }
 
 function subprotocolName(codec: CodecName, sealing: Sealing): string {
@@ -137,9 +156,8 @@ const knownByPolicy = new WeakMap<HandshakePolicy, readonly KnownSubprotocol[]>(
 function knownSubprotocols(policy: HandshakePolicy): readonly KnownSubprotocol[] {
   let known = knownByPolicy.get(policy);
   if (known === undefined) {
-    const sealings = sealingsOf(policy.security);
     known = policy.subprotocols.flatMap((codec) =>
-      sealings.map((sealing) => ({ name: subprotocolName(codec, sealing), codec, sealing })),
+      sealingsOf(policy, codec).map((sealing) => ({ name: subprotocolName(codec, sealing), codec, sealing })),
     );
     knownByPolicy.set(policy, known);
   }
@@ -158,8 +176,8 @@ function negotiate(offered: string | undefined, policy: HandshakePolicy): Choice
     }
     if (policy.unknownSubprotocol === 'reject') return null;
   }
-  if (policy.security?.replayProtection === 'required') return null;
   const fallback: CodecName = 'json';
+  if (!hasVersion1(policy, fallback)) return null;
   const codec = codecByName(fallback);
   return codec === undefined ? null : { codec, sealing: 'classic', echo: null };
 }
@@ -217,8 +235,9 @@ export function checkHandshake(
 /** Whatever else the query and headers must say for the choice. */
 function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }: Choice): HandshakeVerdict {
   const query = new URLSearchParams(request.query);
-  const clientNonce = sealing === 'seal2' ? decodeClientNonce(query.get('client_nonce') ?? '') : null;
-  if (clientNonce === null && sealing === 'seal2') {
+  const hasSession = sealing === 'seal3' || sealing === 'seal2';
+  const clientNonce = hasSession ? decodeClientNonce(query.get('client_nonce') ?? '') : null;
+  if (clientNonce === null && hasSession) {
     const text = 'this subprotocol needs client_nonce in the query: 16 random bytes in base64url, 22 characters';
     return refuse(400, 'ERR_HANDSHAKE_NONCE', text);
   }

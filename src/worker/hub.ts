@@ -92,7 +92,7 @@ export class Hub {
     if (bytes > this.#membershipBytes) {
       const most = this.#membershipBytes;
       const text = `the names of what a connection is in may have ${most} bytes together`;
-      throw new EngineError('ERR_LIMIT_MEMBERSHIP_BYTES', text, { path: kind, given: bytes, allowed: `${most} bytes` });
+      throw refusalOf('ERR_LIMIT_MEMBERSHIP_BYTES', text, { path: kind, given: bytes, allowed: `${most} bytes` });
     }
     const audiences = this.#audiences[kind];
     let audience = audiences.get(name);

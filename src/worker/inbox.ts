@@ -1,5 +1,5 @@
 import type { EngineConfig } from '../shared/config.ts';
-import type { Counters } from '../shared/counters.ts';
+import { type Counters, counter } from '../shared/counters.ts';
 import { Backlog } from './backlog.ts';
 import type { ShardConnection } from './shard-connection.ts';
 import { Turns } from './turns.ts';
@@ -26,6 +26,7 @@ export class Inbox {
   readonly #maxHeldBytes: number;
   readonly #maxShardBytes: number;
   readonly #turns: Turns;
+  readonly #counters: Counters;
   readonly #handle: (connection: ShardConnection, bytes: Uint8Array) => void;
   /** Of all connections. */
   #waitingBytes = 0;
@@ -41,6 +42,7 @@ export class Inbox {
     this.#maxBytes = Math.max(config.maxBackpressureBytes, longestBytes);
     this.#maxHeldBytes = Math.max(heldBytes, 2 * longestBytes);
     this.#maxShardBytes = Math.max(shardBytes, 4 * longestBytes);
+    this.#counters = counters;
     this.#handle = handle;
     this.#turns = new Turns(counters, (connection) => this.#release(connection));
   }
@@ -84,11 +86,14 @@ export class Inbox {
 
   /** The connection has ended: nothing that waits is handled any more, nor waited for. */
   forget(connection: ShardConnection): void {
-    this.#drop(connection);
+    this.abandon(connection);
     connection.leave = null;
   }
 
-  #drop(connection: ShardConnection): void {
+  /** Forgets what waits, and counts it: the connection is closing, or has ended. */
+  abandon(connection: ShardConnection): void {
+    if (connection.pending === null) return;
+    this.#counters.add(counter.messagesAbandoned, connection.pending.length);
     this.#waitingBytes -= connection.pendingBytes;
     connection.pendingBytes = 0;
     connection.pending = null;
@@ -146,7 +151,7 @@ export class Inbox {
       if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#left(connection);
       return;
     }
-    if (!connection.isOpen) this.#drop(connection);
+    if (!connection.isOpen) this.abandon(connection);
     if (connection.isPaused) {
       connection.isPaused = false;
       connection.socket?.resume();

@@ -7,6 +7,7 @@ import type { ShardJob } from '../shared/ipc.ts';
 import { nowNanos, receivedMessage } from '../shared/message.ts';
 import { Commands } from './commands.ts';
 import { type Command, readCommand } from './control.ts';
+import { Deadlines } from './deadlines.ts';
 import type { FanOut } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import type { Handlers } from './handlers.ts';
@@ -47,6 +48,7 @@ export class Intake {
   handlers: Handlers = {};
   readonly #inbox: Inbox;
   readonly #commands: Commands;
+  readonly #deadlines: Deadlines;
   readonly #replies: Replies;
   readonly #config: EngineConfig;
   readonly #counters: Counters;
@@ -70,8 +72,14 @@ export class Intake {
     this.#inbox = new Inbox(options.config, options.counters, this.#maxBytes, (connection, bytes) =>
       this.#receive(connection, bytes),
     );
+    this.#deadlines = new Deadlines(options);
     this.#replies = new Replies(options);
-    this.#commands = new Commands({ ...options, inbox: this.#inbox, replies: this.#replies });
+    this.#commands = new Commands({
+      ...options,
+      inbox: this.#inbox,
+      replies: this.#replies,
+      deadlines: this.#deadlines,
+    });
     this.#sealer = options.sealer;
     this.#rates = Rates.of(options.config.limits);
     this.#heapBrake = options.heapBrake;
@@ -96,8 +104,38 @@ export class Intake {
       connect === undefined
         ? undefined
         : this.#guard.run('connect', connection, () => connect.call(this.handlers, connection));
-    if (done === undefined) after();
-    else this.#inbox.hold(connection, done.then(after));
+    if (done === undefined) {
+      after();
+      return;
+    }
+    const release = this.#inbox.pause(connection);
+    const awaited = this.#deadlines.await('connect', connection, release);
+    connection.connecting = awaited;
+    void done.then(() => {
+      connection.connecting = null;
+      if (!this.#deadlines.settle(awaited)) return;
+      try {
+        after();
+      } finally {
+        release();
+      }
+    });
+  }
+
+  /** The connection is closing, or has ended: nothing that waits is handled any more. */
+  abandon(connection: ShardConnection): void {
+    this.#inbox.abandon(connection);
+  }
+
+  /** The connection has ended: nothing of it is handled any more, nor waited for. */
+  forget(connection: ShardConnection): void {
+    this.#inbox.forget(connection);
+    if (connection.connecting !== null) this.#deadlines.settle(connection.connecting);
+    connection.connecting = null;
+  }
+
+  stop(): void {
+    this.#deadlines.stop();
   }
 
   /** Messages of the connection wait until `settled`. */
@@ -107,7 +145,10 @@ export class Intake {
 
   /** A message as it arrived; `bytes` are valid only during the call. */
   accept(connection: ShardConnection, bytes: Uint8Array): void {
-    if (!connection.isOpen) return;
+    if (!connection.isOpen) {
+      this.#counters.add(counter.messagesAbandoned, 1);
+      return;
+    }
     this.#heapBrake?.grew(bytes.length);
     // What must be opened first counts only then (checklist H-100).
     if (this.#sealer === null) this.#count(bytes.length);
@@ -132,11 +173,6 @@ export class Intake {
     this.#inbox.finish(connection, after);
   }
 
-  /** A connection has ended. */
-  forget(connection: ShardConnection): void {
-    this.#inbox.forget(connection);
-  }
-
   #isWithin(rates: Rates, connection: ShardConnection, bytes: number): boolean {
     const verdict = rates.take(connection, bytes, performance.now());
     if (verdict === 'within') return true;
@@ -146,6 +182,7 @@ export class Intake {
   }
 
   #overrun(connection: ShardConnection, verdict: 'too much for a handler' | 'too much for a turn'): void {
+    this.#counters.add(counter.messagesAbandoned, 1);
     if (verdict === 'too much for a handler') {
       connection.close(closeCode.limitExceeded, 'too many messages while a handler is awaited');
       return;

@@ -112,6 +112,7 @@ export class Reception {
       fanOut: options.fanOut,
       closings: options.watch.closings,
       takesKeys: options.sealing !== null,
+      abandon: (connection) => options.intake.abandon(connection),
     };
   }
 
@@ -268,7 +269,7 @@ export class Reception {
       for (const envelope of deferred) this.#options.fanOut.send(connection, envelope);
       return;
     }
-    this.#options.log.write('error', 'a seal2 connection has no key: close', { connection: connection.id });
+    this.#options.log.write('error', 'a seal3 or seal2 connection has no key: close', { connection: connection.id });
     connection.close(closeCode.internalError, 'no key');
   }
 
@@ -298,6 +299,10 @@ export class Reception {
     connection.socket = null;
     this.#options.intake.forget(connection);
     this.#options.watch.ended(connection);
+    if (connection.deferred !== null) {
+      this.#counters.add(counter.undeliverable, connection.deferred.length);
+      connection.deferred = null;
+    }
     this.#options.vitals.countClose(code);
     this.#sealing?.out.forget(connection);
     this.#options.connections.delete(connection.id);

@@ -2,6 +2,7 @@ import type { EngineConfig } from '../shared/config.ts';
 import { type Counters, counter } from '../shared/counters.ts';
 import { EngineError, refusalOf } from '../shared/errors/index.ts';
 import { outgoingEnvelope } from '../shared/message.ts';
+import { firstUnits } from '../shared/well-formed.ts';
 import type { FanOut } from './fan-out.ts';
 import type { HandlerGuard } from './handler-guard.ts';
 import type { ShardConnection } from './shard-connection.ts';
@@ -51,7 +52,7 @@ export class Replies {
 
   error(connection: ShardConnection, type: string, code: string, message: string): void {
     if (this.#config.replies === 'off') return;
-    this.#reply(connection, 'error', { code, message, for: type.slice(0, typeLimit) });
+    this.#reply(connection, 'error', { code, message, for: firstUnits(type, typeLimit) });
   }
 
   #reply(connection: ShardConnection, type: string, data: { readonly [key: string]: string }): void {

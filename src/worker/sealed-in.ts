@@ -77,6 +77,7 @@ export class SealedIn {
     const ticket = this.#options.offload.submit(kept.job, (outcome) => {
       connection.opening = null;
       if (connection.isOpen) this.#settle(connection, kept, outcome, frameBytes);
+      else this.#counters.add(counter.messagesAbandoned, 1);
       release?.();
     });
     if (ticket === null) return false;

@@ -4,7 +4,7 @@ import { closeCode } from '../shared/errors/index.ts';
 import type { ShardJob } from '../shared/ipc.ts';
 import type { OffloadOutcome } from '../shared/offload.ts';
 import { runJob, type SealJob } from '../shared/security/index.ts';
-import { type Audience, variantOf } from './audience.ts';
+import { type Audience, sealingOfVariant } from './audience.ts';
 import { Lane, type Slot } from './lane.ts';
 import type { OffloadPort } from './offload-port.ts';
 import type { Sealer } from './sealer.ts';
@@ -73,10 +73,10 @@ export class SealedOut {
   /** Seals once for all members of a variant (checklist H-98). */
   publish(audience: Audience, variant: number, payload: Payload, codecIndex: number): void {
     const { length } = payload.bytes;
-    const sealing = variant === variantOf(codecIndex, true) ? 'deflate' : 'classic';
+    const sealing = sealingOfVariant(variant);
     const level = this.#sealer.deflateLevel(sealing, length);
     if (this.#isLarge(length, level)) {
-      const job = this.#sealer.sealForAll(payload.shared, sealing);
+      const job = this.#sealer.sealForAll(payload.shared, sealing, codecIndex);
       const lane = (): Lane => {
         audience.lanes[variant] ??= this.#open(
           (frame) => this.#publishFrame(audience, variant, frame),
@@ -88,7 +88,7 @@ export class SealedOut {
       };
       if (this.#offload(job, lane)) return;
     }
-    const frame = this.#seal(this.#sealer.sealForAll(payload.bytes, sealing));
+    const frame = this.#seal(this.#sealer.sealForAll(payload.bytes, sealing, codecIndex));
     const lane = audience.lanes[variant];
     if (lane === undefined) this.#publishFrame(audience, variant, frame);
     else this.#push(lane, frame);

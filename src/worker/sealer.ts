@@ -1,16 +1,21 @@
 import type { SecurityPolicy } from '../shared/config.ts';
-import { EngineError } from '../shared/errors/index.ts';
 import { monotonicMs } from '../shared/monotonic.ts';
 import { refusalOf } from '../shared/errors/index.ts';
-import type { KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
+import type { Direction, KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
+import { BoundKeys } from './bound-keys.ts';
 import type { LiveKeys } from './live-keys.ts';
 import type { ShardConnection } from './shard-connection.ts';
 
 /**
- * How a connection's frames are built, as its subprotocol says: `classic` as the Go peers do, `deflate` with a flag in
- * front of the payload that says whether it is deflated, `seal2` with that and with protection against replays.
+ * How a connection's frames are built, as its subprotocol says: `classic` as the Go peers do, `deflate2` with a flag in
+ * front of the payload that says whether it is deflated, `seal3` with that and with protection against replays. Both have
+ * keys that are derived for subprotocol and direction. `deflate` and `seal2` are the same without that: what was recorded
+ * of one can be taken for another.
  */
-export type Sealing = 'classic' | 'deflate' | 'seal2';
+export type Sealing = 'classic' | 'deflate' | 'seal2' | 'deflate2' | 'seal3';
+
+/** Of those, the ones that are sealed once for all who read them. */
+export type SharedSealing = Exclude<Sealing, 'seal2' | 'seal3'>;
 
 const nothing = new Uint8Array(0);
 
@@ -34,6 +39,7 @@ export class Sealer {
   /** The key id that the engine began with. Keys that no rotation changes go by it. */
   readonly #firstId: number;
   readonly #keys: LiveKeys;
+  readonly #bound = new BoundKeys();
 
   constructor(policy: SecurityPolicy, keys: LiveKeys, maxMessageBytes: number) {
     this.#policy = policy;
@@ -64,15 +70,16 @@ export class Sealer {
   }
 
   /** For everyone without keys or a session of their own. */
-  sealForAll(source: Uint8Array, sealing: 'classic' | 'deflate'): SealJob {
-    return this.#seal(source, sealing, this.#keys.ring.current, null, null);
+  sealForAll(source: Uint8Array, sealing: SharedSealing, codecIndex: number): SealJob {
+    const keys = this.#boundTo(this.#keys.ring.current, sealing, codecIndex, 'from server');
+    return this.#seal(source, sealing, keys, null, null);
   }
 
   /** For one connection with keys or a session of its own. Counts: frames must be sent in the order of these calls. */
   sealFor(connection: ShardConnection, source: Uint8Array): SealJob {
     const keys = this.#keysOf(connection, this.#keys.ring.current);
     const { prefix, aad } = connection.session?.next(keys.id) ?? { prefix: null, aad: null };
-    return this.#seal(source, connection.sealing, keys, prefix, aad);
+    return this.#seal(source, connection.sealing, this.#outgoing(connection, keys), prefix, aad);
   }
 
   /** The first frame of a session; null: it has none. */
@@ -80,7 +87,7 @@ export class Sealer {
     if (connection.session === null) return null;
     const keys = this.#keysOf(connection, this.#keys.ring.current);
     const { prefix, aad } = connection.session.hello(keys.id);
-    return this.#seal(nothing, connection.sealing, keys, prefix, aad);
+    return this.#seal(nothing, connection.sealing, this.#outgoing(connection, keys), prefix, aad);
   }
 
   /**
@@ -89,7 +96,7 @@ export class Sealer {
    */
   openFrom(connection: ShardConnection, frame: Uint8Array): OpenPlan {
     if (connection.session === null) {
-      const retry = this.#previous === null ? null : this.#keysOf(connection, this.#previous);
+      const retry = this.#previous === null ? null : this.#incoming(connection, this.#previous);
       return { job: this.#open(connection, frame, this.#keys.ring.current, null), counter: 0, retry };
     }
     const { keyId, counter, body, aad } = connection.session.read(frame);
@@ -116,6 +123,18 @@ export class Sealer {
     return { id: isAllOwn ? this.#firstId : keys.id, aesKey, hmacKey };
   }
 
+  #outgoing({ sealing, codecIndex }: ShardConnection, keys: KeySet): KeySet {
+    return this.#boundTo(keys, sealing, codecIndex, 'from server');
+  }
+
+  #incoming(connection: ShardConnection, keys: KeySet): KeySet {
+    return this.#boundTo(this.#keysOf(connection, keys), connection.sealing, connection.codecIndex, 'from client');
+  }
+
+  #boundTo(keys: KeySet, sealing: Sealing, codecIndex: number, direction: Direction): KeySet {
+    return sealing === 'deflate2' || sealing === 'seal3' ? this.#bound.of(keys, sealing, codecIndex, direction) : keys;
+  }
+
   #seal(
     source: Uint8Array,
     sealing: Sealing,
@@ -139,7 +158,7 @@ export class Sealer {
     return {
       op: 'open',
       source,
-      keys: this.#keysOf(connection, keys),
+      keys: this.#incoming(connection, keys),
       signThenEncrypt: this.#policy.signThenEncrypt,
       flagged: connection.sealing !== 'classic',
       maxBytes: this.#maxMessageBytes,

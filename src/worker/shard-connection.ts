@@ -7,6 +7,7 @@ import { checkAesKey, checkHmacKey, ServerSession } from '../shared/security/ind
 import { variantOf } from './audience.ts';
 import type { Backlog } from './backlog.ts';
 import type { Closing, Closings } from './closings.ts';
+import type { Awaited } from './deadlines.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Connection } from './handlers.ts';
 import type { Hub } from './hub.ts';
@@ -25,6 +26,8 @@ export interface ConnectionHost {
   readonly closings: Closings;
   /** Whether connections may be given keys: the engine has a `security` option. */
   readonly takesKeys: boolean;
+  /** Forgets the messages that wait to be handled: it is closing. */
+  abandon(connection: ShardConnection): void;
 }
 
 /** Facts settled by the handshake. */
@@ -34,7 +37,7 @@ export interface ConnectionFacts {
   readonly codec: Codec;
   readonly remoteAddress: string;
   readonly sealing: Sealing;
-  /** For `seal2`. */
+  /** For `seal3` and `seal2`. */
   readonly clientNonce: Uint8Array | null;
   /** To begin with. */
   readonly metadata: Record<string, unknown> | null;
@@ -50,7 +53,7 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
   readonly sealing: Sealing;
   /** Which of an audience's native topics it is in, unless it is sealed for by itself. */
   readonly variant: number;
-  /** Not null for `seal2`: its counters. */
+  /** Not null for `seal3` and `seal2`: its counters. */
   readonly session: ServerSession | null;
   /** Whether the first frame of that session has been sent. */
   isGreeted = false;
@@ -80,6 +83,8 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
   holds = 0;
   /** Messages that wait meanwhile; null: none, as with nearly all connections. */
   pending: Backlog | null = null;
+  /** Its `connect` handler, if that is awaited. */
+  connecting: Awaited | null = null;
   pendingBytes = 0;
   /** Whether no more is read of the client until what waits is handled. */
   isPaused = false;
@@ -116,8 +121,11 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
     this.codecImpl = facts.codec;
     this.codecIndex = facts.codec.index;
     this.sealing = facts.sealing;
-    this.variant = variantOf(facts.codec.index, facts.sealing === 'deflate');
-    this.session = facts.clientNonce === null ? null : new ServerSession(facts.id, facts.clientNonce);
+    this.variant = variantOf(facts.codec.index, facts.sealing);
+    this.session =
+      facts.clientNonce === null
+        ? null
+        : new ServerSession(facts.id, facts.clientNonce, facts.sealing === 'seal3' ? 3 : 2);
     this.isIndividual = this.session !== null;
     this.#metadata = facts.metadata;
     this.#host = host;
@@ -206,7 +214,9 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
 
   close(code: number = closeCode.normal, reason = ''): void {
     checkClose(code, reason);
-    if (this.isOpen) this.#host.closings.begin(this, code, cutReason(reason));
+    if (!this.isOpen) return;
+    this.#host.closings.begin(this, code, cutReason(reason));
+    this.#host.abandon(this);
   }
 
   #requireSecurity(): void {

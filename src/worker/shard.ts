@@ -119,6 +119,7 @@ export class Shard implements ShardEnding {
     parts.main.mute();
     parts.watch.stop();
     parts.stopHeapBrake();
+    parts.intake.stop();
     parts.reception.refuseUndecided();
     parts.metrics.close();
     parts.reporter.stop();

@@ -60,6 +60,9 @@ function checkAcceptance(result: object): UpgradeAcceptance {
   if (name !== undefined && (typeof name !== 'string' || name.length > maxNameLength)) {
     throw invalid(`"name" is no string of at most ${maxNameLength} characters`, 'name');
   }
+  if (name !== undefined && !name.isWellFormed()) {
+    throw invalid('"name" has half of a surrogate pair, which no text in UTF-8 has', 'name');
+  }
   if (subprotocol !== undefined && typeof subprotocol !== 'string') {
     throw invalid('"subprotocol" is no string', 'subprotocol');
   }

@@ -46,9 +46,9 @@ test('sealed with keys from flags and from the environment, in every form', limi
   await withServer(
     async (url) => {
       await both(t, url, '--seal');
-      await both(t, url, '--subprotocol', 'msgpack+deflate', '--size', '4000');
+      await both(t, url, '--subprotocol', 'msgpack+deflate2', '--size', '4000');
       const keys = ['--aes-key', aesKey.toString('hex'), '--hmac-key', hmacKey.toString('base64url')];
-      await both(t, url, '--subprotocol', 'protobuf+seal2', ...keys);
+      await both(t, url, '--subprotocol', 'protobuf+seal3', ...keys);
       const wrong = await runBench(
         t,
         url,

@@ -41,7 +41,7 @@ test('a command line that makes no sense ends with status 2 and says why', limit
     [[url, '--mode', 'idle', '-p', '2'], /"--pipelining" has a meaning only with the modes echo and fanout/],
     [[url, '--channel', 'a'], /"--channel" has a meaning only with a subprotocol of shardwire/],
     [[url, '--subprotocol', 'a,b'], /option "subprotocol" is "a,b"; allowed: one name/],
-    [[url, '--subprotocol', 'json+zip'], /allowed: json, json\+deflate or json\+seal2/],
+    [[url, '--subprotocol', 'json+zip'], /allowed: json, or that with \+deflate2, \+seal3, \+deflate, \+seal2/],
     [[url, '--subprotocol', 'json+seal2'], /a subprotocol with "\+seal2" needs a key/],
     [[url, '--subprotocol', 'chat', '--seal', '--aes-key', key], /"chat" is no subprotocol of shardwire/],
     [[url, '--seal'], /"--seal" needs a key/],

@@ -200,6 +200,7 @@ const cases: readonly OptionCase[] = [
   number('limits.pendingHandshakes', 1_024, 1, 1_000_000),
   number('limits.pendingHandshakesPerAddress', 256, 1, 1_000_000),
   number('limits.membershipBytes', 65_536, 1, 1_073_741_824),
+  number('limits.handlerMs', 30_000, 10, 600_000),
   { ...number('ring.bytes', 4_194_304, 65_536, 1_073_741_824), good: [65_536, 131_072, 1_073_741_824] },
   { path: 'ring.bytes', default: 4_194_304, good: [], bad: [[65_537], [100_000], [1_073_741_823]] },
   number('ring.spillBytes', 67_108_864, 1_048_576, 1_073_741_824),

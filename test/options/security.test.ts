@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import type { EngineOptions } from '#dist/main/engine-options.js';
+import { optionWarnings } from '#dist/main/option-warnings.js';
 import { compileOptions } from '#dist/main/options.js';
 
 const aesKey = new Uint8Array(32).fill(0xab);
@@ -39,10 +40,20 @@ describe('options security and offload', () => {
       compress: null,
       replayProtection: 'optional',
       maxFailures: 3,
+      isKeyed: true,
+      forgeable: [],
     });
     const compressing = compileOptions({ security: { aesKey, compress: { level: 9 } } }).config.security;
     assert.deepEqual(compressing?.compress, { level: 9, thresholdBytes: 1_024 });
     assert.equal(compileOptions({}).config.security, null);
+  });
+
+  it('whoever writes options that have a risk, or no effect, is told so in the log', () => {
+    const warned = (options: EngineOptions): string => optionWarnings(compileOptions(options)).join('; ');
+    assert.equal(warned({ security: { aesKey } }), '');
+    assert.equal(warned({ security: {}, compression: true }), '');
+    assert.match(warned({ security: { aesKey }, compression: true }), /^option "compression" has no effect/);
+    assert.match(warned({ security: { hmacKey, forgeable: ['seal2'] } }), /^option "security.forgeable" \(seal2\)/);
   });
 
   it('keys are copied, and are no part of the configuration', () => {

@@ -64,9 +64,9 @@ async function talk(engine: Engine, clients: readonly SealedClient[]): Promise<v
 
 describe('H-92: a client that has only node:crypto and the documented layout', () => {
   for (const [name, keys] of modes) {
-    for (const form of ['classic', 'deflate', 'seal2'] as const) {
+    for (const form of ['classic', 'deflate2', 'seal3'] as const) {
       it(`talks in every codec: ${name}, ${form}`, () =>
-        withEngine({ security: { ...keys, compress: form !== 'classic' } }, async (engine) => {
+        withEngine({ security: { ...keys, compress: form !== 'classic', forgeable: ['codecs'] } }, async (engine) => {
           const clients = await connectAll(engine, keys, form);
           for (const client of clients) {
             const wanted = form === 'classic' ? client.codec.name : `${client.codec.name}+${form}`;
@@ -82,7 +82,7 @@ describe('H-92: a client that has only node:crypto and the documented layout', (
   it('clients of all forms share a channel, each in its own form', () =>
     withEngine({ security: { ...engineKeys, compress: { thresholdBytes: 100 } } }, async (engine) => {
       const clients = await Promise.all(
-        (['classic', 'deflate', 'seal2'] as const).map((form) => connectSealed(engine, { keys: engineKeys, form })),
+        (['classic', 'deflate2', 'seal3'] as const).map((form) => connectSealed(engine, { keys: engineKeys, form })),
       );
       for (const client of clients) await client.subscribe('mixed');
       const long = 'compressible '.repeat(50);
@@ -96,13 +96,13 @@ describe('H-92: a client that has only node:crypto and the documented layout', (
         assert.equal(textOf((await client.next()).data), JSON.stringify(long));
         assert.equal(textOf((await client.next()).data), '"short"');
       }
-      const [classic, deflate, seal2] = clients;
+      const [classic, deflate, seal3] = clients;
       assert.ok((classic?.frames[0]?.length ?? 0) > long.length, 'a classic client gets nothing deflated');
       assert.deepEqual(deflate?.flags, [1, 0]);
-      assert.deepEqual(seal2?.flags, [1, 0]);
+      assert.deepEqual(seal3?.flags, [1, 0]);
       assert.ok((deflate?.frames[0]?.length ?? 0) < long.length / 2);
       // What clients deflate is understood too.
-      seal2?.send({ type: 'publish', channel: 'mixed', data: json(long) }, true);
+      seal3?.send({ type: 'publish', channel: 'mixed', data: json(long) }, true);
       deflate?.send({ type: 'publish', channel: 'mixed', data: json(long) }, true);
       for (const client of clients)
         for (let i = 0; i < 2; i++) assert.equal(textOf((await client.next()).data), json(long).toString());
@@ -110,8 +110,8 @@ describe('H-92: a client that has only node:crypto and the documented layout', (
 
   it('a client that asks for what the engine does not offer gets what it knows, or a refusal', () =>
     withEngine({ security: { ...engineKeys, replayProtection: 'off' } }, async (engine) => {
-      await assert.rejects(connectSealed(engine, { keys: engineKeys, form: 'deflate' }), /400/);
-      await assert.rejects(connectSealed(engine, { keys: engineKeys, form: 'seal2' }), /400/);
+      await assert.rejects(connectSealed(engine, { keys: engineKeys, form: 'deflate2' }), /400/);
+      await assert.rejects(connectSealed(engine, { keys: engineKeys, form: 'seal3' }), /400/);
       const client = await connectSealed(engine, { keys: engineKeys });
       await client.sync();
     }));
@@ -119,8 +119,8 @@ describe('H-92: a client that has only node:crypto and the documented layout', (
   it('replayProtection required: nothing else is served', () =>
     withEngine({ security: { ...engineKeys, replayProtection: 'required' } }, async (engine) => {
       await assert.rejects(connectSealed(engine, { keys: engineKeys }), /400/);
-      await assert.rejects(connectSealed(engine, { keys: engineKeys, form: 'seal2', nonce: Buffer.alloc(15) }), /400/);
-      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      await assert.rejects(connectSealed(engine, { keys: engineKeys, form: 'seal3', nonce: Buffer.alloc(15) }), /400/);
+      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal3' });
       await client.sync();
       const { handshakesRefused } = engine.stats();
       assert.equal(handshakesRefused, 2);
@@ -129,7 +129,7 @@ describe('H-92: a client that has only node:crypto and the documented layout', (
 
 describe('hub-wide sealing', () => {
   it('happens once per codec, shard and publish, whatever the number of subscribers', () =>
-    withEngine({ shards: 2, security: engineKeys }, async (engine) => {
+    withEngine({ shards: 2, security: { ...engineKeys, forgeable: ['codecs'] } }, async (engine) => {
       const clients: SealedClient[] = [];
       const pairs = new Set<string>();
       // At least one of both codecs on both shards, at least 20 in all.

@@ -20,7 +20,7 @@ async function connectAs(engine: Engine, name: string, form: SubprotocolForm): P
 }
 
 describe('while the pool has a message', () => {
-  for (const form of ['classic', 'seal2'] as const) {
+  for (const form of ['classic', 'seal3'] as const) {
     it(`a client that closes has sent it: it and what follows are handled (${form})`, () =>
       withEngine({ shards: 1, security: engineKeys, handlers }, async (engine) => {
         const watcher = await connectSealed(engine, { keys: engineKeys });

@@ -76,7 +76,7 @@ async function publishAll(
 describe('work in the pool', () => {
   it('keeps the order of a channel at every subscriber: 10 B and 2 MB in turns, 1,000 of them', () =>
     withEngine(options, async (engine) => {
-      const forms = ['deflate', 'deflate', 'deflate', 'seal2'] as const;
+      const forms = ['deflate2', 'deflate2', 'deflate2', 'seal3'] as const;
       const clients = await Promise.all(forms.map((form) => connectSealed(engine, { keys: engineKeys, form })));
       for (const client of clients) await client.subscribe('turns');
       await publishAll(clients, (number) => engine.publishRaw('turns', Buffer.from(payload(number))) === 'queued');
@@ -87,10 +87,10 @@ describe('work in the pool', () => {
 
   it('keeps the order of what one connection sends', () =>
     withEngine(options, async (engine) => {
-      const forms = ['deflate', 'seal2'] as const;
+      const forms = ['deflate2', 'seal3'] as const;
       const clients = await Promise.all(forms.map((form) => connectSealed(engine, { keys: engineKeys, form })));
       for (const client of clients) await client.subscribe('turns');
-      const sender = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      const sender = await connectSealed(engine, { keys: engineKeys, form: 'seal3' });
       await publishAll(clients, (number) => {
         sender.send({ type: 'publish', channel: 'turns', data: Buffer.from(payload(number)) }, number % 4 === 3);
         return true;
@@ -102,7 +102,7 @@ describe('work in the pool', () => {
 
   it('a connection that is closed gets what was sent to it before, then the Close frame', () =>
     withEngine(options, async (engine) => {
-      const client = await connectSealed(engine, { keys: engineKeys, form: 'deflate' });
+      const client = await connectSealed(engine, { keys: engineKeys, form: 'deflate2' });
       const id = await client.sync();
       engine.send(id, { data: large.slice(0, -1) });
       engine.disconnect(id, 4001, 'bye');
@@ -112,7 +112,7 @@ describe('work in the pool', () => {
 
   it('a drain lets the pool finish first', async () => {
     const engine = await startEngine({ host: '127.0.0.1', port: 0, ...options, shards: 1 });
-    const client = await connectSealed(engine, { keys: engineKeys, form: 'deflate' });
+    const client = await connectSealed(engine, { keys: engineKeys, form: 'deflate2' });
     await client.subscribe('last');
     for (let i = 0; i < 10; i++) engine.publishRaw('last', Buffer.from(payload(2 * i + 1)));
     await engine.drain({ graceMs: 10_000 });
@@ -135,10 +135,10 @@ describe('work in the pool', () => {
     await engine.start();
     try {
       const clients = await Promise.all(
-        (['deflate', 'seal2'] as const).map((form) => connectSealed(engine, { keys: engineKeys, form })),
+        (['deflate2', 'seal3'] as const).map((form) => connectSealed(engine, { keys: engineKeys, form })),
       );
       for (const client of clients) await client.subscribe('turns');
-      const sender = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      const sender = await connectSealed(engine, { keys: engineKeys, form: 'seal3' });
       // Slow enough for the pool to be tried again after its rests.
       await publishAll(
         clients,
@@ -166,7 +166,7 @@ describe('work in the pool', () => {
     const engine = new Engine(compiled, { offloadTask: new URL('./fixtures/exhausted-task.js', import.meta.url) });
     await engine.start();
     try {
-      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal3' });
       await client.subscribe('turns');
       for (let i = 0; i < 20; i++) {
         client.send({ type: 'publish', channel: 'turns', data: Buffer.from(payload(2 * i + 1)) });
@@ -187,7 +187,7 @@ describe('work in the pool', () => {
     for (const offload of [false, { threads: 1, maxQueue: 1 }] as const) {
       await withEngine({ ...options, offload }, async (engine) => {
         const clients = await Promise.all(
-          (['deflate', 'seal2'] as const).map((form) => connectSealed(engine, { keys: engineKeys, form })),
+          (['deflate2', 'seal3'] as const).map((form) => connectSealed(engine, { keys: engineKeys, form })),
         );
         for (const client of clients) await client.subscribe('last');
         for (let i = 0; i < 10; i++) engine.publishRaw('last', Buffer.from(payload(i)));

@@ -14,13 +14,13 @@ function connectAs(
   engine: Engine,
   name: string,
   keys: Keys,
-  form: 'classic' | 'seal2' = 'classic',
+  form: 'classic' | 'seal3' = 'classic',
 ): Promise<SealedClient> {
   return connectSealed(engine, { keys, form, headers: { 'X-Client-ID': name } });
 }
 
 describe('H-93: keys of a connection', () => {
-  for (const form of ['classic', 'seal2'] as const) {
+  for (const form of ['classic', 'seal3'] as const) {
     it(`H-32: are in force before its first message, which did not wait for them (${form})`, () =>
       withEngine({ handlers, security: engineKeys }, async (engine) => {
         const own = connectAs(engine, 'own-ada', keysOf('own-ada'), form);
@@ -120,9 +120,9 @@ describe('H-93: keys of a connection', () => {
       assert.deepEqual((await client.next()).data, { code: 'ERR_SECURITY_OFF' });
     }));
 
-  it('a seal2 connection that loses its last key is closed: nothing goes either way in clear', () =>
+  it('a seal3 connection that loses its last key is closed: nothing goes either way in clear', () =>
     withEngine({ handlers, security: {} }, async (engine) => {
-      const client = await connectAs(engine, 'own-ada', keysOf('own-ada'), 'seal2');
+      const client = await connectAs(engine, 'own-ada', keysOf('own-ada'), 'seal3');
       await client.subscribe('news');
       client.frames.length = 0;
       client.send({ type: 'key-off' });
@@ -132,8 +132,8 @@ describe('H-93: keys of a connection', () => {
       assert.deepEqual(client.frames, []);
     }));
 
-  it('a seal2 connection that has no key at all is closed', () =>
+  it('a seal3 connection that has no key at all is closed', () =>
     withEngine({ handlers, security: {} }, async (engine) => {
-      await assert.rejects(connectSealed(engine, { form: 'seal2' }));
+      await assert.rejects(connectSealed(engine, { form: 'seal3' }));
     }));
 });

@@ -15,22 +15,22 @@ describe('rotation of the engine’s keys', () => {
   it('both keys are accepted for the grace period, and only the new one is sealed with', () =>
     withEngine({ security: { ...engineKeys, maxFailures: 1_000 } }, async (engine) => {
       const classic = await connectSealed(engine, { keys: engineKeys });
-      const seal2 = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      const seal3 = await connectSealed(engine, { keys: engineKeys, form: 'seal3' });
       await classic.subscribe('news');
-      await seal2.subscribe('news');
+      await seal3.subscribe('news');
       engine.rotateKeys(newKeys, { graceMs: 1_500 });
-      // Frames of `seal2` name their key: this client can read both.
-      seal2.otherKeys.set(1, newKeys);
+      // Frames of `seal3` name their key: this client can read both.
+      seal3.otherKeys.set(1, newKeys);
       // Still sealed with the former key.
-      seal2.send({ type: 'publish', channel: 'news', data: Buffer.from('"former"') });
+      seal3.send({ type: 'publish', channel: 'news', data: Buffer.from('"former"') });
       classic.send({ type: 'publish', channel: 'news', data: Buffer.from('"former"') });
       // What comes back is sealed with the new one, which this client must be told.
       classic.keys = newKeys;
-      for (const client of [classic, seal2]) for (let i = 0; i < 2; i++) assert.equal(await heard(client), '"former"');
-      seal2.keys = newKeys;
-      seal2.keyId = 1;
-      seal2.otherKeys.set(0, engineKeys);
-      await seal2.sync();
+      for (const client of [classic, seal3]) for (let i = 0; i < 2; i++) assert.equal(await heard(client), '"former"');
+      seal3.keys = newKeys;
+      seal3.keyId = 1;
+      seal3.otherKeys.set(0, engineKeys);
+      await seal3.sync();
       await classic.sync();
       const before = engine.stats();
       assert.equal(before.openFailedDecrypt, 0);
@@ -40,12 +40,12 @@ describe('rotation of the engine’s keys', () => {
         return engine.stats().openFailedDecrypt > 0;
       }, 'the end of the grace period');
       const failed = engine.stats().openFailedDecrypt;
-      seal2.keys = engineKeys;
-      seal2.keyId = 0;
-      seal2.send({ type: 'publish', channel: 'news', data: Buffer.from('"too late"') });
-      seal2.keys = newKeys;
-      seal2.keyId = 1;
-      await seal2.sync();
+      seal3.keys = engineKeys;
+      seal3.keyId = 0;
+      seal3.send({ type: 'publish', channel: 'news', data: Buffer.from('"too late"') });
+      seal3.keys = newKeys;
+      seal3.keyId = 1;
+      await seal3.sync();
       assert.equal(engine.stats().openFailedDecrypt, failed + 1);
     }));
 
@@ -70,20 +70,20 @@ describe('rotation of the engine’s keys', () => {
       },
     ));
 
-  it('a seal2 connection with keys of its own notices nothing', () =>
+  it('a seal3 connection with keys of its own notices nothing', () =>
     withEngine(
       { security: engineKeys, handlers: new URL('./fixtures/own-keys.handlers.js', import.meta.url) },
       async (engine) => {
         const keys = keysOf('own-ada');
         const headers = { 'X-Client-ID': 'own-ada' };
-        const client = await connectSealed(engine, { keys, form: 'seal2', headers });
+        const client = await connectSealed(engine, { keys, form: 'seal3', headers });
         await client.subscribe('news');
         engine.rotateKeys(newKeys, { graceMs: 0 });
         engine.publish('news', { data: 1 });
         assert.equal(await heard(client), '1');
         await client.sync();
         // The id that its client knows stays that of its keys, for those that come later too.
-        const next = await connectSealed(engine, { keys, form: 'seal2', headers });
+        const next = await connectSealed(engine, { keys, form: 'seal3', headers });
         await next.sync();
         assert.deepEqual(client.faults, []);
         assert.equal(engine.stats().openFailedDecrypt, 0);
@@ -92,7 +92,7 @@ describe('rotation of the engine’s keys', () => {
 
   it('what is published after it is sealed with the new key', () =>
     withEngine({ security: engineKeys, shards: 1, ring: { bytes: 65_536 } }, async (engine) => {
-      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal2' });
+      const client = await connectSealed(engine, { keys: engineKeys, form: 'seal3' });
       await client.subscribe('news');
       for (let round = 1; round <= 100; round++) {
         const keys = keysOf(`round ${round}`);

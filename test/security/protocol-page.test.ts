@@ -6,9 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import {
   compilePipeline,
+  compileWebPipeline,
   createClientSession,
   createWebClientSession,
   decodeClientNonce,
+  derivedKey,
   encodeClientNonce,
   type PipelineConfig,
   ServerSession,
@@ -61,11 +63,50 @@ describe('the examples of the page about the protocol', () => {
     assert.deepEqual(compilePipeline({ aesKey, flagged: true }).open(bytesOfHex(deflated)), bytesOf('a'.repeat(32)));
   });
 
-  test('version 2: what we write is what the page shows, with Web Crypto too', async () => {
+  test('derived keys and the flagged form: what we write is what the page shows, with Web Crypto too', async () => {
+    for (const subprotocol of ['json+deflate2', 'json+seal3']) {
+      for (const direction of ['from client', 'from server'] as const) {
+        assert.ok(isShown(derivedKey(aesKey, subprotocol, direction, 'aes-256-gcm')));
+        assert.ok(isShown(derivedKey(hmacKey, subprotocol, direction, 'hmac-sha256')));
+      }
+    }
+    const text = bytesOf('sensitive data');
+    for (const side of ['client', 'server'] as const) {
+      const config = { aesKey, hmacKey, subprotocol: 'json+deflate2', side };
+      const other = { ...config, side: side === 'client' ? 'server' : 'client' } as const;
+      const [pipeline, web] = [compilePipeline(config), await compileWebPipeline(config)];
+      const sealed = pipeline.seal(text);
+      assert.ok(isShown(sealed), side);
+      assert.equal(hexOf(await web.seal(text)), hexOf(sealed));
+      assert.deepEqual(compilePipeline(other).open(sealed), text);
+      assert.deepEqual(await (await compileWebPipeline(other)).open(sealed), text);
+      assert.throws(() => pipeline.open(sealed), { code: 'ERR_SEAL_DECRYPT' });
+      await assert.rejects(web.open(sealed), { code: 'ERR_SEAL_DECRYPT' });
+      const elsewhere = compilePipeline({ ...other, subprotocol: 'msgpack+deflate2' });
+      assert.throws(() => elsewhere.open(sealed), { code: 'ERR_SEAL_DECRYPT' });
+    }
+    for (const subprotocol of ['json', 'json+seal3', 'json+deflate2\n', 5 as never]) {
+      assert.throws(() => compilePipeline({ aesKey, subprotocol }), {
+        code: 'ERR_OPTION_INVALID',
+        path: 'subprotocol',
+      });
+    }
+  });
+
+  for (const [version, subprotocol] of [
+    [2, null],
+    [3, 'json+seal3'],
+  ] as const) {
+    test(`version ${version}: what we write is what the page shows, with Web Crypto too`, () =>
+      showsVersion(version, subprotocol));
+  }
+
+  async function showsVersion(version: 2 | 3, subprotocol: string | null): Promise<void> {
     const clientNonce = Uint8Array.from({ length: 16 }, (_, index) => 0x10 + index);
     assert.ok(section.includes(`?client_nonce=${encodeClientNonce(clientNonce)}\``));
-    const config = { aesKey, hmacKey, keyId: 1, clientNonce };
-    const server = serverEnd(new ServerSession(connectionId, clientNonce), [keySetOf(1, { aesKey, hmacKey })]);
+    const config = { aesKey, hmacKey, keyId: 1, clientNonce, ...(subprotocol === null ? {} : { subprotocol }) };
+    const session = new ServerSession(connectionId, clientNonce, version);
+    const server = serverEnd(session, [keySetOf(1, { aesKey, hmacKey })], true, subprotocol);
     const [client, web] = [createClientSession(config), await createWebClientSession(config)];
     const [hello, pong] = [server.hello(), server.seal(bytesOf('{"type":"pong"}'))];
     assert.ok(isShown(hello) && isShown(pong));
@@ -73,7 +114,8 @@ describe('the examples of the page about the protocol', () => {
     const ping = client.seal(bytesOf('{"type":"ping"}'));
     assert.ok(isShown(ping));
     assert.equal(hexOf(await web.seal(bytesOf('{"type":"ping"}'))), hexOf(ping));
-  });
+    assert.deepEqual(server.open(ping), bytesOf('{"type":"ping"}'));
+  }
 
   test('the page shows two programs', () => {
     assert.equal(blocks.length, 2);
@@ -95,7 +137,7 @@ describe('the programs of the page about the protocol', () => {
     assert.throws(() => open(sealed.subarray(0, 59), aesKey, hmacKey), /too short/);
   });
 
-  test('the one for browsers speaks version 2 over a socket', async () => {
+  test('the one for browsers speaks version 3 over a socket', async () => {
     type Connect = (
       url: string,
       keys: PipelineConfig & { keyId: number },
@@ -109,11 +151,12 @@ describe('the programs of the page about the protocol', () => {
       const { connect } = await moduleOf<{ connect: Connect }>(blocks[1] ?? '');
       const heard: unknown[] = [];
       listener.on('connection', (socket, request) => {
-        assert.equal(socket.protocol, 'json+seal2');
+        assert.equal(socket.protocol, 'json+seal3');
         const query = new URL(request.url ?? '', 'http://localhost').searchParams.get('client_nonce');
         const clientNonce = decodeClientNonce(query ?? '');
         assert.ok(clientNonce !== null);
-        const server = serverEnd(new ServerSession(connectionId, clientNonce), [keySetOf(1, { aesKey, hmacKey })]);
+        const session = new ServerSession(connectionId, clientNonce, 3);
+        const server = serverEnd(session, [keySetOf(1, { aesKey, hmacKey })], true, 'json+seal3');
         socket.on('message', (frame: Buffer) => {
           const text = Buffer.from(server.open(frame)).toString();
           heard.push(JSON.parse(text));

@@ -4,6 +4,8 @@ import {
   type ClientSessionConfig,
   createClientNonce,
   createClientSession,
+  type Direction,
+  derivedKey,
   type KeySet,
   type PipelineConfig,
   runJob,
@@ -107,8 +109,24 @@ export interface ServerEnd {
   open(frame: Uint8Array): Uint8Array;
 }
 
-/** The first set seals; all of them open. */
-export function serverEnd(session: ServerSession, sets: readonly KeySet[], signThenEncrypt = true): ServerEnd {
+/** The keys of one direction of a subprotocol. */
+export function derivedSet({ id, ...keys }: KeySet, subprotocol: string, direction: Direction): KeySet {
+  return {
+    id,
+    aesKey: keys.aesKey && derivedKey(keys.aesKey, subprotocol, direction, 'aes-256-gcm'),
+    hmacKey: keys.hmacKey && derivedKey(keys.hmacKey, subprotocol, direction, 'hmac-sha256'),
+  };
+}
+
+/** The first set seals; all of them open. With a subprotocol their keys are derived for it, and the session has version 3. */
+export function serverEnd(
+  session: ServerSession,
+  sets: readonly KeySet[],
+  signThenEncrypt = true,
+  subprotocol: string | null = null,
+): ServerEnd {
+  const bound = (keys: KeySet, direction: Direction): KeySet =>
+    subprotocol === null ? keys : derivedSet(keys, subprotocol, direction);
   const [current] = sets;
   assert.ok(current !== undefined);
   const common = { signThenEncrypt, flagged: true } as const;
@@ -116,7 +134,8 @@ export function serverEnd(session: ServerSession, sets: readonly KeySet[], signT
     { prefix, aad }: { prefix: Uint8Array; aad: Uint8Array },
     source: Uint8Array,
     deflateLevel: number,
-  ): Uint8Array => runJob({ ...common, op: 'seal', source, keys: current, deflateLevel, prefix, aad });
+  ): Uint8Array =>
+    runJob({ ...common, op: 'seal', source, keys: bound(current, 'from server'), deflateLevel, prefix, aad });
   return {
     hello: () => seal(session.hello(current.id), new Uint8Array(0), 0),
     seal: (payload, deflateLevel = 0) => seal(session.next(current.id), payload, deflateLevel),
@@ -124,7 +143,8 @@ export function serverEnd(session: ServerSession, sets: readonly KeySet[], signT
       const { keyId, counter, body, aad } = session.read(frame);
       const keys = sets.find(({ id }) => id === keyId);
       assert.ok(keys !== undefined, `key id ${keyId}`);
-      const payload = runJob({ ...common, op: 'open', source: body, keys, maxBytes: 1_000_000, aad });
+      const opening = bound(keys, 'from client');
+      const payload = runJob({ ...common, op: 'open', source: body, keys: opening, maxBytes: 1_000_000, aad });
       session.accept(counter);
       return payload;
     },

@@ -46,8 +46,9 @@ describe('the slow handler', () => {
       await client.sync();
       assert.equal(log('slow').length, 3);
       assert.deepEqual(log('gone'), [['gone', 'closed-by-handler', 4003, 'slow']]);
-      const { handlerErrors, connections } = engine.stats();
+      const { handlerErrors, handlerErrorsBy, connections } = engine.stats();
       assert.deepEqual([handlerErrors, connections], [2, 3]);
+      assert.deepEqual(handlerErrorsBy, { slow: 2 });
     }));
 
   it('is not called where slow consumers are disconnected', () =>

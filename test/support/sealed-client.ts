@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { WebSocket } from 'ws';
 import { type Codec, type CodecName, codecByName, type Envelope } from '#dist/shared/codec/index.js';
@@ -10,7 +10,7 @@ export interface Keys {
   readonly signThenEncrypt?: boolean;
 }
 
-export type SubprotocolForm = 'classic' | 'deflate' | 'seal2';
+export type SubprotocolForm = 'classic' | 'deflate' | 'seal2' | 'deflate2' | 'seal3';
 
 const noBytes = Buffer.alloc(0);
 
@@ -54,6 +54,17 @@ export function openWith(keys: Keys, sealed: Buffer, aad: Buffer = noBytes): Buf
   return signThenEncrypt ? check(unlock(sealed)) : unlock(check(sealed));
 }
 
+/** The keys for one direction of a subprotocol: docs/protocol.md, "Derived keys". */
+export function derivedFor(keys: Keys, subprotocol: string, direction: 'from client' | 'from server'): Keys {
+  const derive = (key: Uint8Array, use: string): Uint8Array =>
+    new Uint8Array(hkdfSync('sha256', key, Buffer.alloc(0), `shardwire ${subprotocol} ${direction} ${use}`, 32));
+  return {
+    ...keys,
+    ...(keys.aesKey === undefined ? {} : { aesKey: derive(keys.aesKey, 'aes-256-gcm') }),
+    ...(keys.hmacKey === undefined ? {} : { hmacKey: derive(keys.hmacKey, 'hmac-sha256') }),
+  };
+}
+
 /** A client of any codec that seals by itself, in every form that a subprotocol can ask for. */
 export class SealedClient {
   readonly codec: Codec;
@@ -61,7 +72,7 @@ export class SealedClient {
   readonly socket: WebSocket;
   /** What to seal and open with; may be replaced at any time. */
   keys: Keys;
-  /** For `seal2`: id to keys, for frames that name another id than `keyId`. */
+  /** For `seal3` and `seal2`: id to keys, for frames that name another id than `keyId`. */
   keyId = 0;
   readonly otherKeys = new Map<number, Keys>();
   readonly all: Envelope[] = [];
@@ -116,12 +127,13 @@ export class SealedClient {
   }
 
   frameOfBytes(bytes: Uint8Array, deflate = false): Buffer {
-    if (this.form === 'classic') return sealWith(this.keys, bytes);
+    const keys = this.#keysFor(this.keys, 'from client');
+    if (this.form === 'classic') return sealWith(keys, bytes);
     const flagged = Buffer.concat([Buffer.of(deflate ? 1 : 0), deflate ? deflateRawSync(bytes) : bytes]);
-    if (this.form === 'deflate') return sealWith(this.keys, flagged);
+    if (!this.#hasSession) return sealWith(keys, flagged);
     const header = this.#header(this.#counter);
     this.#counter += 1n;
-    return Buffer.concat([header, sealWith(this.keys, flagged, this.#aad(header, 'c'))]);
+    return Buffer.concat([header, sealWith(keys, flagged, this.#aad(header, 'c'))]);
   }
 
   send(fields: Partial<Envelope>, deflate = false): void {
@@ -183,9 +195,18 @@ export class SealedClient {
     return this.#signal.wait(check, () => what);
   }
 
+  get #hasSession(): boolean {
+    return this.form === 'seal2' || this.form === 'seal3';
+  }
+
+  #keysFor(keys: Keys, direction: 'from client' | 'from server'): Keys {
+    const isDerived = this.form === 'deflate2' || this.form === 'seal3';
+    return isDerived ? derivedFor(keys, `${this.codec.name}+${this.form}`, direction) : keys;
+  }
+
   #header(counter: bigint, flags = 0): Buffer {
     const header = Buffer.alloc(11);
-    header[0] = 2;
+    header[0] = this.form === 'seal3' ? 3 : 2;
     header[1] = flags;
     header[2] = this.keyId;
     header.writeBigUInt64BE(counter, 3);
@@ -199,7 +220,7 @@ export class SealedClient {
 
   #open(frame: Buffer): Buffer | null {
     if (this.form === 'classic') return openWith(this.keys, frame);
-    if (this.form === 'deflate') return this.#payload(openWith(this.keys, frame));
+    if (!this.#hasSession) return this.#payload(openWith(this.#keysFor(this.keys, 'from server'), frame));
     const header = frame.subarray(0, 11);
     const isHello = header[1] === 1;
     let start = 11;
@@ -213,7 +234,9 @@ export class SealedClient {
     const id = header.readUInt8(2);
     const keys = id === this.keyId ? this.keys : this.otherKeys.get(id);
     if (keys === undefined) throw new Error(`unknown key id ${id}`);
-    const payload = this.#payload(openWith(keys, frame.subarray(start), this.#aad(header, 's')));
+    const payload = this.#payload(
+      openWith(this.#keysFor(keys, 'from server'), frame.subarray(start), this.#aad(header, 's')),
+    );
     this.#lastCounter = counter;
     if (isHello) this.flags.pop();
     return isHello ? null : payload;
@@ -232,6 +255,7 @@ export interface SealedConnectOptions {
   readonly keys?: Keys;
   readonly headers?: Readonly<Record<string, string>>;
   readonly nonce?: Buffer;
+  readonly keyId?: number;
 }
 
 const clients = new Set<WebSocket>();
@@ -241,7 +265,7 @@ export function terminateSealedClients(): void {
   clients.clear();
 }
 
-/** Connects, and for `seal2` waits for the hello. */
+/** Connects, and for `seal3` and `seal2` waits for the hello. */
 export async function connectSealed(
   engine: { readonly port: number },
   {
@@ -250,17 +274,19 @@ export async function connectSealed(
     keys = {},
     headers = {},
     nonce = randomBytes(16),
+    keyId = 0,
   }: SealedConnectOptions = {},
 ): Promise<SealedClient> {
   const codec = codecByName(name);
   if (codec === undefined) throw new Error(`there is no codec ${name}`);
   const subprotocol = form === 'classic' ? name : `${name}+${form}`;
-  const query = form === 'seal2' ? `?client_nonce=${nonce.toString('base64url')}` : '';
+  const query = form === 'seal2' || form === 'seal3' ? `?client_nonce=${nonce.toString('base64url')}` : '';
   const url = `ws://127.0.0.1:${engine.port}/ws${query}`;
   const socket = new WebSocket(url, [subprotocol], { perMessageDeflate: false, headers: { ...headers } });
   clients.add(socket);
   socket.once('close', () => clients.delete(socket));
   const client = new SealedClient(codec, form, socket, keys, nonce);
+  client.keyId = keyId;
   await within(
     new Promise<void>((resolve, reject) => {
       socket.once('open', () => resolve());
@@ -268,7 +294,7 @@ export async function connectSealed(
     }),
     `a ${subprotocol} connection`,
   );
-  if (form === 'seal2') {
+  if (form === 'seal2' || form === 'seal3') {
     await client.waitFor(() => {
       if (client.isClosed) throw new Error('the connection ended before the hello');
       return client.connectionId === '' ? client.faults[0] : client.connectionId;

@@ -130,13 +130,13 @@ describe('the upgrade handler', () => {
   test('a subprotocol that needs more than the client gave is refused as the engine itself would', async () => {
     const security = { aesKey: new Uint8Array(32) };
     await withEngine({ ...one, security, subprotocols: ['json', 'msgpack'] }, async (engine) => {
-      const headers = { 'Sec-WebSocket-Protocol': 'json, msgpack+seal2' };
+      const headers = { 'Sec-WebSocket-Protocol': 'json, msgpack+seal3' };
       const reply = await shake(engine, 'do=subprotocol&speak=msgpack%2Bseal2', { headers });
       assert.equal(reply.status, 400);
       assert.match(reply.body, /^ERR_HANDSHAKE_NONCE: /);
       const nonce = Buffer.alloc(16, 7).toString('base64url');
       const good = await shake(engine, `do=subprotocol&speak=msgpack%2Bseal2&client_nonce=${nonce}`, { headers });
-      assert.deepEqual([good.status, good.headers.get('sec-websocket-protocol')], [101, 'msgpack+seal2']);
+      assert.deepEqual([good.status, good.headers.get('sec-websocket-protocol')], [101, 'msgpack+seal3']);
     });
   });
 

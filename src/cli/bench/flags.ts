@@ -22,7 +22,7 @@ What is sent:
       --message <text>      this payload; in fanout it must contain {stamp}, in echo it may
       --binary              raw payloads in binary frames
       --any-answer          echo: whatever comes back is an answer
-      --subprotocol <name>  json, msgpack, protobuf, flatbuffers: shardwire's messages, also with +deflate or +seal2;
+      --subprotocol <name>  json, msgpack, protobuf, flatbuffers: shardwire's messages, also with +deflate2 or +seal3;
                             any other name, or none: raw payloads
       --type <text>         echo: messages of this type, which the server's handlers answer. Default: a message is
                             published on a channel that is the connection's own

@@ -16,7 +16,7 @@ interface Sealing {
   /** In the query of the URL; null: none. */
   readonly nonce: string | null;
   seal(message: Uint8Array): Uint8Array;
-  /** Null: the hello of version 2, which is no message. */
+  /** Null: the hello of a session, which is no message. */
   open(sealed: Uint8Array): Uint8Array | null;
 }
 
@@ -29,16 +29,18 @@ function keysOf({ aesKey, hmacKey, signThenEncrypt }: SealPlan) {
 }
 
 function sealingOf(plan: SealPlan): Sealing {
-  if (plan.form === 'seal2') {
+  const { form } = plan;
+  const bound = form === 'seal3' || form === 'deflate2' ? { subprotocol: `${plan.codec}+${form}` } : {};
+  if (form === 'seal3' || form === 'seal2') {
     const clientNonce = createClientNonce();
-    const session: ClientSession = createClientSession({ ...keysOf(plan), clientNonce });
+    const session: ClientSession = createClientSession({ ...keysOf(plan), ...bound, clientNonce });
     return {
       nonce: encodeClientNonce(clientNonce),
       seal: (message) => session.seal(message),
       open: (sealed) => session.open(sealed),
     };
   }
-  const pipeline = compilePipeline({ ...keysOf(plan), flagged: plan.form === 'deflate' });
+  const pipeline = compilePipeline({ ...keysOf(plan), ...bound, flagged: form !== 'classic' });
   return { nonce: null, seal: (message) => pipeline.seal(message), open: (sealed) => pipeline.open(sealed) };
 }
 

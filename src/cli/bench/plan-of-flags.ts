@@ -8,7 +8,7 @@ import { ownChannelBytes, stampBytes, stampMark } from './template.ts';
 import { durationMs } from './time.ts';
 
 const modes: readonly BenchMode[] = ['echo', 'fanout', 'connect', 'idle'];
-const forms: readonly SealPlan['form'][] = ['deflate', 'seal2'];
+const forms: readonly SealPlan['form'][] = ['deflate2', 'seal3', 'deflate', 'seal2'];
 /** RFC 9110 section 5.6.2. */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const handshakeHeader = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
@@ -88,10 +88,14 @@ function speechOf(values: BenchValues): Speech {
   const codec = codecByName(base)?.name ?? null;
   const known = forms.find((name) => name === form);
   if (codec !== null && form !== undefined && (known === undefined || more.length > 0)) {
-    throw notAllowed('subprotocol', given ?? '', `${codec}, ${codec}+deflate or ${codec}+seal2`);
+    throw notAllowed(
+      'subprotocol',
+      given ?? '',
+      `${codec}, or that with ${forms.map((name) => `+${name}`).join(', ')}`,
+    );
   }
   const isRaw = given !== null && codec === null;
-  const seal = sealPlan(values, codec === null ? 'classic' : (known ?? 'classic'));
+  const seal = sealPlan(values, codec === null ? 'classic' : (known ?? 'classic'), codec ?? 'json');
   if (seal === null) return { subprotocol: given, codec, seal };
   if (isRaw) throw new UsageError(`raw payloads are not sealed, and "${given}" is no subprotocol of shardwire`);
   // A client that offers nothing speaks JSON.

@@ -4,8 +4,9 @@ export type BenchMode = 'echo' | 'fanout' | 'connect' | 'idle';
 
 /** How messages are sealed, and with what. */
 export interface SealPlan {
-  /** `classic`: version 1. `deflate`: the same with the flag byte. `seal2`: version 2. */
-  readonly form: 'classic' | 'deflate' | 'seal2';
+  /** `classic`: version 1. `deflate2`: with the flag byte. `seal3`: version 3. `deflate`, `seal2`: the forms before. */
+  readonly form: 'classic' | 'deflate2' | 'seal3' | 'deflate' | 'seal2';
+  readonly codec: CodecName;
   readonly aesKey: Uint8Array | null;
   readonly hmacKey: Uint8Array | null;
   readonly signThenEncrypt: boolean;

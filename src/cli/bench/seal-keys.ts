@@ -1,3 +1,4 @@
+import type { CodecName } from '../../shared/codec/index.ts';
 import { checkAesKey, checkHmacKey } from '../../shared/security/index.ts';
 import { failureText, UsageError } from '../failure.ts';
 import type { SealPlan } from './plan.ts';
@@ -46,7 +47,7 @@ function readKey({ flag, variable, check }: KeyKind, given: string | undefined):
 }
 
 /** Null: nothing is sealed. `form` is what the subprotocol asks for. */
-export function sealPlan(values: SealValues, form: SealPlan['form']): SealPlan | null {
+export function sealPlan(values: SealValues, form: SealPlan['form'], codec: CodecName): SealPlan | null {
   const isAsked = values.seal || values['aes-key'] !== undefined || values['hmac-key'] !== undefined;
   if (!isAsked && form === 'classic') {
     if (values['encrypt-then-sign']) throw new UsageError('"--encrypt-then-sign" needs "--seal"');
@@ -58,5 +59,5 @@ export function sealPlan(values: SealValues, form: SealPlan['form']): SealPlan |
     const why = form === 'classic' ? '"--seal"' : `a subprotocol with "+${form}"`;
     throw new UsageError(`${why} needs a key: "--aes-key", "--hmac-key", ${aes.variable} or ${hmac.variable}`);
   }
-  return { form, aesKey, hmacKey, signThenEncrypt: !values['encrypt-then-sign'] };
+  return { form, codec, aesKey, hmacKey, signThenEncrypt: !values['encrypt-then-sign'] };
 }

@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'ERR_TLS_OFF'
   | 'ERR_TLS_RELOAD_UNSUPPORTED'
   | 'ERR_INSIDE_WORKER'
+  | 'ERR_TEXT_INVALID'
   // What a client sent.
   | 'ERR_MESSAGE_MALFORMED'
   | 'ERR_TYPE_UNKNOWN'

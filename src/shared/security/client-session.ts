@@ -1,10 +1,11 @@
-import { type BodyRules, bodyRules, openBody, sealBody } from './body.ts';
+import { openBody, sealBody } from './body.ts';
 import { checkPlaintext, checkSealed, unshared } from './bytes.ts';
 import { type ClientSessionConfig, ClientState, checkClientConfig } from './client-state.ts';
+import { type DirectedRules, directedRules } from './directed-rules.ts';
 import { checkKeySet, type KeySet } from './keys.ts';
 import { nodeCrypto, nodeZlib } from './node-modules.ts';
 
-/** A client's side of one connection in version 2. */
+/** A client's side of one connection in version 2 or 3. */
 export interface ClientSession {
   /** The server's name for the connection; null until the hello was opened. */
   readonly connectionId: string | null;
@@ -37,13 +38,13 @@ export function createClientSession(config: ClientSessionConfig): ClientSession 
   const setup = checkClientConfig(config);
   nodeCrypto();
   nodeZlib();
-  const { signThenEncrypt, level, thresholdBytes, maxOpenBytes } = setup.config;
-  const keyed = (keys: KeySet): { id: number; body: BodyRules } => ({
+  const { signThenEncrypt, level, thresholdBytes, maxOpenBytes, subprotocol } = setup.config;
+  const keyed = (keys: KeySet): { id: number; body: DirectedRules } => ({
     id: keys.id,
-    body: bodyRules(keys, signThenEncrypt, true),
+    body: directedRules(keys, signThenEncrypt, true, subprotocol, 'client'),
   });
   const previous = setup.previous === null ? null : keyed(setup.previous);
-  const state = new ClientState(setup.clientNonce, keyed(setup.current), previous);
+  const state = new ClientState(setup, keyed(setup.current), previous);
   return Object.freeze({
     get connectionId(): string | null {
       return state.connectionId;
@@ -54,12 +55,12 @@ export function createClientSession(config: ClientSessionConfig): ClientSession 
     seal(plaintext: Uint8Array): Uint8Array {
       checkPlaintext(plaintext);
       const { keys, prefix, aad } = state.next();
-      return sealBody(keys, plaintext, plaintext.length < thresholdBytes ? 0 : level, prefix, aad);
+      return sealBody(keys.outgoing, plaintext, plaintext.length < thresholdBytes ? 0 : level, prefix, aad);
     },
     open(frame: Uint8Array): Uint8Array | null {
       checkSealed(frame);
       const pending = state.read(unshared(frame));
-      return state.accept(pending, openBody(pending.keys, pending.body, maxOpenBytes, pending.aad));
+      return state.accept(pending, openBody(pending.keys.incoming, pending.body, maxOpenBytes, pending.aad));
     },
     rotate(keys: KeySet): void {
       state.rotate(keyed(checkKeySet(keys, 'keys')));

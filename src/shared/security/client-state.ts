@@ -1,13 +1,25 @@
 import { copyOf } from './bytes.ts';
 import type { CheckedConfig, PipelineConfig } from './config.ts';
-import { checkConfig, requireSomeKey } from './config.ts';
+import { checkConfig, requireSomeKey, requireSubprotocol } from './config.ts';
 import { badFormat, keyInvalid, unknownKey } from './failures.ts';
-import { aadOf, bindingOf, CounterGate, CounterSource, headerBytes, headerOf, readHead, readHelloId } from './frame.ts';
+import {
+  aadOf,
+  bindingOf,
+  CounterGate,
+  CounterSource,
+  type FrameVersion,
+  headerBytes,
+  headerOf,
+  readHead,
+  readHelloId,
+} from './frame.ts';
 import { checkKeySet, type KeySet, requireKeyId } from './keys.ts';
 import { requireClientNonce } from './server-session.ts';
 
-/** What a client says about one connection in version 2. At least one key must be there. */
-export interface ClientSessionConfig extends Omit<PipelineConfig, 'flagged'> {
+/** What a client says about one connection in version 2 or 3. At least one key must be there. */
+export interface ClientSessionConfig extends Omit<PipelineConfig, 'flagged' | 'side'> {
+  /** Such as `json+seal3`: version 3. Without it the session is one of version 2, which servers refuse by default. */
+  subprotocol?: string;
   /** The id of `aesKey` and `hmacKey`, 0–255; default 0. */
   keyId?: number;
   /** An older set that is still accepted. */
@@ -25,6 +37,7 @@ const sessionKeys: readonly string[] = [
   'keyId',
   'previous',
   'clientNonce',
+  'subprotocol',
 ];
 
 /** The checked configuration of a session. */
@@ -33,19 +46,27 @@ export interface ClientSetup {
   readonly current: KeySet;
   readonly previous: KeySet | null;
   readonly clientNonce: Uint8Array;
+  readonly version: FrameVersion;
 }
 
 /** @throws EngineError ERR_KEY_INVALID, ERR_OPTION_INVALID */
 export function checkClientConfig(given: ClientSessionConfig): ClientSetup {
   const config = checkConfig(given, sessionKeys);
   requireSomeKey(config);
-  const { keyId = 0, previous, clientNonce } = given;
+  const { keyId = 0, previous, clientNonce, subprotocol } = given;
+  if (subprotocol !== undefined) requireSubprotocol(subprotocol, '+seal3');
   requireKeyId(keyId);
   requireClientNonce(clientNonce);
   const current: KeySet = Object.freeze({ id: keyId, aesKey: config.aesKey, hmacKey: config.hmacKey });
   const older = previous === undefined ? null : checkKeySet(previous, 'previous');
   if (older !== null) requireOtherId(older.id, keyId, 'previous.id');
-  return { config, current, previous: older, clientNonce: copyOf(clientNonce) };
+  return {
+    config,
+    current,
+    previous: older,
+    clientNonce: copyOf(clientNonce),
+    version: subprotocol === undefined ? 2 : 3,
+  };
 }
 
 function requireOtherId(id: number, currentId: number, path: string): void {
@@ -69,8 +90,9 @@ export interface PendingFrame<Body> {
   readonly helloId: Uint8Array | null;
 }
 
-/** The client's side of one connection in version 2, but for sealing and opening, which may take their time. */
+/** The client's side of one connection in version 2 or 3, but for sealing and opening, which may take their time. */
 export class ClientState<Body> {
+  readonly #version: FrameVersion;
   readonly #clientNonce: Uint8Array;
   readonly #counters: CounterSource = new CounterSource(0);
   readonly #gate: CounterGate = new CounterGate();
@@ -81,7 +103,12 @@ export class ClientState<Body> {
   #incoming: Uint8Array | null = null;
   #outgoing: Uint8Array | null = null;
 
-  constructor(clientNonce: Uint8Array, current: Keyed<Body>, previous: Keyed<Body> | null) {
+  constructor(
+    { version, clientNonce }: Pick<ClientSetup, 'version' | 'clientNonce'>,
+    current: Keyed<Body>,
+    previous: Keyed<Body> | null,
+  ) {
+    this.#version = version;
     this.#clientNonce = clientNonce;
     this.#current = current;
     this.#previous = previous;
@@ -96,7 +123,7 @@ export class ClientState<Body> {
   }
 
   read(frame: Uint8Array): PendingFrame<Body> {
-    const { isHello, keyId, counter } = readHead(frame);
+    const { isHello, keyId, counter } = readHead(frame, this.#version);
     const header = frame.subarray(0, headerBytes);
     if (isHello) {
       if (counter !== 0) throw badFormat('a hello has the counter 0');
@@ -135,7 +162,7 @@ export class ClientState<Body> {
   next(): { readonly keys: Body; readonly prefix: Uint8Array; readonly aad: Uint8Array } {
     if (this.#outgoing === null) throw badFormat("nothing may be sealed before the server's hello was opened");
     const { id, body } = this.#current;
-    const prefix = headerOf(false, id, this.#counters.take());
+    const prefix = headerOf(this.#version, false, id, this.#counters.take());
     return { keys: body, prefix, aad: aadOf(this.#outgoing, prefix) };
   }
 

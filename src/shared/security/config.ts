@@ -19,6 +19,10 @@ export interface PipelineConfig {
   flagged?: boolean;
   /** Bound of an inflated payload; default 64 MiB. */
   maxOpenBytes?: number;
+  /** Such as `json+deflate2`: keys are derived for it, and both directions have their own. Implies `flagged`. */
+  subprotocol?: string;
+  /** With `subprotocol`: whose end this is; default `client`. */
+  side?: 'client' | 'server';
 }
 
 /** The same, complete, checked and with keys of its own. */
@@ -31,9 +35,21 @@ export interface CheckedConfig {
   readonly level: number;
   readonly thresholdBytes: number;
   readonly maxOpenBytes: number;
+  /** Null: keys are used as they are. */
+  readonly subprotocol: string | null;
+  readonly side: 'client' | 'server';
 }
 
-const pipelineKeys: readonly string[] = ['aesKey', 'hmacKey', 'signThenEncrypt', 'compress', 'flagged', 'maxOpenBytes'];
+const pipelineKeys: readonly string[] = [
+  'aesKey',
+  'hmacKey',
+  'signThenEncrypt',
+  'compress',
+  'flagged',
+  'maxOpenBytes',
+  'subprotocol',
+  'side',
+];
 const defaultLevel = 6;
 const defaultThresholdBytes = 1024;
 const defaultMaxOpenBytes: number = 64 * 1024 * 1024;
@@ -45,8 +61,11 @@ const defaultMaxOpenBytes: number = 64 * 1024 * 1024;
 export function checkConfig(config: unknown, known: readonly string[] = pipelineKeys): CheckedConfig {
   const fields = fieldsOf('config', config, known);
   const { level, thresholdBytes } = compressionOf(fields['compress']);
-  const flagged = checkBoolean('flagged', fields['flagged'], level > 0);
-  if (level > 0 && !flagged) throw optionInvalid('flagged', false, 'true or absent if compress is set');
+  const { subprotocol, side = 'client' } = fields;
+  const implied = level > 0 || subprotocol !== undefined;
+  const flagged = checkBoolean('flagged', fields['flagged'], implied);
+  if (implied && !flagged) throw optionInvalid('flagged', false, 'true or absent if compress or subprotocol is set');
+  if (side !== 'client' && side !== 'server') throw optionInvalid('side', side, "'client' or 'server'");
   return Object.freeze({
     aesKey: 'aesKey' in fields ? checkAesKey(fields['aesKey']) : null,
     hmacKey: 'hmacKey' in fields ? checkHmacKey(fields['hmacKey']) : null,
@@ -55,7 +74,26 @@ export function checkConfig(config: unknown, known: readonly string[] = pipeline
     level,
     thresholdBytes,
     maxOpenBytes: wholeOf('maxOpenBytes', fields['maxOpenBytes'], defaultMaxOpenBytes, 1, largestBytes),
+    subprotocol: textOf('subprotocol', subprotocol),
+    side,
   });
+}
+
+/** That of a pipeline, whose subprotocol can only be one without a session. */
+export function checkPipelineConfig(config: unknown): CheckedConfig {
+  const checked = checkConfig(config);
+  if (checked.subprotocol !== null) requireSubprotocol(checked.subprotocol, '+deflate2');
+  return checked;
+}
+
+/** The names of subprotocols whose keys are derived. */
+export function requireSubprotocol(value: unknown, suffix: '+deflate2' | '+seal3'): asserts value is string {
+  if (typeof value === 'string' && value.endsWith(suffix) && /^[!-~]{1,64}$/.test(value)) return;
+  throw optionInvalid(
+    'subprotocol',
+    typeof value === 'string' ? value : kindOf(value),
+    `a name that ends in ${suffix}`,
+  );
 }
 
 function compressionOf(compress: unknown): { level: number; thresholdBytes: number } {
@@ -89,6 +127,12 @@ function fieldsOf(path: string, value: unknown, known: readonly string[]): Reado
 function checkBoolean(path: string, value: unknown, byDefault: boolean): boolean {
   if (value === undefined) return byDefault;
   if (typeof value !== 'boolean') throw optionInvalid(path, kindOf(value), 'true or false');
+  return value;
+}
+
+function textOf(path: string, value: unknown): string | null {
+  if (value === undefined) return null;
+  if (typeof value !== 'string') throw optionInvalid(path, kindOf(value), 'a string');
   return value;
 }
 

@@ -1,12 +1,14 @@
 import { badFormat, optionInvalid, replayed } from './failures.ts';
 
 /**
- * Frames of version 2 (checklist H-99): `version, flags, key id, counter` in clear, and in the server's first frame,
+ * Frames of versions 2 and 3 (checklist H-99): `version, flags, key id, counter` in clear, and in the server's first frame,
  * the hello, the connection's id; then the body. Key id and counter, direction, connection id and the client's nonce are
- * authenticated with it, so that a frame is good for one place only.
+ * authenticated with it, so that a frame is good for one place only. The versions differ in their number and their keys:
+ * those of version 3 are derived, see derived-keys.ts.
  */
 
-const version = 2;
+export type FrameVersion = 2 | 3;
+
 export const headerBytes = 11;
 export const clientNonceBytes = 16;
 const helloBit = 1;
@@ -36,7 +38,7 @@ export function aadOf(binding: Uint8Array, header: Uint8Array): Uint8Array {
   return aad;
 }
 
-export function headerOf(isHello: boolean, keyId: number, counter: number): Uint8Array {
+export function headerOf(version: FrameVersion, isHello: boolean, keyId: number, counter: number): Uint8Array {
   const header = new Uint8Array(headerBytes);
   header[0] = version;
   header[1] = isHello ? helloBit : 0;
@@ -60,7 +62,7 @@ export interface FrameHead {
   readonly counter: number;
 }
 
-export function readHead(frame: Uint8Array): FrameHead {
+export function readHead(frame: Uint8Array, version: FrameVersion): FrameHead {
   if (frame.length < headerBytes) throw badFormat(`a frame has at least ${headerBytes} bytes, got ${frame.length}`);
   if (frame[0] !== version) throw badFormat(`its version is ${frame[0]}, not ${version}`);
   const flags = frame[1] as number;

@@ -2,6 +2,8 @@ export { createClientNonce, decodeClientNonce, encodeClientNonce } from './clien
 export { type ClientSession, createClientSession } from './client-session.ts';
 export type { ClientSessionConfig } from './client-state.ts';
 export type { PipelineConfig } from './config.ts';
+export { derivedKey, type KeyUse } from './derived-keys.ts';
+export type { Direction } from './frame.ts';
 export { type OpenJob, runJob, type SealJob } from './job.ts';
 export { checkAesKey, checkHmacKey, type KeySet } from './keys.ts';
 export { decrypt, encrypt, sign, verify } from './once.ts';

@@ -1,6 +1,7 @@
-import { bodyRules, openBody, sealBody } from './body.ts';
+import { openBody, sealBody } from './body.ts';
 import { checkPlaintext, checkSealed, unshared } from './bytes.ts';
-import { checkConfig, type PipelineConfig } from './config.ts';
+import { checkPipelineConfig, type PipelineConfig } from './config.ts';
+import { directedRules } from './directed-rules.ts';
 import { nodeCrypto, nodeZlib } from './node-modules.ts';
 
 /** Two functions that undo each other, with keys and options inside. */
@@ -17,26 +18,27 @@ export interface Pipeline {
 }
 
 /**
- * A pipeline of version 1, with Node's crypto.
+ * A pipeline of version 1, or with a subprotocol that of `+deflate2`, with Node's crypto.
  * @throws EngineError ERR_KEY_INVALID, ERR_OPTION_INVALID; ERR_CRYPTO_UNAVAILABLE outside Node
  */
 export function compilePipeline(config: PipelineConfig): Pipeline {
-  const { aesKey, hmacKey, signThenEncrypt, flagged, level, thresholdBytes, maxOpenBytes } = checkConfig(config);
+  const { aesKey, hmacKey, signThenEncrypt, flagged, level, thresholdBytes, maxOpenBytes, subprotocol, side } =
+    checkPipelineConfig(config);
   const hasKey = aesKey !== null || hmacKey !== null;
   if (!hasKey && !flagged) return identity;
   // Now, rather than with the first message.
   if (hasKey) nodeCrypto();
   if (flagged) nodeZlib();
-  const rules = bodyRules({ aesKey, hmacKey }, signThenEncrypt, flagged);
+  const rules = directedRules({ aesKey, hmacKey }, signThenEncrypt, flagged, subprotocol, side);
   return Object.freeze({
     isIdentity: false,
     seal(plaintext: Uint8Array): Uint8Array {
       checkPlaintext(plaintext);
-      return sealBody(rules, plaintext, plaintext.length < thresholdBytes ? 0 : level, null, null);
+      return sealBody(rules.outgoing, plaintext, plaintext.length < thresholdBytes ? 0 : level, null, null);
     },
     open(sealed: Uint8Array): Uint8Array {
       checkSealed(sealed);
-      return openBody(rules, unshared(sealed), maxOpenBytes, null);
+      return openBody(rules.incoming, unshared(sealed), maxOpenBytes, null);
     },
   });
 }

@@ -7,6 +7,7 @@ import {
   CounterSource,
   clientNonceBytes,
   connectionIdBytes,
+  type FrameVersion,
   headerBytes,
   headerOf,
   readHead,
@@ -29,10 +30,11 @@ export interface IncomingFrame {
 }
 
 /**
- * The server's side of one connection in version 2: it counts frames and binds them to the connection. Keys and bodies
- * are the caller's: it seals and opens with `runJob`, here or in another thread.
+ * The server's side of one connection in version 2 or 3: it counts frames and binds them to the connection. Keys and bodies
+ * are the caller's, those of version 3 derived ones: it seals and opens with `runJob`, here or in another thread.
  */
 export class ServerSession {
+  readonly #version: FrameVersion;
   readonly #id: Uint8Array;
   readonly #outgoing: Uint8Array;
   readonly #incoming: Uint8Array;
@@ -45,8 +47,9 @@ export class ServerSession {
    * `connectionId`: 1 to 255 ASCII characters; `clientNonce`: the 16 bytes that the client chose.
    * @throws EngineError ERR_OPTION_INVALID
    */
-  constructor(connectionId: string, clientNonce: Uint8Array) {
+  constructor(connectionId: string, clientNonce: Uint8Array, version: FrameVersion = 2) {
     requireClientNonce(clientNonce);
+    this.#version = version;
     this.#id = connectionIdBytes(connectionId);
     this.#outgoing = bindingOf('from server', this.#id, clientNonce);
     this.#incoming = bindingOf('from client', this.#id, clientNonce);
@@ -62,7 +65,7 @@ export class ServerSession {
     requireKeyId(keyId);
     if (this.#isGreeted) throw replayed('the hello of this connection was made before');
     this.#isGreeted = true;
-    const header = headerOf(true, keyId, 0);
+    const header = headerOf(this.#version, true, keyId, 0);
     const prefix = new Uint8Array(headerBytes + 1 + this.#id.length);
     prefix.set(header);
     prefix[headerBytes] = this.#id.length;
@@ -76,14 +79,14 @@ export class ServerSession {
    */
   next(keyId: number): OutgoingFrame {
     requireKeyId(keyId);
-    const prefix = headerOf(false, keyId, this.#counters.take());
+    const prefix = headerOf(this.#version, false, keyId, this.#counters.take());
     return { prefix, aad: aadOf(this.#outgoing, prefix) };
   }
 
   /** @throws EngineError ERR_SEAL_FORMAT, ERR_SEAL_REPLAYED */
   read(frame: Uint8Array): IncomingFrame {
     checkSealed(frame);
-    const { isHello, keyId, counter } = readHead(frame);
+    const { isHello, keyId, counter } = readHead(frame, this.#version);
     if (isHello) throw badFormat('only a server sends a hello');
     this.#gate.check(counter);
     const aad = aadOf(this.#incoming, frame.subarray(0, headerBytes));

@@ -1,7 +1,7 @@
 import { checkPlaintext, checkSealed, copyOf } from './bytes.ts';
 import { type ClientSessionConfig, ClientState, checkClientConfig } from './client-state.ts';
 import { checkKeySet, type KeySet } from './keys.ts';
-import { compileWebBody, type WebBody } from './web-body.ts';
+import { type DirectedWebBodies, directedWebBodies } from './web-derived.ts';
 
 /**
  * A ClientSession whose functions take their time. Calls of `seal` are done one after the other, and so are those of
@@ -23,13 +23,13 @@ export interface WebClientSession {
  */
 export async function createWebClientSession(config: ClientSessionConfig): Promise<WebClientSession> {
   const setup = checkClientConfig(config);
-  const { signThenEncrypt, level, thresholdBytes, maxOpenBytes } = setup.config;
-  const keyed = async (keys: KeySet): Promise<{ id: number; body: WebBody }> => ({
+  const { signThenEncrypt, level, thresholdBytes, maxOpenBytes, subprotocol } = setup.config;
+  const keyed = async (keys: KeySet): Promise<{ id: number; body: DirectedWebBodies }> => ({
     id: keys.id,
-    body: await compileWebBody(keys, signThenEncrypt, true),
+    body: await directedWebBodies(keys, signThenEncrypt, true, subprotocol, 'client'),
   });
   const previous = setup.previous === null ? null : await keyed(setup.previous);
-  const state = new ClientState(setup.clientNonce, await keyed(setup.current), previous);
+  const state = new ClientState(setup, await keyed(setup.current), previous);
   const sealing = new Line();
   const opening = new Line();
   return Object.freeze({
@@ -44,7 +44,7 @@ export async function createWebClientSession(config: ClientSessionConfig): Promi
       const payload = copyOf(plaintext);
       return sealing.run(async () => {
         const { keys, prefix, aad } = state.next();
-        return keys.seal(payload, level > 0 && payload.length >= thresholdBytes, prefix, aad);
+        return keys.outgoing.seal(payload, level > 0 && payload.length >= thresholdBytes, prefix, aad);
       });
     },
     async open(frame: Uint8Array): Promise<Uint8Array | null> {
@@ -52,7 +52,7 @@ export async function createWebClientSession(config: ClientSessionConfig): Promi
       const copy = copyOf(frame);
       return opening.run(async () => {
         const pending = state.read(copy);
-        return state.accept(pending, await pending.keys.open(pending.body, maxOpenBytes, pending.aad));
+        return state.accept(pending, await pending.keys.incoming.open(pending.body, maxOpenBytes, pending.aad));
       });
     },
     async rotate(keys: KeySet): Promise<void> {
