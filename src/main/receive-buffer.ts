@@ -6,7 +6,7 @@ import { cFunction } from '../shared/c-library.ts';
  * that in the kernel's buffer, a read never comes full, and others have their turn. The kernel takes twice the number, for
  * its own bookkeeping, and does not let the buffer grow any more: one client can send about this much per round trip.
  */
-export const receiveBufferBytes = 131_072;
+const receiveBufferBytes = 131_072;
 
 interface SocketCalls {
   setsockopt(descriptor: number, level: number, name: number, value: number[], length: number): number;

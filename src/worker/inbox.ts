@@ -5,7 +5,7 @@ import type { ShardConnection } from './shard-connection.ts';
 import { Turns } from './turns.ts';
 
 /** `handler`: too much waits for a handler. `turn`: too much waits for a turn, or for the pool. */
-export type InboxVerdict = 'taken' | 'too much for a handler' | 'too much for a turn';
+type InboxVerdict = 'taken' | 'too much for a handler' | 'too much for a turn';
 
 /** Each message that waits counts for this much more than its bytes. */
 const messageOverhead = 16;

@@ -59,7 +59,9 @@ export function describeMessages(create: CreateTransport, limits: TransportLimit
       };
       await withTransport(create, { hooks }, async (fixture) => {
         const { raw, peer } = await fixture.connect();
-        raw.write(Buffer.concat(Array.from({ length: 5 }, () => frameBytes({ opcode: opcode.text, payload: 'early' }))));
+        raw.write(
+          Buffer.concat(Array.from({ length: 5 }, () => frameBytes({ opcode: opcode.text, payload: 'early' }))),
+        );
         // One read brought them.
         await until(() => peer.messages.length === 5, 'what was read already');
         raw.sendText('late');
