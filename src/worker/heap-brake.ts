@@ -17,9 +17,12 @@ export interface HeapBrakeOptions {
   exhausted(usedBytes: number, limitBytes: number): void;
 }
 
-/** Of the limit. Main restarts a shard in good order at 0.7, see main/heap-guard.ts; these are for what comes quicker. */
-const brakeShare = 0.8;
-const endShare = 0.92;
+/**
+ * Of the limit. Main restarts a shard in good order at 0.7, see main/heap-guard.ts; these are for what comes quicker. Above
+ * 0.8 the runtime gives up by itself after a few collections that free little, long before the limit.
+ */
+const brakeShare = 0.75;
+const endShare = 0.8;
 /** A look costs about 1 µs. It comes after so much growth, and so many messages, that little can happen between two. */
 const looksPerLimit = 256;
 const messagesPerLook = 32;

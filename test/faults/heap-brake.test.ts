@@ -57,7 +57,7 @@ function brakeOf(): Told {
 describe('the brake of a shard whose heap fills', () => {
   it('is off while there is room, and collects nothing', () => {
     const { heap, brake, changes } = brakeOf();
-    heap.fill(79_000_000);
+    heap.fill(74_000_000);
     brake.look();
     assert.deepEqual([brake.isOn, heap.collections, changes], [false, 0, []]);
   });
@@ -72,9 +72,9 @@ describe('the brake of a shard whose heap fills', () => {
     );
   });
 
-  it('goes on above four fifths, and off again once there is room, and is told once each time', () => {
+  it('goes on above three quarters, and off again once there is room, and is told once each time', () => {
     const { heap, brake, changes, ends } = brakeOf();
-    heap.fill(81_000_000);
+    heap.fill(76_000_000);
     brake.look();
     brake.look();
     assert.equal(brake.isOn, true);
@@ -84,20 +84,20 @@ describe('the brake of a shard whose heap fills', () => {
     assert.deepEqual([changes, ends], [[true, false], []]);
   });
 
-  it('ends the shard, once, when a collection leaves more than 92 %', () => {
+  it('ends the shard, once, when a collection leaves more than four fifths', () => {
     const { heap, brake, ends } = brakeOf();
-    heap.fill(93_000_000);
+    heap.fill(81_000_000);
     brake.look();
     heap.fill(97_000_000);
     heap.now += 1_000;
     brake.look();
-    assert.deepEqual(ends, [93_000_000]);
+    assert.deepEqual(ends, [81_000_000]);
   });
 
   it('collects for at most about a tenth of the time, except close to the end', () => {
     const { heap, brake, ends } = brakeOf();
     heap.collectMs = 100;
-    heap.fill(85_000_000);
+    heap.fill(78_000_000);
     for (let ms = 0; ms < 11_000; ms += 10) {
       heap.now += 10;
       brake.look();
