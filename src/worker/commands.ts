@@ -1,7 +1,6 @@
 import type { Envelope } from '../shared/codec/index.ts';
 import { type Counters, counter } from '../shared/counters.ts';
-import { EngineError } from '../shared/errors/index.ts';
-import { refusalOf } from '../shared/errors/index.ts';
+import { EngineError, refusalOf } from '../shared/errors/index.ts';
 import { isThenable } from '../shared/thenable.ts';
 import type { Command } from './control.ts';
 import type { Deadlines } from './deadlines.ts';

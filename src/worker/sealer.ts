@@ -1,6 +1,6 @@
 import type { SecurityPolicy } from '../shared/config.ts';
-import { monotonicMs } from '../shared/monotonic.ts';
 import { refusalOf } from '../shared/errors/index.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
 import type { Direction, KeySet, OpenJob, SealJob } from '../shared/security/index.ts';
 import { BoundKeys } from './bound-keys.ts';
 import type { LiveKeys } from './live-keys.ts';

@@ -252,7 +252,10 @@ const cases: readonly OptionCase[] = [
     bad: [[16_777_215], [1_099_511_627_777], [true], [null], ['1'], [Number.NaN]],
   },
   { path: 'insideWorker', default: undefined, good: [true, false], bad: [[null], [1], ['true']] },
-  { ...number('maxShardBackpressureBytes', 0, 65_536, 1_099_511_627_776), default: shardBackpressureBytes(compileOptions().config.shards) },
+  {
+    ...number('maxShardBackpressureBytes', 0, 65_536, 1_099_511_627_776),
+    default: shardBackpressureBytes(compileOptions().config.shards),
+  },
   {
     path: 'logger',
     default: undefined,
