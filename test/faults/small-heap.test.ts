@@ -88,7 +88,8 @@ describe('a process with small heaps', () => {
     await until(isRefused, 'what does not fit to be refused', 60_000);
     for (const client of clients) client?.terminate();
     // With those gone there is room again.
-    const other = await until(() => connect({ port: engine.port }).catch(() => undefined), 'a newcomer to be served');
+    const newcomer = (): Promise<Client | undefined> => connect({ port: engine.port }).catch(() => undefined);
+    const other = await until(newcomer, 'a newcomer to be served', 60_000);
     await other.sync();
     other.terminate();
     assert.deepEqual(await engine.end(), [0, null]);
@@ -109,10 +110,14 @@ describe('a process with small heaps', () => {
       await client.next((message) => message.type === 'ok').catch(() => undefined);
     }
     assert.equal((await client.closed).code, 1012);
-    const { lost } = await until(async () => {
-      const facts = await engine.facts();
-      return facts.restarts === 1 ? facts : undefined;
-    }, 'the shard to be replaced');
+    const { lost } = await until(
+      async () => {
+        const facts = await engine.facts();
+        return facts.restarts === 1 ? facts : undefined;
+      },
+      'the shard to be replaced',
+      60_000,
+    );
     assert.deepEqual(lost, ['ERR_SHARD_OUT_OF_MEMORY']);
     const other = await connect({ port: engine.port });
     await other.sync();
