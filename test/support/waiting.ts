@@ -1,5 +1,5 @@
 /** How long anything that must happen may take on a slow machine that other programs share. A bound, never a measurement. */
-export const patienceMs = 60_000;
+export const patienceMs = 120_000;
 
 /** Rejects if `promise` does not settle in time. */
 export async function within<T>(promise: Promise<T>, what: string, timeoutMs: number = patienceMs): Promise<T> {
