@@ -65,12 +65,12 @@ async function joinMany(port: number, client: number, channels: number): Promise
 }
 
 describe('a process with small heaps', () => {
-  it('knows the limit of each shard', async () => {
+  it('knows what each shard may keep: the limit, less room for new objects', async () => {
     const engine = await SmallHeap.start(64, { shards: 2 });
     const { heaps } = await engine.facts();
     assert.deepEqual(
       heaps.map(({ heapLimitBytes }) => heapLimitBytes),
-      [67_108_864, 67_108_864],
+      [50_331_648, 50_331_648],
     );
     assert.deepEqual(await engine.end(), [0, null]);
   });
