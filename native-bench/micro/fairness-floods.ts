@@ -91,7 +91,7 @@ export function chunkOf(kind: FloodKind): Buffer {
 
 export const handshake: string = [
   'GET /ws HTTP/1.1',
-  'Host: x',
+  'Host: localhost',
   'Upgrade: websocket',
   'Connection: Upgrade',
   'Sec-WebSocket-Version: 13',

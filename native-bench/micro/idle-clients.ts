@@ -6,7 +6,7 @@ const atOnce = 100;
 /** Clients of a service come over hours: the server gets time to collect what a handshake leaves behind. */
 const pauseMs = 50;
 const key = Buffer.alloc(16, 7).toString('base64');
-const request = `GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`;
+const request = `GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`;
 
 function open(): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');

@@ -65,7 +65,7 @@ describe('an engine behind proxies', () => {
       trustProxy: NonNullable<EngineOptions['trustProxy']>,
       headers: Record<string, string>,
     ): Promise<number> =>
-      withEngine({ trustProxy }, async (engine) => {
+      withEngine({ trustProxy, hosts: ['inner', 'chat.example'] }, async (engine) => {
         const raw = await openRaw(engine.port);
         return (await raw.handshake({ headers: { Host: 'inner:8080', ...headers } })).status;
       });
