@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { closeCode } from '../shared/errors/index.ts';
 import { monotonicMs } from '../shared/monotonic.ts';
 import type { ShardThread } from './shard-thread.ts';
+import { timeToRun } from './time-to-run.ts';
 
 /** Time beyond a grace period after which a shard that has not ended, or not answered, counts as stalled. */
 export const stallMs = 5_000;
@@ -31,7 +32,7 @@ export async function endInTime(
   timeoutMs: number,
 ): Promise<boolean> {
   const timer = new AbortController();
-  const late = sleep(timeoutMs, false, { signal: timer.signal }).catch(() => false);
+  const late = timeToRun(timeoutMs, timer.signal).then(() => false);
   const inTime = await Promise.race([done.then(() => true), late]);
   timer.abort();
   if (!inTime) for (const thread of threads) thread.unref();

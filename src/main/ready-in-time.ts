@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../shared/errors/index.ts';
 import type { ShardThread } from './shard-thread.ts';
+import { timeToRun } from './time-to-run.ts';
 
 /** The transports' handles of threads, once all are ready. Rejects with `ERR_SHARD_START_FAILED` if that takes too long. */
 export async function readyInTime(threads: readonly ShardThread[], timeoutMs: number): Promise<readonly unknown[]> {
   const timer = new AbortController();
-  const late = sleep(timeoutMs, null, { signal: timer.signal }).catch(() => null);
+  const late = timeToRun(timeoutMs, timer.signal).then(() => null);
   try {
     const handles = await Promise.race([Promise.all(threads.map((thread) => thread.ready)), late]);
     if (handles !== null) return handles;
