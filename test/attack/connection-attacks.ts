@@ -28,7 +28,7 @@ const slowloris: Attack = {
 
 const churn: Attack = {
   name: 'churn',
-  explains: ['handshakesAbandoned', 'acceptErrors'],
+  explains: ['handshakesAbandoned', 'acceptErrors', 'messagesAbandoned', 'connectionsCut'],
   evidence: ['connectionsClosed'],
   run: (port, end) =>
     crowd(20, end, async (number) => {
@@ -45,7 +45,7 @@ const churn: Attack = {
 const halfClosed: Attack = {
   name: 'half-closed sockets',
   options: { limits: { connections: 100 } },
-  explains: ['handshakesAbandoned', 'handshakesRefused', 'limitConnections'],
+  explains: ['handshakesAbandoned', 'handshakesRefused', 'limitConnections', 'connectionsCut'],
   evidence: ['connectionsClosed'],
   async run(port, end) {
     const sockets = new Set<Awaited<ReturnType<typeof shakeHands>>>();
@@ -64,7 +64,7 @@ const halfClosed: Attack = {
 const hostileHandshakes: Attack = {
   name: 'hostile handshakes with late answers',
   options: { handlers: new URL('./fixtures/late.handlers.js', import.meta.url).href },
-  explains: ['handshakesAbandoned', 'handshakesRefused', 'httpRequests', 'upgradesRejected', 'limitHandshakes'],
+  explains: ['handshakesAbandoned', 'handshakesRefused', 'httpRequests', 'upgradesRejected', 'limitHandshakes', 'limitHandshakesPerAddress'],
   evidence: ['handshakesRefused'],
   run: (port, end) =>
     crowd(30, end, async () => {
@@ -116,7 +116,7 @@ function randomHandshake(): string {
 /** Many channels with names of the client's choice, and leaving them all at once. */
 const manyNames: Attack = {
   name: 'many names',
-  explains: ['controlRefused'],
+  explains: ['controlRefused', 'turnsHeld', 'messagesAbandoned'],
   evidence: ['connectionsClosed'],
   run: (port, end) =>
     crowd(5, end, async (number) => {

@@ -14,7 +14,18 @@ function deflated(payload: Uint8Array | string): Buffer {
 const offersDeflate = { headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } };
 
 /** A flood may be held, or be closed for too much. */
-const held: readonly CounterName[] = ['rateLimited', 'messagesDropped', 'slowConsumersClosed'];
+const held: readonly CounterName[] = [
+  'turnsHeld',
+  'turnsOverrun',
+  'rateLimited',
+  'messagesAbandoned',
+  'messagesDropped',
+  'batchesDropped',
+  'pongsDropped',
+  'slowConsumersClosed',
+  'handshakesAbandoned',
+  'connectionsCut',
+];
 
 function floodOf(
   name: string,

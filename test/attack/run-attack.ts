@@ -34,6 +34,7 @@ const ordinary: ReadonlySet<CounterName> = new Set<CounterName>([
   'channels',
   'rooms',
   'ringSpilledBytes',
+  'connectionsEnding',
 ]);
 
 const bystanderCount = 4;
