@@ -41,7 +41,7 @@ export type { TlsReloadVerdict } from './tls-keeper.ts';
  */
 export async function startEngine(options: number | EngineOptions = {}): Promise<Engine> {
   const compiled = compileOptions(options);
-  // Whoever ends a worker thread from outside ends the threads that it has started, and they cannot close their sockets.
+  // `terminate()` on this worker would also end its shards, before they could close their sockets.
   if (!isMainThread && !compiled.insideWorker) {
     const text =
       'an engine starts in a worker thread only with the option insideWorker: true, and the thread must not be terminated before engine.close() has resolved';

@@ -1,6 +1,6 @@
 import type { CompiledOptions } from './options.ts';
 
-/** What whoever wrote the options should know of them, as lines for the log at the start. */
+/** Warnings about options that have no effect or carry a risk: lines for the log at the start. */
 export function optionWarnings({ config }: Pick<CompiledOptions, 'config'>): readonly string[] {
   const { security, compression } = config;
   if (security === null) return [];

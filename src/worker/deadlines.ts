@@ -24,7 +24,7 @@ export interface Awaited extends Timed {
 export const lateReason = 'a handler took too long';
 
 /**
- * Bounds how long handlers are waited for: one that does not answer for `limits.handlerMs` costs its connection, with 1011,
+ * Deadlines of handlers. One that does not answer within `limits.handlerMs` costs its connection, which is closed with 1011,
  * and not for ever the memory of what the connection had sent. One timer for all of them, from the first on.
  */
 export class Deadlines {

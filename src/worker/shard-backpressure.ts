@@ -53,7 +53,7 @@ export class ShardBackpressure {
   sent(): void {
     if (this.#written < this.#sumAt || this.#isDue) return;
     this.#isDue = true;
-    // Not at once: whoever sends is in the middle of an audience.
+    // Not at once: the sender is in the middle of a loop over an audience.
     setImmediate(this.#sum);
   }
 

@@ -285,7 +285,7 @@ export class ShardParts {
       sealer,
       offload: this.offload,
       backpressure: this.backpressure,
-      // Not at once: whoever sends is in the middle of an audience.
+      // Not at once: the sender is in the middle of a loop over an audience.
       dropped: (connection) => setImmediate(() => this.watch.dropped(connection, 1, 0)),
       flushed: (connection) => this.watch.flushed(connection),
       error: (error) => this.guard.report('seal', null, error),

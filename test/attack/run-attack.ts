@@ -19,7 +19,7 @@ export interface AttackResult {
   readonly counted: Readonly<Record<string, number>>;
 }
 
-/** What bystanders, and messages that are handled, make grow. */
+/** Counters of bystanders and of messages that are handled. */
 const ordinary: ReadonlySet<CounterName> = new Set<CounterName>([
   'connectionsOpened',
   'connectionsClosed',
