@@ -24,8 +24,8 @@ export interface Awaited extends Timed {
 export const lateReason = 'a handler took too long';
 
 /**
- * Deadlines of handlers. One that does not answer within `limits.handlerMs` costs its connection, which is closed with 1011,
- * and not for ever the memory of what the connection had sent. One timer for all of them, from the first on.
+ * Deadlines of handlers. A handler that does not answer within `limits.handlerMs` costs its connection, which is closed
+ * with 1011; what the connection had sent is freed then. One timer serves all deadlines. It starts with the first.
  */
 export class Deadlines {
   readonly #options: DeadlinesOptions;

@@ -19,9 +19,9 @@ interface Rules {
 /** Who is in which channel and room of this shard. A channel or room exists while it has members (checklist H-52, H-53). */
 export class Hub {
   /**
-   * Of the next audience. It only grows: what still waits for a former audience, and whoever is still in its topics,
-   * can never be taken for those of a later one. It begins at random, so that no client can make and leave channels until
-   * the topics that it keeps collide.
+   * Number of the next audience. Numbers are never used twice: messages that wait for a former audience, and members of its
+   * topics, cannot be mixed up with those of a later one. The first number is random, so that no client can choose which
+   * topics exist at the same time by making and leaving channels.
    */
   #nextNumber = randomInt(firstNumberLimit);
   readonly everyone: Audience = this.#create('');
