@@ -64,7 +64,14 @@ const halfClosed: Attack = {
 const hostileHandshakes: Attack = {
   name: 'hostile handshakes with late answers',
   options: { handlers: new URL('./fixtures/late.handlers.js', import.meta.url).href },
-  explains: ['handshakesAbandoned', 'handshakesRefused', 'httpRequests', 'upgradesRejected', 'limitHandshakes', 'limitHandshakesPerAddress'],
+  explains: [
+    'handshakesAbandoned',
+    'handshakesRefused',
+    'httpRequests',
+    'upgradesRejected',
+    'limitHandshakes',
+    'limitHandshakesPerAddress',
+  ],
   evidence: ['handshakesRefused'],
   run: (port, end) =>
     crowd(30, end, async () => {
