@@ -5,6 +5,9 @@ import { handshakeText, type RequestOptions } from '../support/raw-socket.ts';
 import { pause } from '../support/waiting.ts';
 import type { Surroundings } from './engine-process.ts';
 
+/** Whether it is time to stop. */
+export type Over = () => boolean;
+
 export interface Attack {
   readonly name: string;
   /** Of the engine. */
@@ -16,8 +19,8 @@ export interface Attack {
   readonly explains: readonly CounterName[];
   /** Of these at least one has grown afterwards, or the attack was none. */
   readonly evidence: readonly CounterName[];
-  /** Goes on until `end`, a time of `performance.now()`. */
-  run(port: number, end: number): Promise<void>;
+  /** Goes on until it is `over`. */
+  run(port: number, over: Over): Promise<void>;
 }
 
 /** A socket that reads and forgets. */
@@ -39,7 +42,7 @@ export function shakeHands(port: number, request: RequestOptions = {}, allowHalf
 /** Writes `bytes` again and again, up to `bytesPerSecond`; comes back each time that it is cut off. */
 export async function flood(
   port: number,
-  end: number,
+  over: Over,
   bytes: Uint8Array,
   request: RequestOptions = {},
   bytesPerSecond = 6_000_000,
@@ -47,9 +50,9 @@ export async function flood(
   const everyMs = 10;
   const times = Math.max(1, Math.round((bytesPerSecond * everyMs) / 1_000 / bytes.length));
   const chunk = Buffer.concat(Array.from({ length: times }, () => bytes));
-  while (performance.now() < end) {
+  while (!over()) {
     const socket = await shakeHands(port, request);
-    while (performance.now() < end && !socket.destroyed && socket.writable) {
+    while (!over() && !socket.destroyed && socket.writable) {
       if (socket.writableLength < 4_000_000) socket.write(chunk);
       await pause(everyMs);
     }
@@ -59,10 +62,10 @@ export async function flood(
 }
 
 /** Does `one` with a number, `many` at a time, again and again. */
-export async function crowd(many: number, end: number, one: (number: number) => Promise<void>): Promise<void> {
+export async function crowd(many: number, over: Over, one: (number: number) => Promise<void>): Promise<void> {
   let next = 0;
   const loop = async (): Promise<void> => {
-    while (performance.now() < end) await one(next++);
+    while (!over()) await one(next++);
   };
   await Promise.all(Array.from({ length: many }, loop));
 }

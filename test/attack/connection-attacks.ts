@@ -11,12 +11,12 @@ const slowloris: Attack = {
   name: 'slowloris',
   explains: ['handshakesAbandoned', 'handshakesRefused', 'httpRequests'],
   evidence: ['handshakesAbandoned'],
-  async run(port, end) {
+  async run(port, over) {
     const head = handshakeText();
     const silent = Array.from({ length: 100 }, () => openSocket(port));
-    await crowd(200, end, async (number) => {
+    await crowd(200, over, async (number) => {
       const socket = openSocket(port);
-      for (let at = 0; at < head.length - 4 && performance.now() < end && !socket.destroyed; at++) {
+      for (let at = 0; at < head.length - 4 && !over() && !socket.destroyed; at++) {
         socket.write(head.charAt(at));
         await pause(100 + (number % 7) * 20);
       }
@@ -30,8 +30,8 @@ const churn: Attack = {
   name: 'churn',
   explains: ['handshakesAbandoned', 'acceptErrors', 'messagesAbandoned', 'connectionsCut'],
   evidence: ['connectionsClosed'],
-  run: (port, end) =>
-    crowd(20, end, async (number) => {
+  run: (port, over) =>
+    crowd(20, over, async (number) => {
       const socket = await shakeHands(port);
       for (let i = 0; i < 10; i++) socket.write(subscribe(`churn-${number}-${i}`));
       await pause(number % 5);
@@ -47,9 +47,9 @@ const halfClosed: Attack = {
   options: { limits: { connections: 100 } },
   explains: ['handshakesAbandoned', 'handshakesRefused', 'limitConnections', 'connectionsCut'],
   evidence: ['connectionsClosed'],
-  async run(port, end) {
+  async run(port, over) {
     const sockets = new Set<Awaited<ReturnType<typeof shakeHands>>>();
-    await crowd(10, end, async (number) => {
+    await crowd(10, over, async (number) => {
       const socket = await shakeHands(port, {}, true);
       sockets.add(socket.once('close', () => sockets.delete(socket)));
       if (number % 2 === 0) socket.write(frameBytes({ opcode: opcode.close, payload: closePayload(1000) }));
@@ -73,8 +73,8 @@ const hostileHandshakes: Attack = {
     'limitHandshakesPerAddress',
   ],
   evidence: ['handshakesRefused'],
-  run: (port, end) =>
-    crowd(30, end, async () => {
+  run: (port, over) =>
+    crowd(30, over, async () => {
       const socket = openSocket(port);
       const request = Buffer.from(randomHandshake(), 'latin1');
       const cut = pick([request.length, Math.floor(Math.random() * request.length)]);
@@ -125,8 +125,8 @@ const manyNames: Attack = {
   name: 'many names',
   explains: ['controlRefused', 'turnsHeld', 'messagesAbandoned'],
   evidence: ['connectionsClosed'],
-  run: (port, end) =>
-    crowd(5, end, async (number) => {
+  run: (port, over) =>
+    crowd(5, over, async (number) => {
       const socket = await shakeHands(port);
       const frames = Array.from({ length: 1_000 }, (_, i) => subscribe(`${number}-${i}-${'n'.repeat(i % 200)}`));
       socket.write(Buffer.concat(frames));

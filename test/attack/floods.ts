@@ -38,7 +38,7 @@ function floodOf(
     ...(more.options === undefined ? {} : { options: more.options }),
     explains: [...held, ...evidence],
     evidence,
-    run: (port, end) => flood(port, end, bytes, more.offersDeflate === true ? offersDeflate : {}),
+    run: (port, over) => flood(port, over, bytes, more.offersDeflate === true ? offersDeflate : {}),
   };
 }
 
@@ -47,12 +47,12 @@ const bomb = JSON.stringify({ type: 'publish', channel: 'flood', data: ' '.repea
 
 /** Each kind of frame, faster than one client should be heard. */
 export const floods: readonly Attack[] = [
-  floodOf('small messages', text(publish), ['messagesIn']),
+  floodOf('small messages', text(publish), ['turnsHeld']),
   floodOf('unknown types', text('{"type":"x"}'), ['messagesUnknownType']),
   floodOf('forbidden broadcasts', text('{"type":"broadcast","data":1}'), ['controlRefused']),
   floodOf('malformed messages', text('{"type":'), ['messagesMalformed']),
-  floodOf('pings', frameBytes({ opcode: opcode.ping, payload: 'are you there' }), ['connectionsOpened']),
-  floodOf('pongs', frameBytes({ opcode: opcode.pong }), ['connectionsOpened']),
+  floodOf('pings', frameBytes({ opcode: opcode.ping, payload: 'are you there' }), ['turnsHeld']),
+  floodOf('pongs', frameBytes({ opcode: opcode.pong }), ['turnsHeld']),
   floodOf(
     'fragments',
     Buffer.concat([

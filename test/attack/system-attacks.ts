@@ -9,11 +9,11 @@ function withoutDescriptors(acceptor: 'auto' | 'shard'): Attack {
     surroundings: { descriptors: 200 },
     explains: ['acceptErrors', 'handshakesAbandoned', 'handshakesRefused', 'limitConnections'],
     evidence: ['acceptErrors', 'limitConnections', 'handshakesAbandoned'],
-    async run(port, end) {
+    async run(port, over) {
       const sockets = Array.from({ length: 300 }, (_, number) =>
         number % 2 === 0 ? openSocket(port) : shakeHands(port),
       );
-      await pause(Math.max(0, end - performance.now()));
+      while (!over()) await pause(20);
       for (const socket of sockets) if (!(socket instanceof Promise)) socket.destroy();
     },
   };
@@ -26,8 +26,8 @@ const tinySharedMemory: Attack = {
   restartsUnderTls: true,
   explains: ['handshakesAbandoned', 'restarts'],
   evidence: ['restarts'],
-  run: (port, end) =>
-    crowd(5, end, async () => {
+  run: (port, over) =>
+    crowd(5, over, async () => {
       const socket = openSocket(port);
       socket.write('GET /ws HTTP/1.1\r\nHost: not-tls\r\n\r\n');
       await pause(50);
