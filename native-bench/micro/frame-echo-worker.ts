@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { WebSocketServer } from 'ws';
-import { upgrade } from '#dist/shared/frame/index.js';
+import { upgrade } from '#dist/frame/index.js';
 import type { EchoServerAnswer, EchoServerData } from './frame-echo-job.ts';
 
 const port = parentPort;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { WebSocket } from 'ws';
-import { dial, type FrameConnection } from '#dist/shared/frame/index.js';
+import { dial, type FrameConnection } from '#dist/frame/index.js';
 import type { EchoKind, EchoServerAnswer, EchoServerData } from './frame-echo-job.ts';
 import { median } from './median.ts';
 

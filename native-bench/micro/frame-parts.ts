@@ -1,5 +1,5 @@
-import { emptyHeader, parseHeader } from '#dist/shared/frame/header.js';
-import { applyMask, readHeader, writeHeader } from '#dist/shared/frame/index.js';
+import { emptyHeader, parseHeader } from '#dist/frame/header.js';
+import { applyMask, readHeader, writeHeader } from '#dist/frame/index.js';
 import { median } from './median.ts';
 
 const rounds = 11;

@@ -1,11 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { Duplex } from 'node:stream';
-import {
-  createDeflate,
-  type DeflateParameters,
-  FrameConnection,
-  type PermessageDeflate,
-} from '#dist/shared/frame/index.js';
+import { createDeflate, type DeflateParameters, FrameConnection, type PermessageDeflate } from '#dist/frame/index.js';
 import { median } from './median.ts';
 
 const messageBytes = 1 << 20;

@@ -1,4 +1,4 @@
-import { defineHandlers, type Handlers } from '#dist/worker/handlers.js';
+import { defineHandlers, type Handlers } from '#dist/worker/handlers/api.js';
 
 // What is garbage does not count: each thread collects its own.
 setInterval(() => globalThis.gc?.(), 200).unref();

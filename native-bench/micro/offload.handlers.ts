@@ -1,4 +1,4 @@
-import { defineHandlers, type Handlers } from '#dist/worker/handlers.js';
+import { defineHandlers, type Handlers } from '#dist/worker/handlers/api.js';
 
 /** Says back what it is told, to the same connection. */
 const handlers: Handlers = defineHandlers({

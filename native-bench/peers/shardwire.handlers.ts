@@ -1,4 +1,9 @@
-import { type Connection, defineHandlers, type HandlersFactory, type ReceivedMessage } from '#dist/worker/handlers.js';
+import {
+  type Connection,
+  defineHandlers,
+  type HandlersFactory,
+  type ReceivedMessage,
+} from '#dist/worker/handlers/api.js';
 import { collectGarbage } from './collect-garbage.ts';
 import { channel, echoType, joinType, placeType, readyType, slowVariable, wrongShardCode } from './shardwire-talk.ts';
 

@@ -1,4 +1,4 @@
-import { defineHandlers, type HandlersFactory } from '../worker/handlers.ts';
+import { defineHandlers, type HandlersFactory } from '../worker/handlers/api.ts';
 
 /** Channel on which pages tell each other of their connections. Clients may subscribe to it like to any other. */
 const presence = 'presence';

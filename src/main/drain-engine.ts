@@ -1,7 +1,7 @@
 import { EngineError } from '../shared/errors/index.ts';
-import { drainShards, settleShards, stallMs } from './end-shards.ts';
 import type { EngineCore } from './engine-core.ts';
 import { unguardExit } from './exit-guard.ts';
+import { drainShards, settleShards, stallMs } from './threads/end-shards.ts';
 
 const settleRounds = 10_000;
 

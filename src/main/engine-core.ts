@@ -1,32 +1,32 @@
 import type { EventEmitter } from 'node:events';
-import type { EngineConfig } from '../shared/config.ts';
-import { createTallyMemory } from '../shared/connection-tally.ts';
-import { Counters, counter } from '../shared/counters.ts';
+import type { ShardJob } from '../shared/bus/ipc.ts';
+import { ThreadBus } from '../shared/bus/thread-bus.ts';
+import type { EngineConfig } from '../shared/config/config.ts';
+import { errorText } from '../shared/errors/index.ts';
+import { createTallyMemory } from '../shared/memory/connection-tally.ts';
+import { Counters, counter } from '../shared/memory/counters.ts';
 import {
   createEngineMemory,
   type EngineMemory,
   mainThread,
   StateBoard,
   threadOfShard,
-} from '../shared/engine-memory.ts';
-import { errorText } from '../shared/errors/index.ts';
-import type { ShardJob } from '../shared/ipc.ts';
-import { ThreadBus } from '../shared/thread-bus.ts';
-import { Vitals } from '../shared/vitals.ts';
-import { VitalsReporter } from '../shared/vitals-reporter.ts';
-import { ConnectionEvents } from './connection-events.ts';
-import type { EngineEvents } from './engine-events.ts';
-import type { EngineLogger } from './engine-options.ts';
+} from '../shared/memory/engine-memory.ts';
+import { Vitals } from '../shared/memory/vitals.ts';
+import { VitalsReporter } from '../shared/memory/vitals-reporter.ts';
+import { ConnectionEvents } from './api/connection-events.ts';
+import type { EngineEvents } from './api/engine-events.ts';
+import { Listeners } from './api/listeners.ts';
+import { Publisher } from './api/publisher.ts';
+import type { ConnectionSender } from './api/remote-connection.ts';
 import { type GuardedEngine, guardExit } from './exit-guard.ts';
-import { Listeners } from './listeners.ts';
-import { OffloadPool } from './offload-pool.ts';
-import type { CompiledOptions } from './options.ts';
-import { Publisher } from './publisher.ts';
-import type { ConnectionSender } from './remote-connection.ts';
+import { OffloadPool } from './offload/offload-pool.ts';
+import type { EngineLogger } from './options/engine-options.ts';
+import type { CompiledOptions } from './options/options.ts';
 import { ShardEnds } from './shard-ends.ts';
 import { ShardPool } from './shard-pool.ts';
-import { ShardWatch } from './shard-watch.ts';
-import type { TlsKeeper } from './tls-keeper.ts';
+import type { TlsKeeper } from './tls/tls-keeper.ts';
+import { ShardWatch } from './watch/shard-watch.ts';
 
 /** What the parts of an engine need of the engine that they make up. */
 export interface EngineFront extends EventEmitter<EngineEvents>, ConnectionSender {
@@ -34,7 +34,7 @@ export interface EngineFront extends EventEmitter<EngineEvents>, ConnectionSende
   restartShard(shard: number): Promise<void>;
 }
 
-const defaultOffloadTask = new URL('./seal-task.js', import.meta.url);
+const defaultOffloadTask = new URL('./offload/seal-task.js', import.meta.url);
 
 /** Parts that a test may replace. */
 export interface EngineParts {

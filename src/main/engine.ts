@@ -1,24 +1,24 @@
 import { EventEmitter } from 'node:events';
-import { checkClose } from '../shared/close.ts';
-import { counter } from '../shared/counters.ts';
+import { recordKind } from '../shared/bus/record.ts';
+import type { KeyRing } from '../shared/config/key-ring.ts';
+import { metricsContentType } from '../shared/config/metrics-type.ts';
 import { closeCode, EngineError } from '../shared/errors/index.ts';
-import type { KeyRing } from '../shared/key-ring.ts';
-import type { OutgoingMessage } from '../shared/message.ts';
-import { metricsContentType } from '../shared/metrics-type.ts';
-import { checkName } from '../shared/names.ts';
-import { recordKind } from '../shared/record.ts';
-import type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
-import { checkGrace, checkShard } from './call-arguments.ts';
+import { counter } from '../shared/memory/counters.ts';
+import { checkClose } from '../shared/message/close.ts';
+import type { OutgoingMessage } from '../shared/message/message.ts';
+import { checkName } from '../shared/message/names.ts';
+import type { DirectVerdict, PublishVerdict } from '../shared/message/verdict.ts';
+import type { EngineEvents } from './api/engine-events.ts';
+import { rotated } from './api/key-rotation.ts';
 import { drainEngine } from './drain-engine.ts';
-import { stallMs } from './end-shards.ts';
 import { EngineCore, type EngineParts } from './engine-core.ts';
-import type { EngineEvents } from './engine-events.ts';
-import type { SecurityKeys, TlsOptions } from './engine-options.ts';
-import { rotated } from './key-rotation.ts';
-import type { Metrics } from './metrics.ts';
-import type { CompiledOptions } from './options.ts';
-import { type EngineStats, gatherStats } from './stats.ts';
-import type { TlsKeeper, TlsReloadVerdict } from './tls-keeper.ts';
+import { checkGrace, checkShard } from './options/call-arguments.ts';
+import type { SecurityKeys, TlsOptions } from './options/engine-options.ts';
+import type { CompiledOptions } from './options/options.ts';
+import type { Metrics } from './stats/metrics.ts';
+import { type EngineStats, gatherStats } from './stats/stats.ts';
+import { stallMs } from './threads/end-shards.ts';
+import type { TlsKeeper, TlsReloadVerdict } from './tls/tls-keeper.ts';
 
 const defaultRotationGraceMs = 60_000;
 
@@ -50,7 +50,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async start(): Promise<void> {
     try {
       // Loaded while the shards' threads start, not with the first page: without descriptors no module can be loaded.
-      this.#metrics = import('./metrics.ts').then((module) => new module.Metrics());
+      this.#metrics = import('./stats/metrics.ts').then((module) => new module.Metrics());
       [this.#port] = await Promise.all([this.#core.start(), this.#metrics]);
       // The first reading, for when there is none to be had.
       this.stats();

@@ -1,5 +1,5 @@
-import { cFunction } from '../shared/c-library.ts';
-import type { StateBoard } from '../shared/engine-memory.ts';
+import { cFunction } from '../shared/base/c-library.ts';
+import type { StateBoard } from '../shared/memory/engine-memory.ts';
 
 const waitMs = 1_000;
 

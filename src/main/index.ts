@@ -1,20 +1,21 @@
 import { isMainThread } from 'node:worker_threads';
 import { EngineError } from '../shared/errors/index.ts';
 import { Engine } from './engine.ts';
-import type { EngineOptions } from './engine-options.ts';
-import { optionWarnings } from './option-warnings.ts';
-import { compileOptions } from './options.ts';
-import { TlsKeeper } from './tls-keeper.ts';
+import type { EngineOptions } from './options/engine-options.ts';
+import { optionWarnings } from './options/option-warnings.ts';
+import { compileOptions } from './options/options.ts';
+import { TlsKeeper } from './tls/tls-keeper.ts';
 
 export type { CodecName } from '../shared/codec/index.ts';
-export type { CounterName, CounterValues } from '../shared/counters.ts';
-export type { EngineState } from '../shared/engine-memory.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
-export type { OutgoingMessage, ReceivedMessage } from '../shared/message.ts';
-export type { MessageData } from '../shared/message-data.ts';
-export type { DirectVerdict, PublishVerdict } from '../shared/verdict.ts';
+export type { CounterName, CounterValues } from '../shared/memory/counters.ts';
+export type { EngineState } from '../shared/memory/engine-memory.ts';
+export type { OutgoingMessage, ReceivedMessage } from '../shared/message/message.ts';
+export type { MessageData } from '../shared/message/message-data.ts';
+export type { DirectVerdict, PublishVerdict } from '../shared/message/verdict.ts';
+export type { EngineEvents } from './api/engine-events.ts';
+export type { NewConnection, RemoteConnection } from './api/remote-connection.ts';
 export type { Engine } from './engine.ts';
-export type { EngineEvents } from './engine-events.ts';
 export type {
   EngineLogger,
   EngineOptions,
@@ -26,11 +27,10 @@ export type {
   TlsFileOptions,
   TlsOptions,
   TlsPemOptions,
-} from './engine-options.ts';
-export type { NewConnection, RemoteConnection } from './remote-connection.ts';
-export type { ShardStall } from './shard-watch.ts';
-export type { EngineStats, OffloadStats, ShardStats, ThreadStats } from './stats.ts';
-export type { TlsReloadVerdict } from './tls-keeper.ts';
+} from './options/engine-options.ts';
+export type { EngineStats, OffloadStats, ShardStats, ThreadStats } from './stats/stats.ts';
+export type { TlsReloadVerdict } from './tls/tls-keeper.ts';
+export type { ShardStall } from './watch/shard-watch.ts';
 
 /**
  * Starts an engine and resolves once its port answers. A number is the number of shards; everything else then has its

@@ -1,12 +1,12 @@
-import type { EngineConfig } from '../shared/config.ts';
-import { type EngineMemory, type StateBoard, threadOfShard } from '../shared/engine-memory.ts';
+import type { ThreadBus } from '../shared/bus/thread-bus.ts';
+import type { EngineConfig } from '../shared/config/config.ts';
 import type { EngineError } from '../shared/errors/index.ts';
-import type { ThreadBus } from '../shared/thread-bus.ts';
-import { Vitals } from '../shared/vitals.ts';
-import { stallMs } from './end-shards.ts';
-import type { EngineLogger } from './engine-options.ts';
-import type { Listeners } from './listeners.ts';
+import { type EngineMemory, type StateBoard, threadOfShard } from '../shared/memory/engine-memory.ts';
+import { Vitals } from '../shared/memory/vitals.ts';
+import type { Listeners } from './api/listeners.ts';
+import type { EngineLogger } from './options/engine-options.ts';
 import type { ShardEnd, ShardPool } from './shard-pool.ts';
+import { stallMs } from './threads/end-shards.ts';
 
 export interface ShardEndsOptions {
   readonly config: EngineConfig;

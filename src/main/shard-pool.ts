@@ -1,20 +1,20 @@
 import { MessageChannel } from 'node:worker_threads';
-import type { EngineConfig } from '../shared/config.ts';
-import { ConnectionTally } from '../shared/connection-tally.ts';
-import { type Counters, counter } from '../shared/counters.ts';
-import { type EngineMemory, shardOfThread, threadOfShard } from '../shared/engine-memory.ts';
+import { doorbell } from '../shared/bus/ipc.ts';
+import type { EngineConfig } from '../shared/config/config.ts';
+import type { KeyRing } from '../shared/config/key-ring.ts';
+import type { TlsMaterial } from '../shared/config/tls.ts';
 import { EngineError } from '../shared/errors/index.ts';
-import { doorbell } from '../shared/ipc.ts';
-import type { KeyRing } from '../shared/key-ring.ts';
+import { ConnectionTally } from '../shared/memory/connection-tally.ts';
+import { type Counters, counter } from '../shared/memory/counters.ts';
+import { type EngineMemory, shardOfThread, threadOfShard } from '../shared/memory/engine-memory.ts';
 import { dismissConsumer } from '../shared/ring/index.ts';
-import type { TlsMaterial } from '../shared/tls.ts';
-import { Listening } from './listening.ts';
-import { readyInTime } from './ready-in-time.ts';
-import { retireShard } from './retire-shard.ts';
-import { ShardCertificate } from './shard-certificate.ts';
-import { type RequestServices, ShardRequests } from './shard-requests.ts';
-import { ShardThread, type ShardThreadEvents } from './shard-thread.ts';
-import { Supervisor } from './supervisor.ts';
+import { Listening } from './accept/listening.ts';
+import { readyInTime } from './threads/ready-in-time.ts';
+import { retireShard } from './threads/retire-shard.ts';
+import { type RequestServices, ShardRequests } from './threads/shard-requests.ts';
+import { ShardThread, type ShardThreadEvents } from './threads/shard-thread.ts';
+import { Supervisor } from './threads/supervisor.ts';
+import { ShardCertificate } from './tls/shard-certificate.ts';
 
 export interface ShardPoolOptions extends RequestServices {
   readonly config: EngineConfig;

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { ShardStart } from '../shared/bus/ipc.ts';
 import { EngineError } from '../shared/errors/index.ts';
-import type { ShardStart } from '../shared/ipc.ts';
-import { Shard } from './shard.ts';
-import { UwsTransport } from './transport/uws-transport.ts';
+import { Shard } from './lifecycle/shard.ts';
+import { UwsTransport } from './transport/uws/uws-transport.ts';
 
 if (parentPort === null) throw new Error('entry.js is started by the engine, as a worker thread');
 

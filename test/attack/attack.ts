@@ -1,6 +1,6 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { EngineOptions } from '#dist/main/index.js';
-import type { CounterName } from '#dist/shared/counters.js';
+import type { CounterName } from '#dist/shared/memory/counters.js';
 import { handshakeText, type RequestOptions } from '../support/raw-socket.ts';
 import { pause } from '../support/waiting.ts';
 import type { Surroundings } from './engine-process.ts';

@@ -1,5 +1,5 @@
 import { constants, deflateRawSync } from 'node:zlib';
-import type { CounterName } from '#dist/shared/counters.js';
+import type { CounterName } from '#dist/shared/memory/counters.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { type Attack, flood } from './attack.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineStats } from '#dist/main/index.js';
-import { type CounterName, counterNames } from '#dist/shared/counters.js';
+import { type CounterName, counterNames } from '#dist/shared/memory/counters.js';
 import { createCertificate } from '../support/certificates.ts';
 import { pause, until } from '../support/waiting.ts';
 import type { Attack } from './attack.ts';

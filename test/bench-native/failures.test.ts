@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { acceptFor } from '#dist/shared/frame/index.js';
+import { acceptFor } from '#dist/frame/index.js';
 import {
   buildScript,
   echo,

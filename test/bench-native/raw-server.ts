@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import { acceptFor } from '#dist/shared/frame/index.js';
+import { acceptFor } from '#dist/frame/index.js';
 import { opcode, type RawFrame, takeFrame } from '../support/raw-frames.ts';
 
 /** A TCP server on a free port, ended with the test. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
 import { afterEach, describe, it, mock } from 'node:test';
-import { nowNanos } from '#dist/shared/message.js';
+import { nowNanos } from '#dist/shared/message/message.js';
 
 const nanosPerMs = 1_000_000n;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { copyOfData, MessageData } from '#dist/shared/message-data.js';
+import { copyOfData, MessageData } from '#dist/shared/message/message-data.js';
 
 const source = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
 
@@ -52,7 +52,7 @@ describe('the data of a received message', () => {
   });
 
   test('the compiler comes to an end with the code that makes it', () => {
-    const module = import.meta.resolve('#dist/shared/message.js');
+    const module = import.meta.resolve('#dist/shared/message/message.js');
     const program = `
       const { receivedMessage } = await import(${JSON.stringify(module)});
       const envelope = { type: 't', channel: '', data: new Uint8Array(64), timestamp: 1n, clientId: 'c' };

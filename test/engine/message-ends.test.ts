@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Engine, EngineOptions } from '#dist/main/index.js';
-import { type CounterName, counterNames } from '#dist/shared/counters.js';
+import { type CounterName, counterNames } from '#dist/shared/memory/counters.js';
 import { withEngine } from '../support/leaks.ts';
 import { openWebSocket, type RawSocket } from '../support/raw-socket.ts';
 import { until } from '../support/waiting.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { firstUnits } from '#dist/shared/well-formed.js';
+import { firstUnits } from '#dist/shared/base/well-formed.js';
 import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { timeToRun } from '#dist/main/time-to-run.js';
+import { timeToRun } from '#dist/main/threads/time-to-run.js';
 import { until } from '../support/waiting.ts';
 
 /** Holds this thread up, as a machine that is suspended does. */

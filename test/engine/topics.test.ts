@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compileOptions } from '#dist/main/options.js';
+import { compileOptions } from '#dist/main/options/options.js';
 import { codecs } from '#dist/shared/codec/index.js';
-import type { Counters } from '#dist/shared/counters.js';
-import { Hub } from '#dist/worker/hub.js';
-import { type ConnectionHost, ShardConnection } from '#dist/worker/shard-connection.js';
+import type { Counters } from '#dist/shared/memory/counters.js';
+import { type ConnectionHost, ShardConnection } from '#dist/worker/connection/shard-connection.js';
+import { Hub } from '#dist/worker/outbound/hub.js';
 import type { Socket } from '#dist/worker/transport/transport.js';
 
 /** Topics that a socket is in, and all that it ever was in. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { HeapBrake } from '#dist/worker/heap-brake.js';
+import { HeapBrake } from '#dist/worker/upkeep/heap-brake.js';
 
 const limitBytes = 100_000_000;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import type { Upgraded } from '#dist/shared/frame/index.js';
+import type { Upgraded } from '#dist/frame/index.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { openWebSocket, type RawSocket } from '../support/raw-socket.ts';
 import { until, within } from '../support/waiting.ts';

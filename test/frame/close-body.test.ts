@@ -11,7 +11,7 @@ import {
   parseCloseBody,
   preparedFrames,
   readMaskKey,
-} from '#dist/shared/frame/index.js';
+} from '#dist/frame/index.js';
 import { hex, hexOf, thrownBy } from './frame-fixture.ts';
 
 describe('close codes', () => {

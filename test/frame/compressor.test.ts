@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
-import { type Compressor, type DeflateParameters, type ZlibOptions, zlibCompressor } from '#dist/shared/frame/index.js';
+import { type Compressor, type DeflateParameters, type ZlibOptions, zlibCompressor } from '#dist/frame/index.js';
 import { errorOf, hex, hexOf, randomBytes, randomOf } from './frame-fixture.ts';
 
 const plain: DeflateParameters = {

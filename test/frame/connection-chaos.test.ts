@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { createDeflate, FrameConnection, opcode, zlibCompressor } from '#dist/shared/frame/index.js';
+import { createDeflate, FrameConnection, opcode, zlibCompressor } from '#dist/frame/index.js';
 import { assertNothingLeft, openResources } from '../support/leaks.ts';
 import { pause, within } from '../support/waiting.ts';
 import { pick, type Random, randomOf } from './frame-fixture.ts';

@@ -8,7 +8,7 @@ import {
   type DeflateParameters,
   type PermessageDeflate,
   zlibCompressor,
-} from '#dist/shared/frame/index.js';
+} from '#dist/frame/index.js';
 import { opcode, type RawFrame } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { errorOf, hex, hexOf } from './frame-fixture.ts';

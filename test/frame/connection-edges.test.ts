@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
+import { dial, FrameConnection, upgrade } from '#dist/frame/index.js';
 import type { EngineError } from '#dist/shared/errors/index.js';
-import { dial, FrameConnection, upgrade } from '#dist/shared/frame/index.js';
 import { opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { duplexPair } from './duplex-pair.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FrameConnection, type Message } from '#dist/shared/frame/index.js';
+import { FrameConnection, type Message } from '#dist/frame/index.js';
 import { opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { duplexPair } from './duplex-pair.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Duplex, Readable } from 'node:stream';
 import { describe, test } from 'node:test';
-import { FrameConnection } from '#dist/shared/frame/index.js';
+import { FrameConnection } from '#dist/frame/index.js';
 import { opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { errorOf, randomBytes, randomOf } from './frame-fixture.ts';

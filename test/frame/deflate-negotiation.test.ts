@@ -8,7 +8,7 @@ import {
   formatExtensions,
   parseExtensions,
   readDeflateAnswer,
-} from '#dist/shared/frame/index.js';
+} from '#dist/frame/index.js';
 import { thrownBy } from './frame-fixture.ts';
 
 /** What a server with these options answers to a header, as a header; null: it declines all offers. */

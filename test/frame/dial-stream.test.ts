@@ -5,7 +5,7 @@ import { createServer, type LookupFunction, type Server, type Socket } from 'nod
 import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { type Dialed, type DialOptions, dial, upgrade } from '#dist/shared/frame/index.js';
+import { type Dialed, type DialOptions, dial, upgrade } from '#dist/frame/index.js';
 import { createCertificate } from '../support/certificates.ts';
 import { assertNothingLeft, openResources } from '../support/leaks.ts';
 import { within } from '../support/waiting.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
-import { acceptFor, type Dialed, type DialOptions, dial } from '#dist/shared/frame/index.js';
+import { acceptFor, type Dialed, type DialOptions, dial } from '#dist/frame/index.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { duplexPair } from './duplex-pair.ts';

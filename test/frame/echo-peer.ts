@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, connect as openSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { acceptFor, type DeflateOptions, dial, type Upgraded, upgrade } from '#dist/shared/frame/index.js';
+import { acceptFor, type DeflateOptions, dial, type Upgraded, upgrade } from '#dist/frame/index.js';
 import { handshakeText, sampleKey } from '../support/raw-socket.ts';
 import { within } from '../support/waiting.ts';
 import { RawPeer } from './raw-peer.ts';

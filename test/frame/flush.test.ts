@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
-import { createDeflate, FrameConnection, opcode, zlibCompressor } from '#dist/shared/frame/index.js';
+import { createDeflate, FrameConnection, opcode, zlibCompressor } from '#dist/frame/index.js';
 import { assertNothingLeft, openResources } from '../support/leaks.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { errorOf } from './frame-fixture.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { chunkSizeBytes, closeCodeFor, frameErrorFamily, opcode, readLimitBytes } from '#dist/frame/index.js';
 import { EngineError, type ErrorCode } from '#dist/shared/errors/index.js';
-import { chunkSizeBytes, closeCodeFor, frameErrorFamily, opcode, readLimitBytes } from '#dist/shared/frame/index.js';
 import { errorOf } from './frame-fixture.ts';
 import { linked } from './raw-peer.ts';
 

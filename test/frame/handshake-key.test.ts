@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { acceptFor, createHandshakeKey, isHandshakeKey } from '#dist/shared/frame/index.js';
+import { acceptFor, createHandshakeKey, isHandshakeKey } from '#dist/frame/index.js';
 
 describe('the handshake key', () => {
   test('of the RFC gets the answer of the RFC (G-23)', () => {

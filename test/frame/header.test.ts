@@ -9,7 +9,7 @@ import {
   readHeader,
   readMaskKey,
   writeHeader,
-} from '#dist/shared/frame/index.js';
+} from '#dist/frame/index.js';
 import { hex, hexOf, thrownBy } from './frame-fixture.ts';
 
 function header(fields: Partial<FrameHeader>): FrameHeader {

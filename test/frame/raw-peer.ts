@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { FrameConnection, type FrameConnectionOptions } from '#dist/shared/frame/index.js';
+import { FrameConnection, type FrameConnectionOptions } from '#dist/frame/index.js';
 import {
   closeOf,
   closePayload,

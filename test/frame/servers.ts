@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
-import { type Upgraded, type UpgradeOptions, upgrade, upgradeRequest } from '#dist/shared/frame/index.js';
+import { type Upgraded, type UpgradeOptions, upgrade, upgradeRequest } from '#dist/frame/index.js';
 import { assertNothingLeft, openResources } from '../support/leaks.ts';
 import { destroyRawSockets } from '../support/raw-socket.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
-import { type ExtensionTerms, handshakeRejection, type UpgradeOptions, upgrade } from '#dist/shared/frame/index.js';
+import { type ExtensionTerms, handshakeRejection, type UpgradeOptions, upgrade } from '#dist/frame/index.js';
 import { frameBytes, opcode } from '../support/raw-frames.ts';
 import { handshakeText, openRaw, openWebSocket, type RequestHeaders, sampleKey } from '../support/raw-socket.ts';
 import { pause, until, within } from '../support/waiting.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { type DeflateOptions, dial, type FrameConnection, upgrade, upgradeRequest } from '#dist/shared/frame/index.js';
+import { type DeflateOptions, dial, type FrameConnection, upgrade, upgradeRequest } from '#dist/frame/index.js';
 import { closePayload, type FrameToSend, frameBytes, opcode, type RawFrame } from '../support/raw-frames.ts';
 import { acceptOf, handshakeText } from '../support/raw-socket.ts';
 import { pause, Signal } from '../support/waiting.ts';

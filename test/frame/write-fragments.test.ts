@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { FrameConnection } from '#dist/shared/frame/index.js';
+import type { FrameConnection } from '#dist/frame/index.js';
 import { opcode } from '../support/raw-frames.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { errorOf } from './frame-fixture.ts';

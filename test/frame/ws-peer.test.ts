@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type DeflateOptions, type DialOptions, dial, type Upgraded } from '#dist/shared/frame/index.js';
+import { type DeflateOptions, type DialOptions, dial, type Upgraded } from '#dist/frame/index.js';
 import { pause, within } from '../support/waiting.ts';
 import { pick, type Random, randomBytes, randomOf } from './frame-fixture.ts';
 import { withServer } from './servers.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { codecByName } from '#dist/shared/codec/index.js';
-import { checkHandshake, type HandshakePolicy, isOriginAllowed } from '#dist/worker/handshake.js';
+import { checkHandshake, type HandshakePolicy, isOriginAllowed } from '#dist/worker/handshake/check-handshake.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
 import { sampleKey } from '../support/raw-socket.ts';
 

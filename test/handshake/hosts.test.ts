@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Forwarded } from '#dist/worker/client-address.js';
-import { createHostCheck, type HostPolicy } from '#dist/worker/host-check.js';
+import type { Forwarded } from '#dist/worker/handshake/client-address.js';
+import { createHostCheck, type HostPolicy } from '#dist/worker/handshake/host-check.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
 import { withEngine } from '../support/leaks.ts';
 import { openRaw, requestText } from '../support/raw-socket.ts';

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compileOptions } from '#dist/main/options.js';
-import { parseStatusLine } from '#dist/shared/frame/dial-response.js';
-import { isToken, parseExtensions, parseTokens } from '#dist/shared/frame/extension-header.js';
-import { canonicalName, hasToken, headerLines, parseHead } from '#dist/shared/frame/http-head.js';
-import { canonicalAddress } from '#dist/shared/ip-address.js';
-import { createFindClient } from '#dist/worker/client-address.js';
-import { parseCookies } from '#dist/worker/cookies.js';
-import { checkHandshake } from '#dist/worker/handshake.js';
-import { readDeflateOffers } from '#dist/worker/transport/deflate-offers.js';
+import { parseStatusLine } from '#dist/frame/dial-response.js';
+import { isToken, parseExtensions, parseTokens } from '#dist/frame/extension-header.js';
+import { canonicalName, hasToken, headerLines, parseHead } from '#dist/frame/http-head.js';
+import { compileOptions } from '#dist/main/options/options.js';
+import { canonicalAddress } from '#dist/shared/base/ip-address.js';
+import { checkHandshake } from '#dist/worker/handshake/check-handshake.js';
+import { createFindClient } from '#dist/worker/handshake/client-address.js';
+import { parseCookies } from '#dist/worker/handshake/cookies.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
+import { readDeflateOffers } from '#dist/worker/transport/uws/deflate-offers.js';
 
 const { config } = compileOptions();
 const trustful = createFindClient(true);

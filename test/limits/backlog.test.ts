@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Backlog } from '#dist/worker/backlog.js';
+import { Backlog } from '#dist/worker/connection/backlog.js';
 
 describe('messages that wait', () => {
   it('come out as they went in, in order, whatever is pushed and taken in between', () => {

@@ -7,7 +7,7 @@ import {
   createTallyMemory,
   type TallyLimits,
   type TallyMemory,
-} from '#dist/shared/connection-tally.js';
+} from '#dist/shared/memory/connection-tally.js';
 
 function memoryFor(shards: number, limits: TallyLimits): TallyMemory {
   const memory = createTallyMemory(shards, limits);

@@ -4,9 +4,9 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { connectionsThatFit, descriptorLimit } from '#dist/main/descriptor-limit.js';
 import type { EngineOptions } from '#dist/main/index.js';
-import { compileOptions } from '#dist/main/options.js';
+import { connectionsThatFit, descriptorLimit } from '#dist/main/options/descriptor-limit.js';
+import { compileOptions } from '#dist/main/options/options.js';
 import { type Client, connect as connectClient } from '../support/client.ts';
 import { until, within } from '../support/waiting.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EngineLogger } from '#dist/main/index.js';
-import { compileOptions } from '#dist/main/options.js';
-import type { FromShard } from '#dist/shared/ipc.js';
-import { ShardLog } from '#dist/worker/shard-log.js';
+import { compileOptions } from '#dist/main/options/options.js';
+import type { FromShard } from '#dist/shared/bus/ipc.js';
+import { ShardLog } from '#dist/worker/handlers/shard-log.js';
 import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
 import { connectSealed } from '../support/sealed-client.ts';

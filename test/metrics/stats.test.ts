@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createEngineMemory } from '#dist/shared/engine-memory.js';
 import { closeCode } from '#dist/shared/errors/index.js';
+import { createEngineMemory } from '#dist/shared/memory/engine-memory.js';
+import { Vitals } from '#dist/shared/memory/vitals.js';
 import { createRing, RingConsumer, RingProducer, ringDepth, targetAll } from '#dist/shared/ring/index.js';
-import { Vitals } from '#dist/shared/vitals.js';
 import { clientsApart } from '../engine/shard-pairs.ts';
 import { engineKeys } from '../sealed/own-keys.ts';
 import { connect } from '../support/client.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Fifo } from '#dist/shared/fifo.js';
+import { Fifo } from '#dist/shared/base/fifo.js';
 
 interface Item {
   readonly n: number;

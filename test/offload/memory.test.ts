@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Lane } from '#dist/worker/lane.js';
+import { Lane } from '#dist/worker/offload/lane.js';
 import { until } from '../support/waiting.ts';
 import { type Deed, jobOf } from './offload-job.ts';
 import { createPool } from './pool-fixture.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { createEngineMemory, StateBoard } from '#dist/shared/engine-memory.js';
-import { type OffloadConfig, type OffloadRequest, outcomeTransfer } from '#dist/shared/offload.js';
+import { type OffloadConfig, type OffloadRequest, outcomeTransfer } from '#dist/shared/config/offload.js';
+import { createEngineMemory, StateBoard } from '#dist/shared/memory/engine-memory.js';
 import { until, within } from '../support/waiting.ts';
 import type { ShardReport, ShardTask } from './fixtures/shard-thread.ts';
 import type { Deed, TestJob } from './offload-job.ts';

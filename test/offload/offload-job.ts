@@ -1,5 +1,5 @@
+import type { OffloadOutcome } from '#dist/shared/config/offload.js';
 import { EngineError } from '#dist/shared/errors/index.js';
-import type { OffloadOutcome } from '#dist/shared/offload.js';
 
 /** What a job does to the pool's thread that runs it. In a shard, all but `refuse` and `throw` just turn the bytes. */
 export type Deed =

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
-import { OffloadPool } from '#dist/main/offload-pool.js';
-import type { LogFields } from '#dist/shared/ipc.js';
+import { OffloadPool } from '#dist/main/offload/offload-pool.js';
+import type { LogFields } from '#dist/shared/bus/ipc.js';
 import { assertNothingLeft, openResources } from '../support/leaks.ts';
 import type { TestJob } from './offload-job.ts';
 

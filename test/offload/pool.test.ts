@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { outcomeTransfer } from '#dist/shared/offload.js';
+import { outcomeTransfer } from '#dist/shared/config/offload.js';
 import { until } from '../support/waiting.ts';
 import { isRight, jobOf, letPass, newGate } from './offload-job.ts';
 import { createPool } from './pool-fixture.ts';

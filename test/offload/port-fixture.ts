@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createEngineMemory, StateBoard } from '#dist/shared/engine-memory.js';
-import type { OffloadConfig, OffloadOutcome, OffloadRequest } from '#dist/shared/offload.js';
-import { OffloadPort } from '#dist/worker/offload-port.js';
+import type { OffloadConfig, OffloadOutcome, OffloadRequest } from '#dist/shared/config/offload.js';
+import { createEngineMemory, StateBoard } from '#dist/shared/memory/engine-memory.js';
+import { OffloadPort } from '#dist/worker/offload/offload-port.js';
 import { type Deed, isRight, jobOf, performHere, type TestJob } from './offload-job.ts';
 
 export interface Told {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
-import type { OffloadAnswer } from '#dist/shared/offload.js';
+import type { OffloadAnswer } from '#dist/shared/config/offload.js';
 import { until } from '../support/waiting.ts';
 import { isRight, jobOf, newGate, performHere } from './offload-job.ts';
 import { ok, PortBench } from './port-fixture.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Rest } from '#dist/shared/rest.js';
+import { Rest } from '#dist/shared/base/rest.js';
 
 /** Fails right after each rest; returns how long the rests were. */
 function failAgainAndAgain(rest: Rest, times: number, start: number): { lengths: number[]; now: number } {

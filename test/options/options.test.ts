@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { availableParallelism, totalmem } from 'node:os';
 import { describe, test } from 'node:test';
-import type { EngineLogger, EngineOptions } from '#dist/main/engine-options.js';
-import { compileOptions } from '#dist/main/options.js';
+import type { EngineLogger, EngineOptions } from '#dist/main/options/engine-options.js';
+import { compileOptions } from '#dist/main/options/options.js';
 
 const silent = (): void => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent } as EngineLogger;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { EngineOptions } from '#dist/main/engine-options.js';
 import { startEngine } from '#dist/main/index.js';
-import { compileOptions } from '#dist/main/options.js';
+import type { EngineOptions } from '#dist/main/options/engine-options.js';
+import { compileOptions } from '#dist/main/options/options.js';
 
 function moduleOf(text: string): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(text)}`);

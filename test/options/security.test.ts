@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import type { EngineOptions } from '#dist/main/engine-options.js';
-import { optionWarnings } from '#dist/main/option-warnings.js';
-import { compileOptions } from '#dist/main/options.js';
+import type { EngineOptions } from '#dist/main/options/engine-options.js';
+import { optionWarnings } from '#dist/main/options/option-warnings.js';
+import { compileOptions } from '#dist/main/options/options.js';
 
 const aesKey = new Uint8Array(32).fill(0xab);
 const hmacKey = new Uint8Array(5).fill(0xcd);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { rotated } from '#dist/main/key-rotation.js';
-import { monotonicMs } from '#dist/shared/monotonic.js';
+import { rotated } from '#dist/main/api/key-rotation.js';
+import { monotonicMs } from '#dist/shared/base/monotonic.js';
 
 const ring = {
   current: { id: 0, aesKey: null, hmacKey: Buffer.from('former') },
@@ -26,7 +26,7 @@ describe('the grace of former keys', () => {
   });
 
   test('ends at the same moment in every thread: they share the clock', async () => {
-    const module = JSON.stringify(import.meta.resolve('#dist/shared/monotonic.js'));
+    const module = JSON.stringify(import.meta.resolve('#dist/shared/base/monotonic.js'));
     const code = `import(${module}).then(({ monotonicMs }) => require('node:worker_threads').parentPort.postMessage(monotonicMs()))`;
     const before = monotonicMs();
     const worker = new Worker(code, { eval: true });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Engine } from '#dist/main/engine.js';
 import { type EngineOptions, startEngine } from '#dist/main/index.js';
-import { compileOptions } from '#dist/main/options.js';
+import { compileOptions } from '#dist/main/options/options.js';
 import { assertNothingLeft, openResources, withEngine } from '../support/leaks.ts';
 import { connectSealed, type SealedClient, terminateSealedClients } from '../support/sealed-client.ts';
 import { pause, until, within } from '../support/waiting.ts';

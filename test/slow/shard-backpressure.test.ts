@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Counters, counter } from '#dist/shared/counters.js';
-import { ShardBackpressure } from '#dist/worker/shard-backpressure.js';
-import type { ShardConnection } from '#dist/worker/shard-connection.js';
+import { type Counters, counter } from '#dist/shared/memory/counters.js';
+import type { ShardConnection } from '#dist/worker/connection/shard-connection.js';
+import { ShardBackpressure } from '#dist/worker/outbound/shard-backpressure.js';
 import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
 import { until } from '../support/waiting.ts';

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
+import { type DeflateOptions, dial, type FrameConnection, opcode } from '#dist/frame/index.js';
 import { errorCode } from '#dist/shared/errors/index.js';
-import { type DeflateOptions, dial, type FrameConnection, opcode } from '#dist/shared/frame/index.js';
 import { patienceMs } from './waiting.ts';
 
 /** What tests do with a client's socket. A `WebSocket` of the `ws` package has this shape as well. */

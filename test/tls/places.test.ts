@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { TlsMaterial } from '#dist/shared/tls.js';
-import { type TlsPlace, tlsPlaces, withTlsFiles } from '#dist/worker/transport/tls-files.js';
+import type { TlsMaterial } from '#dist/shared/config/tls.js';
+import { type TlsPlace, tlsPlaces, withTlsFiles } from '#dist/worker/transport/uws/tls-files.js';
 
 const material: TlsMaterial = {
   cert: 'a certificate',

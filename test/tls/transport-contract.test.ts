@@ -1,7 +1,7 @@
-import { compileOptions } from '#dist/main/options.js';
-import { loadTls } from '#dist/main/tls-material.js';
+import { compileOptions } from '#dist/main/options/options.js';
+import { loadTls } from '#dist/main/tls/tls-material.js';
 import type { CreateTransport } from '#dist/worker/transport/transport.js';
-import { UwsTransport } from '#dist/worker/transport/uws-transport.js';
+import { UwsTransport } from '#dist/worker/transport/uws/uws-transport.js';
 import { secureRawSockets } from '../support/raw-socket.ts';
 import { describeTransport } from '../transport/contract.ts';
 import { first, trust } from './tls-fixture.ts';

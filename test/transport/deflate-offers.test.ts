@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type DeflateOffer, readDeflateOffers } from '#dist/worker/transport/deflate-offers.js';
+import { type DeflateOffer, readDeflateOffers } from '#dist/worker/transport/uws/deflate-offers.js';
 import { extensions, isAcceptable, render } from './offer-fixture.ts';
 
 const none: DeflateOffer = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { PublishBatch } from '#dist/worker/transport/publish-batch.js';
+import { PublishBatch } from '#dist/worker/transport/uws/publish-batch.js';
 
 interface Published {
   readonly topic: string;

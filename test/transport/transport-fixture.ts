@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket as TcpSocket } from 'node:net';
-import { findDuplicate } from '#dist/main/acceptor.js';
+import { findDuplicate } from '#dist/main/accept/acceptor.js';
 import type {
   CloseCause,
   CreateTransport,

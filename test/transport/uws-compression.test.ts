@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { UwsTransport } from '#dist/worker/transport/uws-transport.js';
+import { UwsTransport } from '#dist/worker/transport/uws/uws-transport.js';
 import { answerOf } from './deflate-fixture.ts';
 import { withTransport } from './transport-fixture.ts';
 

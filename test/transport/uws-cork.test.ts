@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { UwsCork } from '#dist/worker/transport/uws-cork.js';
+import { UwsCork } from '#dist/worker/transport/uws/uws-cork.js';
 import { assertNothingLeft, openResources } from '../support/leaks.ts';
 import { pause } from '../support/waiting.ts';
 

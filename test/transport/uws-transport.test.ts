@@ -1,4 +1,4 @@
-import { UwsTransport } from '#dist/worker/transport/uws-transport.js';
+import { UwsTransport } from '#dist/worker/transport/uws/uws-transport.js';
 import { describeTransport } from './contract.ts';
 
 describeTransport('UwsTransport', (options, events) => new UwsTransport(options, events), {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { reject } from '#dist/worker/handlers.js';
-import { answerOfRejection } from '#dist/worker/rejection.js';
+import { reject } from '#dist/worker/handlers/api.js';
+import { answerOfRejection } from '#dist/worker/handlers/rejection.js';
 
 describe('reject', () => {
   test('makes an answer with status, headers and body', () => {

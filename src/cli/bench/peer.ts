@@ -1,5 +1,5 @@
+import { type Dialed, type DialOptions, dial, type FrameConnection, opcode } from '../../frame/index.ts';
 import { EngineError } from '../../shared/errors/index.ts';
-import { type Dialed, type DialOptions, dial, type FrameConnection, opcode } from '../../shared/frame/index.ts';
 import {
   type ClientSession,
   compilePipeline,

@@ -1,4 +1,4 @@
-import type { TlsMaterial } from '../../shared/tls.ts';
+import type { TlsMaterial } from '../../shared/config/tls.ts';
 
 /** A request as it arrived, copied: valid for as long as it is held. */
 export interface TransportRequest {

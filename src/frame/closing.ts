@@ -1,0 +1,231 @@
+import type { Duplex } from 'node:stream';
+import { EngineError, errorText } from '../shared/errors/index.ts';
+import { type CloseBody, closeStatus, encodeCloseBody } from './close-body.ts';
+import { closeCodeFor, frameErrorFamily } from './frame-error.ts';
+import type { FrameOutput } from './frame-output.ts';
+import type { Inbox } from './inbox.ts';
+import type { MessageWriter } from './message-writer.ts';
+import { opcode } from './opcode.ts';
+import type { WriteRoom } from './write-room.ts';
+
+/** How a connection has ended. */
+export interface CloseInfo {
+  /** Of the peer's Close frame: 1005 if it named none, 1006 if no Close frame came. */
+  readonly code: number;
+  readonly reason: string;
+  /** Both sides have sent a Close frame. */
+  readonly clean: boolean;
+  /** Why this side gave the connection up, or how it was lost; undefined if neither. */
+  readonly error: unknown;
+}
+
+/**
+ * `open`: messages go both ways. `closing`: `close` was called here. `ending`: no frame is written any more, and the
+ * stream is coming to its end. `closed`: it has.
+ */
+export type ConnectionState = 'open' | 'closing' | 'ending' | 'closed';
+
+export interface ClosingMeans {
+  readonly duplex: Duplex;
+  readonly role: 'server' | 'client';
+  readonly closeTimeoutMs: number;
+  readonly inbox: Inbox;
+  readonly output: FrameOutput;
+  readonly writer: MessageWriter;
+  readonly room: WriteRoom;
+  /** The connection is no longer open. */
+  readonly onEnding: () => void;
+  readonly onClosed: (info: CloseInfo) => void;
+}
+
+const closeFirst = 0x80 | opcode.close;
+
+/**
+ * The end of a connection, whichever way it comes: the closing handshake of RFC 6455 section 7, failures, a stream that
+ * is lost. Every path has the same deadline, and ends once (checklist X-24, X-25).
+ */
+export class Closing {
+  readonly #means: ClosingMeans;
+  #state: ConnectionState = 'open';
+  #sent = false;
+  #received: CloseBody | null = null;
+  #error: unknown;
+  #deadline: NodeJS.Timeout | null = null;
+  /** What had come before the stream was lost can still be read. */
+  #readsOn = false;
+
+  constructor(means: ClosingMeans) {
+    this.#means = means;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Whether frames may be written. */
+  get maySend(): boolean {
+    return !this.#sent && this.#state !== 'ending' && this.#state !== 'closed';
+  }
+
+  /** This side wants to close: what was accepted goes out, then a Close frame with `body`. */
+  begin(body: Uint8Array): void {
+    if (this.#state !== 'open') return;
+    const { writer, inbox } = this.#means;
+    this.#state = 'closing';
+    this.#startDeadline();
+    this.#means.onEnding();
+    writer.finish(closedError()).then(
+      () => this.#sendClose(body),
+      () => undefined,
+    );
+    inbox.discards = true;
+    inbox.work();
+  }
+
+  /** The peer's Close frame. The code alone goes back (checklist X-06), unless `tell` throws. */
+  peerClosed(body: CloseBody, code: Uint8Array, tell: () => void): void {
+    this.#received = body;
+    this.#means.inbox.stop();
+    tell();
+    this.#sendClose(code);
+    this.#means.inbox.end();
+    this.#endStream();
+  }
+
+  /** The peer, or a handler, made it impossible to go on (RFC 6455 section 7.1.7). */
+  fail(error: unknown): void {
+    const { inbox, writer } = this.#means;
+    if (this.#state === 'ending' || this.#state === 'closed') {
+      // What had come before the stream was lost turns out to be of no use, or an async handler failed meanwhile.
+      this.#error ??= error;
+      inbox.end(this.#error);
+      return;
+    }
+    this.#error ??= error;
+    inbox.end(error);
+    writer.abort(closedError(error));
+    // What a handler threw is nothing for the peer to know.
+    const reason = frameErrorFamily(error) === undefined ? '' : errorText(error);
+    this.#sendClose(encodeCloseBody(closeCodeFor(error), reason));
+    this.#endStream();
+  }
+
+  #sendClose(body: Uint8Array): void {
+    if (!this.maySend) return;
+    const { output, writer, duplex } = this.#means;
+    this.#sent = duplex.writable;
+    writer.abort(closedError());
+    output.frame(closeFirst, body);
+    output.flush();
+  }
+
+  /** Close frames are done with. A server ends the stream, a client leaves that to the server (section 7.1.1). */
+  #endStream(): void {
+    if (this.#state === 'ending' || this.#state === 'closed') return;
+    const { duplex, role, output, onEnding } = this.#means;
+    this.#state = 'ending';
+    onEnding();
+    this.#startDeadline();
+    output.flush();
+    if (role === 'server' || duplex.readableEnded) this.#endOutput();
+  }
+
+  #endOutput(): void {
+    const { duplex, output } = this.#means;
+    output.end();
+    duplex.end(() => {
+      if (duplex.readableEnded) duplex.destroy();
+    });
+  }
+
+  /** The peer has ended its direction of the stream. */
+  inputEnded(): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'ending') {
+      if (!this.#readsOn) this.#endOutput();
+      return;
+    }
+    // Data that nobody reads may stay for a while: a Close frame may stand behind it.
+    this.#startDeadline();
+    this.#means.inbox.endInput();
+  }
+
+  /** Everything that came is read, and it did not end with a Close frame; `within`: it ended within a message. */
+  exhausted(within: boolean): void {
+    const { inbox } = this.#means;
+    if (this.#state === 'closing') {
+      inbox.end();
+      this.lose(undefined);
+      return;
+    }
+    const text = within ? 'the stream ended within a message' : 'the stream ended without a Close frame';
+    const error = new EngineError(within ? 'ERR_FRAME_TRUNCATED' : 'ERR_FRAME_CONNECTION_LOST', text, {
+      cause: this.#error,
+    });
+    inbox.end(this.#error ?? error);
+    this.lose(error);
+  }
+
+  /** The stream is of no use any more. Messages that have come can still be read. */
+  lose(error: unknown): void {
+    if (this.#state === 'closed') return;
+    this.#error ??= error;
+    this.#readsOn ||= this.#state === 'open';
+    this.#state = 'ending';
+    this.#release();
+    const { duplex, closeTimeoutMs } = this.#means;
+    duplex.destroy();
+    // Not every stream says that it is closed: a socket that cannot be reset does not, nor one made without `emitClose`.
+    this.#deadline = setTimeout(() => this.streamClosed(), closeTimeoutMs);
+  }
+
+  #release(): void {
+    const { writer, room, output, onEnding } = this.#means;
+    const error = closedError(this.#error);
+    onEnding();
+    writer.lose(error);
+    room.end(error);
+    output.end();
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
+  }
+
+  /** The stream is gone. */
+  streamClosed(): void {
+    if (this.#state === 'closed') return;
+    this.#means.inbox.handleHeldClose();
+    const clean = this.#received !== null && this.#sent;
+    if (this.#state === 'open') {
+      this.#error ??= new EngineError('ERR_FRAME_CONNECTION_LOST', 'the stream was closed');
+      this.#readsOn = true;
+    }
+    this.#state = 'closed';
+    this.#release();
+    const { inbox, onClosed } = this.#means;
+    if (this.#readsOn) inbox.endInput();
+    else inbox.end();
+    const { code, reason } = this.#received ?? { code: closeStatus.abnormal, reason: '' };
+    onClosed({ code, reason, clean, error: this.#error });
+  }
+
+  #startDeadline(): void {
+    if (this.#deadline !== null) return;
+    const { closeTimeoutMs } = this.#means;
+    this.#deadline = setTimeout(() => {
+      this.#deadline = null;
+      // Once both have sent a Close frame, a peer that lingers has done nothing wrong.
+      if (this.#received !== null && this.#sent) {
+        this.lose(undefined);
+        return;
+      }
+      const text = `the peer did not end the connection within ${closeTimeoutMs} ms`;
+      this.lose(new EngineError('ERR_FRAME_CLOSE_TIMEOUT', text));
+    }, closeTimeoutMs);
+  }
+}
+
+/** What a write gets that comes too late. */
+export function closedError(cause?: unknown): EngineError {
+  const text = 'the connection is closed or closing';
+  return new EngineError('ERR_FRAME_CLOSED', text, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,282 @@
+import type { Duplex } from 'node:stream';
+import { EngineError } from '../shared/errors/index.ts';
+import type { Frame, Message, MessageReader, ReadResult } from './message-reader.ts';
+import { opcode } from './opcode.ts';
+
+export interface InboxOptions {
+  /** Input that nobody reads is held up to about here. */
+  readonly readAheadBytes: number;
+  /** How long a Close frame waits for whoever got the message before it. */
+  readonly patienceMs: number;
+}
+
+export interface InboxEvents {
+  /** A control frame has come. */
+  control(frame: Frame): void;
+  /** The peer broke a rule, or a message could not be inflated. */
+  fault(error: unknown): void;
+  /** The last message or frame that has come is about to be handed over. */
+  emptied(): void;
+  /** All input is read and no more will come; `within`: it ends in the middle of a frame or message. */
+  exhausted(within: boolean): void;
+  /** Nothing is read any more. */
+  ended(): void;
+}
+
+interface Waiter {
+  readonly wish: 'message' | 'frame';
+  readonly iterates: boolean;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** `ended`: a control frame or a fault has ended reading meanwhile. `held`: a Close frame waits for its turn. */
+type Progress = ReadResult | 'ended' | 'held';
+
+/**
+ * The reading end of a connection: gives messages to whoever asks, one at a time, and holds the stream back while nobody
+ * does. Control frames that no data stands before are handled all the same.
+ */
+export class Inbox {
+  readonly #stream: Duplex;
+  readonly #reader: MessageReader;
+  readonly #options: InboxOptions;
+  readonly #events: InboxEvents;
+  #waiter: Waiter | null = null;
+  /** Reading by frames has stopped within a message. */
+  #withinFrames = false;
+  #inflating = false;
+  #paused = false;
+  #inputEnded = false;
+  #looksSoon = false;
+  #discarding = false;
+  /** Somebody got a message and has not asked for the next one: it may still be answered. */
+  #isOut = false;
+  /** The peer's Close frame, until the message before it is answered. */
+  #heldClose: Frame | null = null;
+  #patience: NodeJS.Timeout | null = null;
+  /** How reads are answered from now on: as after a Close frame, or with an error. */
+  #outcome: { readonly error?: unknown } | null = null;
+  /** A Close frame has come, and how reads are answered is about to be known. */
+  #stopped = false;
+  /** From the first message that nobody waits for on, data is thrown away, so that a Close frame behind it is seen. */
+  discards = false;
+
+  constructor(stream: Duplex, reader: MessageReader, options: InboxOptions, events: InboxEvents) {
+    this.#stream = stream;
+    this.#reader = reader;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** Whether the stream is paused because nobody reads. */
+  get isHeldBack(): boolean {
+    return this.#paused;
+  }
+
+  push(chunk: Buffer, owned: boolean): void {
+    if (this.#outcome !== null || this.#stopped) return;
+    this.#reader.input.push(chunk, owned);
+    if (this.#inflating) this.#holdBack('data');
+    else this.work();
+  }
+
+  /** The next message or frame; null, or an iterator's end, after a Close frame. */
+  read(wish: 'message' | 'frame', iterates: boolean): Promise<unknown> {
+    if (this.#waiter !== null) {
+      return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another waits for its message'));
+    }
+    this.#isOut = false;
+    this.handleHeldClose();
+    if (this.#outcome === null) {
+      if (this.#stopped) return this.#wait(wish, iterates, 'ended');
+      if (wish === 'message' && this.#withinFrames) {
+        const text = 'a message was begun frame by frame: read it to its end that way';
+        return Promise.reject(new EngineError('ERR_FRAME_SEQUENCE', text));
+      }
+      const progress = this.#advance(this.#discarding ? 'discard' : wish);
+      if (progress === 'message' || progress === 'frame') {
+        const result = this.#result(progress, iterates);
+        this.#lookSoon();
+        return Promise.resolve(result);
+      }
+      if (progress !== 'ended') return this.#wait(wish, iterates, progress);
+    }
+    const { error } = this.#outcome ?? {};
+    return error === undefined ? Promise.resolve(endOf(iterates)) : Promise.reject(error);
+  }
+
+  #wait(wish: 'message' | 'frame', iterates: boolean, progress: Progress): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { wish, iterates, resolve, reject };
+      if (progress === 'inflating') this.#inflate();
+      else this.#checkEnd(progress);
+    });
+  }
+
+  #result(progress: 'message' | 'frame', iterates: boolean): unknown {
+    this.#isOut = true;
+    if (this.#reader.input.bufferedBytes === 0) this.#events.emptied();
+    const value: Message | Frame = progress === 'message' ? this.#reader.message : this.#reader.frame;
+    if (progress === 'frame') this.#withinFrames = this.#reader.hasBegun;
+    return iterates ? { done: false, value } : value;
+  }
+
+  /** Looks at what has come, as far as somebody waits for it. */
+  work(): void {
+    if (this.#outcome !== null || this.#stopped || this.#inflating) return;
+    if (this.#heldClose !== null) {
+      if (!this.discards) return;
+      this.handleHeldClose();
+      return;
+    }
+    const waiter = this.#waiter;
+    if (waiter === null && this.discards) this.#discarding = true;
+    const progress = this.#advance(this.#discarding ? 'discard' : (waiter?.wish ?? 'control'));
+    if (waiter !== null && (progress === 'message' || progress === 'frame')) {
+      this.#waiter = null;
+      waiter.resolve(this.#result(progress, waiter.iterates));
+      this.#lookSoon();
+    } else if (progress === 'inflating') {
+      this.#inflate();
+    } else {
+      this.#checkEnd(progress);
+    }
+  }
+
+  /** The other control frames behind a message are looked at when whoever got it has had a turn. */
+  #lookSoon(): void {
+    if (this.#looksSoon || (this.#reader.input.bufferedBytes === 0 && !this.#inputEnded)) return;
+    this.#looksSoon = true;
+    setImmediate(() => {
+      this.#looksSoon = false;
+      this.work();
+    });
+  }
+
+  #advance(wish: 'message' | 'frame' | 'control' | 'discard'): Progress {
+    const reader = this.#reader;
+    try {
+      for (;;) {
+        const progress = reader.next(wish);
+        if (progress === 'control') {
+          if (this.#isOut && reader.frame.opcode === opcode.close && !this.discards) {
+            this.#holdClose(reader.frame);
+            return 'held';
+          }
+          this.#events.control(reader.frame);
+          if (this.#outcome !== null) return 'ended';
+          continue;
+        }
+        this.#holdBack(progress);
+        return progress;
+      }
+    } catch (error) {
+      this.#events.fault(error);
+      return 'ended';
+    }
+  }
+
+  /** After a Close frame nothing can be written; the message before it is answered first, if that does not take long. */
+  #holdClose(frame: Frame): void {
+    this.#heldClose = frame;
+    this.#patience = setTimeout(() => this.handleHeldClose(), this.#options.patienceMs);
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#stream.pause();
+  }
+
+  /** Handles a Close frame that waits, if one does. */
+  handleHeldClose(): void {
+    const frame = this.#heldClose;
+    if (frame === null) return;
+    this.#dropHeldClose();
+    try {
+      this.#events.control(frame);
+    } catch (error) {
+      this.#events.fault(error);
+    }
+  }
+
+  #dropHeldClose(): void {
+    this.#heldClose = null;
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
+  }
+
+  #holdBack(progress: ReadResult): void {
+    if (progress === 'more') {
+      if (this.#paused) {
+        this.#paused = false;
+        this.#stream.resume();
+      }
+    } else if (
+      !this.#paused &&
+      progress === 'data' &&
+      this.#reader.input.bufferedBytes >= this.#options.readAheadBytes
+    ) {
+      this.#paused = true;
+      this.#stream.pause();
+    }
+  }
+
+  #inflate(): void {
+    const { inflating } = this.#reader;
+    if (inflating === null) return;
+    this.#inflating = true;
+    inflating.then(
+      (message) => {
+        this.#inflating = false;
+        const waiter = this.#waiter;
+        if (waiter === null || this.#outcome !== null) return;
+        this.#waiter = null;
+        this.#isOut = true;
+        if (this.#reader.input.bufferedBytes === 0) this.#events.emptied();
+        waiter.resolve(waiter.iterates ? { done: false, value: message } : message);
+        this.#lookSoon();
+      },
+      (error: unknown) => {
+        this.#inflating = false;
+        if (this.#outcome === null) this.#events.fault(error);
+      },
+    );
+  }
+
+  /** No more input comes. What has come can still be read. */
+  endInput(): void {
+    this.#inputEnded = true;
+    this.work();
+  }
+
+  /** Once all input is used, the end of the stream has its say. Data that waits is still somebody's to read. */
+  #checkEnd(progress: Progress): void {
+    if (!this.#inputEnded || this.#outcome !== null || progress !== 'more') return;
+    this.#events.exhausted(this.#reader.isWithin);
+  }
+
+  /** Nothing that comes from now on is looked at; `end` follows. A handler may call for reads in between. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Reads are answered with the end, or with `error`, and what has come is forgotten. */
+  end(error?: unknown): void {
+    if (this.#outcome !== null) return;
+    this.#outcome = error === undefined ? {} : { error };
+    this.#events.ended();
+    this.#reader.clear();
+    this.#dropHeldClose();
+    // What comes from now on is thrown away, so that the stream can come to its end.
+    this.#paused = false;
+    this.#stream.resume();
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    if (waiter === null) return;
+    if (error === undefined) waiter.resolve(endOf(waiter.iterates));
+    else waiter.reject(error);
+  }
+}
+
+function endOf(iterates: boolean): unknown {
+  return iterates ? { done: true, value: undefined } : null;
+}

@@ -1,0 +1,108 @@
+import type { Duplex } from 'node:stream';
+import { EngineError } from '../shared/errors/index.ts';
+
+/** Shrinks as the system takes bytes, as exactly as the stream tells. Bytes in the handle count twice. */
+function queuedBytes(stream: Duplex): number {
+  // A socket's handle knows how much of one long write is still to go; the stream itself knows whole writes only.
+  const handle: unknown = Reflect.get(stream, '_handle');
+  const inHandle: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'writeQueueSize') : 0;
+  return stream.writableLength + (typeof inHandle === 'number' ? inHandle : 0);
+}
+
+/**
+ * Waits for a stream that has more to write than it likes, and notices when it stops writing at all: a peer that never
+ * reads costs bounded time (checklist X-26).
+ */
+export class WriteRoom {
+  readonly #stream: Duplex;
+  readonly #stallMs: number;
+  /** Bytes that were given to the stream so far. */
+  readonly #handedOver: () => number;
+  readonly #onStall: (error: EngineError) => void;
+  readonly #onDrain: () => void;
+  #wait: Promise<void> | null = null;
+  #resolve: () => void = () => {};
+  #reject: (error: EngineError) => void = () => {};
+  #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Immediate | null = null;
+  /** Bytes that the system has taken so far. */
+  #taken = 0;
+  #ended: EngineError | null = null;
+
+  /** `stallMs` 0: it may take for ever. */
+  constructor(
+    stream: Duplex,
+    stallMs: number,
+    handedOver: () => number,
+    onDrain: () => void,
+    onStall: (error: EngineError) => void,
+  ) {
+    this.#stream = stream;
+    this.#handedOver = handedOver;
+    this.#stallMs = stallMs;
+    this.#onDrain = onDrain;
+    this.#onStall = onStall;
+    stream.on('drain', this.#drained);
+  }
+
+  /** A promise for the moment when the stream wants more. Only to be asked while it is blocked. */
+  wait(): Promise<void> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (this.#wait === null) {
+      this.#wait = new Promise((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      });
+      this.#wait.catch(() => undefined);
+    }
+    return this.#wait;
+  }
+
+  /** Begins to look whether anything moves. */
+  watch(): void {
+    if (this.#stallMs === 0 || this.#timer !== null || this.#ended !== null) return;
+    this.#taken = this.#handedOver() - queuedBytes(this.#stream);
+    this.#timer = setTimeout(this.#look, this.#stallMs);
+  }
+
+  /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
+  readonly #look = (): void => {
+    this.#soon = setImmediate(this.#judge);
+  };
+
+  readonly #judge = (): void => {
+    const taken = this.#handedOver() - queuedBytes(this.#stream);
+    if (taken > this.#taken) {
+      this.#taken = taken;
+      this.#timer?.refresh();
+      return;
+    }
+    this.#timer = null;
+    const text = `the peer has taken nothing for ${this.#stallMs} ms, ${this.#stream.writableLength} bytes wait`;
+    this.#onStall(new EngineError('ERR_FRAME_WRITE_STALLED', text));
+  };
+
+  /** What was about to be judged is over: a later wait has its own time. */
+  #stopWatching(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#soon !== null) clearImmediate(this.#soon);
+    this.#timer = null;
+    this.#soon = null;
+  }
+
+  readonly #drained = (): void => {
+    this.#stopWatching();
+    this.#wait = null;
+    this.#resolve();
+    this.#onDrain();
+  };
+
+  /** Whoever waits is refused. */
+  end(error: EngineError): void {
+    if (this.#ended !== null) return;
+    this.#ended = error;
+    this.#stopWatching();
+    this.#stream.off('drain', this.#drained);
+    this.#reject(error);
+  }
+}

@@ -1,0 +1,119 @@
+import { createServer, type Server, Socket } from 'node:net';
+import { cFunction, duplicateCloseOnExec } from '../../shared/base/c-library.ts';
+import type { EngineConfig } from '../../shared/config/config.ts';
+import { EngineError, errorText } from '../../shared/errors/index.ts';
+import type { Place } from './placement.ts';
+import { boundReceiveBuffer } from './receive-buffer.ts';
+
+/** Duplicates a file descriptor; below 0: it could not. */
+export type Duplicate = (descriptor: number) => number;
+
+/** Duplication by the C library, or null where there is none to be had (Windows, an exotic libc). */
+export function findDuplicate(): Duplicate | null {
+  const command = duplicateCloseOnExec[process.platform];
+  const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
+  if (fcntl === null) return null;
+  return (descriptor) => fcntl(descriptor, command, 'int', 0) as number;
+}
+
+/** The number behind a socket. Node has no public name for it; -1 where it cannot be seen. */
+function descriptorOf(socket: Socket | Server): number {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null) return -1;
+  const descriptor: unknown = Reflect.get(handle, 'fd');
+  return typeof descriptor === 'number' ? descriptor : -1;
+}
+
+/** Closes a descriptor that a shard was given and did not live to take over: its client must not wait for ever. */
+export function closeDescriptor(descriptor: number): void {
+  try {
+    new Socket({ fd: descriptor }).destroy();
+  } catch {
+    // It is no socket any more: there is nothing to close.
+  }
+}
+
+export interface AcceptorOptions {
+  readonly config: EngineConfig;
+  readonly place: Place;
+  readonly duplicate: Duplicate;
+  /** Shards that may be given connections, at this moment. */
+  shards(): readonly number[];
+  /** Gives accepted sockets to a shard, which owns the descriptors from here on. */
+  handOver(shard: number, descriptors: readonly number[]): void;
+  /** A connection could not be accepted, duplicated or placed; it was closed. */
+  failed(reason: string): void;
+  /** The peer had left before it could be placed. */
+  peerLeft(): void;
+}
+
+/** Accepts in main, picks a shard, and hands a duplicate of the socket's descriptor over. Reads nothing. */
+export class Acceptor {
+  readonly #options: AcceptorOptions;
+  readonly #server: Server;
+  readonly #batches = new Map<number, number[]>();
+  #flushing = false;
+
+  constructor(options: AcceptorOptions) {
+    this.#options = options;
+    // Paused, so that the first bytes stay in the kernel for the shard to read.
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  /** Resolves to the port. Rejects with `ERR_LISTEN_FAILED`. */
+  listen(): Promise<number> {
+    const { host, port, backlog } = this.#options.config;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (cause) => {
+        const text = `cannot listen on ${host}:${port}: ${errorText(cause)}`;
+        reject(new EngineError('ERR_LISTEN_FAILED', text, { path: 'port', given: port, cause }));
+      });
+      this.#server.listen({ host, port, backlog }, () => {
+        this.#server.removeAllListeners('error');
+        boundReceiveBuffer(descriptorOf(this.#server));
+        this.#server.on('error', (error) => this.#options.failed(errorText(error)));
+        const address = this.#server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Stops accepting. Connections that were accepted before are with their shards once this resolves. */
+  close(): Promise<void> {
+    this.#flush();
+    if (!this.#server.listening) return Promise.resolve();
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #accept(socket: Socket): void {
+    const { place, duplicate, shards, failed } = this.#options;
+    const address = socket.remoteAddress;
+    const port = socket.remotePort;
+    if (address === undefined || port === undefined) {
+      socket.destroy();
+      this.#options.peerLeft();
+      return;
+    }
+    const shard = place({ address, port }, shards());
+    const descriptor = shard < 0 ? -1 : duplicate(descriptorOf(socket));
+    // Closes Node's descriptor only: the duplicate keeps the connection.
+    socket.destroy();
+    if (descriptor < 0) {
+      failed(shard < 0 ? 'no shard to give the connection to' : 'the descriptor could not be duplicated');
+      return;
+    }
+    const batch = this.#batches.get(shard);
+    if (batch === undefined) this.#batches.set(shard, [descriptor]);
+    else batch.push(descriptor);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    // A burst is handed over with one message per shard and turn of the loop.
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    for (const [shard, descriptors] of this.#batches) this.#options.handOver(shard, descriptors);
+    this.#batches.clear();
+  }
+}

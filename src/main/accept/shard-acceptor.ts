@@ -1,0 +1,64 @@
+import type { ShardThread } from '../threads/shard-thread.ts';
+import { boundReceiveBuffersOf } from './receive-buffer.ts';
+
+/** Main's side of the fallback acceptor: the first shard accepts and hands connections to the Apps that it knows. */
+export class ShardAcceptor {
+  readonly #host: string;
+  #port = 0;
+  /** The transports' handles, by shard. */
+  readonly #handles: unknown[];
+  /** Threads whose App the first shard was told to forget. */
+  readonly #forgetting = new Map<ShardThread, { readonly done: Promise<void>; readonly tell: () => void }>();
+
+  constructor(host: string, handles: readonly unknown[]) {
+    this.#host = host;
+    this.#handles = [...handles];
+  }
+
+  /** Lets the first shard listen. Resolves to the port. */
+  async listen(first: ShardThread, port: number): Promise<number> {
+    this.#port = await first.listen(this.#host, port, this.#handles);
+    boundReceiveBuffersOf(this.#port);
+    return this.#port;
+  }
+
+  /**
+   * A thread has taken the place of another and was introduced: if it is the first shard's it listens on the port in
+   * its turn, else the first one is told of it, unless it is away and will be told when it listens.
+   */
+  async join(thread: ShardThread, handle: unknown, threads: readonly ShardThread[]): Promise<void> {
+    this.#handles[thread.shard] = handle;
+    const [first] = threads;
+    if (thread === first) {
+      const handles = this.#handles.filter((_, shard) => threads[shard]?.isPlaceable);
+      await thread.listen(this.#host, this.#port, handles);
+      boundReceiveBuffersOf(this.#port);
+    } else if (first?.isReady === true && first.isIntroduced) {
+      first.post({ kind: 'meet-app', app: handle });
+    }
+  }
+
+  /** Resolves once the first shard gives the other one no more connections, or is gone. */
+  forget(first: ShardThread, other: ShardThread): Promise<void> {
+    let asked = this.#forgetting.get(other);
+    if (asked === undefined) {
+      let tell = (): void => undefined;
+      const done = new Promise<void>((resolve) => {
+        tell = resolve;
+      });
+      asked = { done, tell };
+      this.#forgetting.set(other, asked);
+      first.post({ kind: 'forget-app', app: this.#handles[other.shard], thread: other.thread });
+    }
+    return Promise.race([asked.done, first.exited]);
+  }
+
+  /** The first shard has forgotten a thread's App. */
+  forgotten(thread: ShardThread): void {
+    this.#forgetting.get(thread)?.tell();
+  }
+
+  gone(thread: ShardThread): void {
+    this.#forgetting.delete(thread);
+  }
+}

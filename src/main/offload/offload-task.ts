@@ -1,0 +1,22 @@
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { type OffloadOutcome, outcomeTransfer, performJob } from '../../shared/config/offload.ts';
+
+/** The pool finds its function in a module under this name. */
+export const taskName = 'task';
+
+/**
+ * What a module for pool threads exports as `task`. The outcome's bytes are moved to main: those that share their memory
+ * with something else, such as a view of the job's source, are copied first.
+ */
+export function offloadTask<J>(perform: (job: J) => Uint8Array): (job: J) => unknown {
+  return (job) => {
+    let outcome = performJob(perform, job);
+    if (!outcome.ok) return outcome;
+    if (outcomeTransfer(outcome).length === 0) outcome = { ok: true, bytes: new Uint8Array(outcome.bytes) };
+    return move(moved(outcome));
+  };
+}
+
+function moved(outcome: OffloadOutcome): { readonly [transferableSymbol]: object; readonly [valueSymbol]: object } {
+  return { [transferableSymbol]: outcomeTransfer(outcome), [valueSymbol]: outcome };
+}

@@ -1,0 +1,36 @@
+import { cFunction } from '../../shared/base/c-library.ts';
+
+/** `RLIMIT_NOFILE` of the C library. */
+const openFiles: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 7, darwin: 8 };
+
+/** Above this the number says that there is no limit, or the system's own bounds come first. */
+const unbounded = 1_000_000_000;
+/** Of the limit, for connections; the rest is for files, logs and what else the program opens. */
+const share = 0.8;
+/** What Node and an engine have open without any connection, measured: about 20 and 12 for each shard. */
+const ownDescriptors = 40;
+const shardDescriptors = 16;
+
+/** The greatest value of the option `limits.connections`. */
+const greatest = 10_000_000;
+
+/**
+ * How many descriptors the process may have: the soft limit, which Node raises to the hard one as it starts. Null: there
+ * is no limit, or it cannot be found out (Windows).
+ */
+export function descriptorLimit(): number | null {
+  const resource = openFiles[process.platform];
+  const getLimit = resource === undefined ? null : cFunction('int getrlimit(int, void *)');
+  if (getLimit === null) return null;
+  const limits = new BigUint64Array(2);
+  if (getLimit(resource, limits) !== 0) return null;
+  const soft = Number(limits[0]);
+  return soft > 0 && soft < unbounded ? soft : null;
+}
+
+/** The default of `limits.connections`: what a process with this limit has room for beside its own descriptors. */
+export function connectionsThatFit(limit: number | null, shards: number): number | null {
+  if (limit === null) return null;
+  const own = ownDescriptors + shardDescriptors * shards;
+  return Math.min(greatest, Math.max(1, Math.min(Math.floor(limit * share), limit - own)));
+}

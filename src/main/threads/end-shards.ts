@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicMs } from '../../shared/base/monotonic.ts';
+import { closeCode } from '../../shared/errors/index.ts';
+import type { ShardThread } from './shard-thread.ts';
+import { timeToRun } from './time-to-run.ts';
+
+/** Time beyond a grace period after which a shard that has not ended, or not answered, counts as stalled. */
+export const stallMs = 5_000;
+
+/** Resolves once every shard's spill queue is empty, or at `deadline` (as `performance.now()`). */
+export async function settleShards(threads: readonly ShardThread[], deadline: number): Promise<void> {
+  const at = monotonicMs() + deadline - performance.now();
+  const timer = new AbortController();
+  const settled = threads.filter((thread) => thread.isReady).map((thread) => thread.settle(at));
+  await Promise.race([
+    Promise.all(settled),
+    sleep(Math.max(0, at - monotonicMs()), undefined, { signal: timer.signal }).catch(() => undefined),
+  ]);
+  timer.abort();
+}
+
+/** Lets every shard drain. False: one of them has not ended within `timeoutMs`. */
+export function drainShards(threads: readonly ShardThread[], graceMs: number, timeoutMs: number): Promise<boolean> {
+  for (const thread of threads) thread.post({ kind: 'drain', graceMs, code: closeCode.goingAway, reason: '' });
+  return endInTime(threads, Promise.all(threads.map((thread) => thread.exited)), timeoutMs);
+}
+
+/** False: `done` has not come within `timeoutMs`; then the threads do not keep the process. */
+export async function endInTime(
+  threads: readonly ShardThread[],
+  done: Promise<unknown>,
+  timeoutMs: number,
+): Promise<boolean> {
+  const timer = new AbortController();
+  const late = timeToRun(timeoutMs, timer.signal).then(() => false);
+  const inTime = await Promise.race([done.then(() => true), late]);
+  timer.abort();
+  if (!inTime) for (const thread of threads) thread.unref();
+  return inTime;
+}

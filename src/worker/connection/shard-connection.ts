@@ -1,0 +1,240 @@
+import type { Codec, CodecName, Envelope } from '../../shared/codec/index.ts';
+import { closeCode, EngineError } from '../../shared/errors/index.ts';
+import { checkClose, cutReason } from '../../shared/message/close.ts';
+import { type OutgoingMessage, outgoingEnvelope } from '../../shared/message/message.ts';
+import type { NamedKind } from '../../shared/message/names.ts';
+import { checkAesKey, checkHmacKey, ServerSession } from '../../shared/security/index.ts';
+import type { Connection } from '../handlers/api.ts';
+import type { RateState } from '../inbound/rates.ts';
+import type { TurnState } from '../inbound/turns.ts';
+import type { Lane } from '../offload/lane.ts';
+import type { Ticket } from '../offload/offload-port.ts';
+import { variantOf } from '../outbound/audience.ts';
+import type { FanOut } from '../outbound/fan-out.ts';
+import type { Hub } from '../outbound/hub.ts';
+import type { Sealing } from '../sealing/sealer.ts';
+import type { SendVerdict, Socket } from '../transport/transport.ts';
+import type { Closing, Closings } from '../upkeep/closings.ts';
+import type { Awaited } from '../upkeep/deadlines.ts';
+import type { Timed } from '../upkeep/time-wheel.ts';
+import type { Backlog } from './backlog.ts';
+
+/** What a connection needs of its shard. */
+export interface ConnectionHost {
+  readonly hub: Hub;
+  readonly fanOut: FanOut;
+  readonly closings: Closings;
+  /** Whether connections may be given keys: the engine has a `security` option. */
+  readonly takesKeys: boolean;
+  /** Forgets the messages that wait to be handled: it is closing. */
+  abandon(connection: ShardConnection): void;
+}
+
+/** Facts settled by the handshake. */
+export interface ConnectionFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly codec: Codec;
+  readonly remoteAddress: string;
+  readonly sealing: Sealing;
+  /** For `seal3` and `seal2`. */
+  readonly clientNonce: Uint8Array | null;
+  /** To begin with. */
+  readonly metadata: Record<string, unknown> | null;
+}
+
+/** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
+export class ShardConnection implements Connection, Timed, RateState, TurnState {
+  readonly id: string;
+  readonly name: string;
+  readonly remoteAddress: string;
+  readonly codecImpl: Codec;
+  readonly codecIndex: number;
+  readonly sealing: Sealing;
+  /** Which of an audience's native topics it is in, unless it is sealed for by itself. */
+  readonly variant: number;
+  /** Not null for `seal3` and `seal2`: its counters. */
+  readonly session: ServerSession | null;
+  /** Whether the first frame of that session has been sent. */
+  isGreeted = false;
+  /** Keys of its own, in place of the engine's. */
+  aesKey: Uint8Array | null = null;
+  hmacKey: Uint8Array | null = null;
+  /** Whether frames are sealed for it by itself. Once so, it stays so. */
+  isIndividual: boolean;
+  /** Frames that could not be opened so far. */
+  sealFailures = 0;
+  /** What waits for the pool on its way out; null: nothing. */
+  lane: Lane | null = null;
+  /** The frame that the pool is opening. */
+  opening: Ticket | null = null;
+  /**
+   * What was sent to it from elsewhere while its `connect` handler, which may give it keys, is awaited; null: it is not.
+   */
+  deferred: Envelope[] | null = null;
+  deferredBytes = 0;
+  /** Whether what goes to everyone goes to it. */
+  isEntered = false;
+  /** Of the names of its channels and rooms, in UTF-8. Belongs to the hub. */
+  membershipBytes = 0;
+  /** Null before the handshake is answered and after the end. */
+  socket: Socket | null = null;
+  /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
+  holds = 0;
+  /** Messages that wait meanwhile; null: none, as with nearly all connections. */
+  pending: Backlog | null = null;
+  /** Its `connect` handler, if that is awaited. */
+  connecting: Awaited | null = null;
+  pendingBytes = 0;
+  /** Whether no more is read of the client until what waits is handled. */
+  isPaused = false;
+  /** What is to be done when that is so, of a client that has left; null: it has not. */
+  leave: (() => void) | null = null;
+  /** What it has taken of the shard's turn, see turns.ts. */
+  turn = 0;
+  turnCost = 0;
+  turnLook = 0;
+  isHeldForTurn = false;
+  /** Whether it counts: its name, if that must be unique, is its own. */
+  isAdmitted = false;
+  /** Malformed messages in a row. */
+  malformed = 0;
+  /** Not null from the moment that its end is decided here. */
+  closing: Closing | null = null;
+  /** The wheel's tick in which the last frame came. */
+  heardAt = 0;
+  dueAt = -1;
+  /** Whether it is losing messages, and the handlers were told. */
+  isSlow = false;
+  /** Its token buckets, see rates.ts. */
+  messagesFullAt = 0;
+  bytesFullAt = 0;
+  #metadata: Record<string, unknown> | null;
+  #channels: Set<string> | null = null;
+  #rooms: Set<string> | null = null;
+  readonly #host: ConnectionHost;
+
+  constructor(facts: ConnectionFacts, host: ConnectionHost) {
+    this.id = facts.id;
+    this.name = facts.name;
+    this.remoteAddress = facts.remoteAddress;
+    this.codecImpl = facts.codec;
+    this.codecIndex = facts.codec.index;
+    this.sealing = facts.sealing;
+    this.variant = variantOf(facts.codec.index, facts.sealing);
+    this.session =
+      facts.clientNonce === null
+        ? null
+        : new ServerSession(facts.id, facts.clientNonce, facts.sealing === 'seal3' ? 3 : 2);
+    this.isIndividual = this.session !== null;
+    this.#metadata = facts.metadata;
+    this.#host = host;
+  }
+
+  get codec(): CodecName {
+    return this.codecImpl.name;
+  }
+
+  get metadata(): Record<string, unknown> {
+    // Without a prototype: keys often come from clients.
+    this.#metadata ??= Object.create(null) as Record<string, unknown>;
+    return this.#metadata;
+  }
+
+  get channels(): readonly string[] {
+    return this.#channels === null ? [] : [...this.#channels];
+  }
+
+  get rooms(): readonly string[] {
+    return this.#rooms === null ? [] : [...this.#rooms];
+  }
+
+  get bufferedBytes(): number {
+    return (this.socket?.bufferedBytes ?? 0) + (this.lane?.bytes ?? 0);
+  }
+
+  get hasOwnKeys(): boolean {
+    return this.aesKey !== null || this.hmacKey !== null;
+  }
+
+  get isOpen(): boolean {
+    return this.socket !== null && this.closing === null;
+  }
+
+  get isHeld(): boolean {
+    return this.holds > 0;
+  }
+
+  /** Names of the channels or rooms, for the hub. Most connections never need the set. */
+  memberships(kind: NamedKind): Set<string> {
+    if (kind === 'channel') {
+      this.#channels ??= new Set();
+      return this.#channels;
+    }
+    this.#rooms ??= new Set();
+    return this.#rooms;
+  }
+
+  send(message: OutgoingMessage): SendVerdict {
+    const envelope = outgoingEnvelope(message, 'message');
+    return this.isOpen ? this.#host.fanOut.send(this, envelope) : 'closed';
+  }
+
+  setEncryptionKey(key: Uint8Array | null): void {
+    this.#requireSecurity();
+    const checked = key === null ? null : checkAesKey(key, 'key');
+    this.#setKey(() => {
+      this.aesKey = checked;
+    });
+  }
+
+  setHmacKey(key: Uint8Array | null): void {
+    this.#requireSecurity();
+    const checked = key === null ? null : checkHmacKey(key, 'key');
+    this.#setKey(() => {
+      this.hmacKey = checked;
+    });
+  }
+
+  subscribe(channel: string): boolean {
+    return this.#host.hub.join('channel', channel, this);
+  }
+
+  unsubscribe(channel: string): boolean {
+    return this.#host.hub.leave('channel', channel, this);
+  }
+
+  joinRoom(room: string): boolean {
+    return this.#host.hub.join('room', room, this);
+  }
+
+  leaveRoom(room: string): boolean {
+    return this.#host.hub.leave('room', room, this);
+  }
+
+  close(code: number = closeCode.normal, reason = ''): void {
+    checkClose(code, reason);
+    if (!this.isOpen) return;
+    this.#host.closings.begin(this, code, cutReason(reason));
+    this.#host.abandon(this);
+  }
+
+  #requireSecurity(): void {
+    if (this.#host.takesKeys) return;
+    throw new EngineError('ERR_SECURITY_OFF', 'a connection takes keys only if the engine has the option "security"', {
+      path: 'security',
+      allowed: 'an object, which may be empty',
+    });
+  }
+
+  #setKey(set: () => void): void {
+    if (this.isIndividual) {
+      set();
+      return;
+    }
+    this.#host.hub.individualize(this, () => {
+      this.isIndividual = true;
+      set();
+    });
+  }
+}

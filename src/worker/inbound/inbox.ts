@@ -1,0 +1,167 @@
+import type { EngineConfig } from '../../shared/config/config.ts';
+import { type Counters, counter } from '../../shared/memory/counters.ts';
+import { Backlog } from '../connection/backlog.ts';
+import type { ShardConnection } from '../connection/shard-connection.ts';
+import { Turns } from './turns.ts';
+
+/** `handler`: too much waits for a handler. `turn`: too much waits for a turn, or for the pool. */
+type InboxVerdict = 'taken' | 'too much for a handler' | 'too much for a turn';
+
+/** Each message that waits counts for this much more than its bytes. */
+const messageOverhead = 16;
+/** With so much waiting, no more is read of the client. One read brings less than what may wait. */
+const pauseFromBytes = 65_536;
+/** What may wait of one connection for its turn; and of all of a shard, where each may have a little. */
+const heldBytes = 16_777_216;
+const shardBytes = 67_108_864;
+const littleBytes = 16_384;
+
+/**
+ * Keeps the messages of a connection in order while something about it is awaited: its `connect` handler, the
+ * `authorize` of an earlier message, the pool, which opens one, or its turn.
+ */
+export class Inbox {
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  readonly #maxHeldBytes: number;
+  readonly #maxShardBytes: number;
+  readonly #turns: Turns;
+  readonly #counters: Counters;
+  readonly #handle: (connection: ShardConnection, bytes: Uint8Array) => void;
+  /** Of all connections. */
+  #waitingBytes = 0;
+
+  /** A message may have `longestBytes` as it arrives: one such can always wait. */
+  constructor(
+    config: EngineConfig,
+    counters: Counters,
+    longestBytes: number,
+    handle: (connection: ShardConnection, bytes: Uint8Array) => void,
+  ) {
+    this.#maxMessages = config.limits.pendingMessages;
+    this.#maxBytes = Math.max(config.maxBackpressureBytes, longestBytes);
+    this.#maxHeldBytes = Math.max(heldBytes, 2 * longestBytes);
+    this.#maxShardBytes = Math.max(shardBytes, 4 * longestBytes);
+    this.#counters = counters;
+    this.#handle = handle;
+    this.#turns = new Turns(counters, (connection) => this.#release(connection));
+  }
+
+  /** Messages that come from here on wait for `promise`, however it ends, and for every other one that is awaited. */
+  hold(connection: ShardConnection, promise: Promise<unknown>): void {
+    const release = this.pause(connection);
+    promise.then(release, release);
+  }
+
+  /** Messages that come from here on wait until the function that this gives is called, once. */
+  pause(connection: ShardConnection): () => void {
+    connection.holds += 1;
+    return () => this.#release(connection);
+  }
+
+  /** Handles a message now, or keeps a copy for later. */
+  accept(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
+    if (connection.holds === 0) {
+      if (this.#turns.spend(connection, bytes.length)) {
+        this.#handle(connection, bytes);
+        return 'taken';
+      }
+      this.#turns.hold(connection);
+    }
+    return this.#keep(connection, bytes);
+  }
+
+  /** A ping or pong came, which has been answered. With too many of them, no more is read until the client's next turn. */
+  control(connection: ShardConnection): void {
+    if (this.#turns.spend(connection, 0)) return;
+    this.#turns.hold(connection);
+    this.#stopReading(connection);
+  }
+
+  /** Calls `after` once what waits for a turn or for the pool was handled; what waits for a handler is not waited for. */
+  finish(connection: ShardConnection, after: () => void): void {
+    if (this.#isHeldByHandler(connection) || !connection.isHeld) after();
+    else connection.leave = after;
+  }
+
+  /** The connection has ended: nothing that waits is handled any more, nor waited for. */
+  forget(connection: ShardConnection): void {
+    this.abandon(connection);
+    connection.leave = null;
+  }
+
+  /** Forgets what waits, and counts it: the connection is closing, or has ended. */
+  abandon(connection: ShardConnection): void {
+    if (connection.pending === null) return;
+    this.#counters.add(counter.messagesAbandoned, connection.pending.length);
+    this.#waitingBytes -= connection.pendingBytes;
+    connection.pendingBytes = 0;
+    connection.pending = null;
+  }
+
+  /** Whether a handler or a name is awaited, and not just the connection's turn or the pool. */
+  #isHeldByHandler({ holds, isHeldForTurn, opening }: ShardConnection): boolean {
+    return holds > (isHeldForTurn ? 1 : 0) + (opening === null ? 0 : 1);
+  }
+
+  #keep(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
+    const waits = connection.pendingBytes + bytes.length + messageOverhead;
+    if (this.#isHeldByHandler(connection)) {
+      const count = connection.pending?.length ?? 0;
+      const messageBytes = waits - messageOverhead * (count + 1);
+      if (count >= this.#maxMessages || messageBytes > this.#maxBytes) return 'too much for a handler';
+    } else if (waits > this.#maxHeldBytes) {
+      return 'too much for a turn';
+    }
+    const sum = this.#waitingBytes + bytes.length + messageOverhead;
+    if (sum > this.#maxShardBytes && waits > littleBytes) return 'too much for a turn';
+    connection.pending ??= new Backlog();
+    connection.pending.push(bytes);
+    connection.pendingBytes = waits;
+    this.#waitingBytes = sum;
+    if (waits >= pauseFromBytes) this.#stopReading(connection);
+    return 'taken';
+  }
+
+  #stopReading(connection: ShardConnection): void {
+    if (connection.isPaused) return;
+    connection.isPaused = true;
+    connection.socket?.pause();
+  }
+
+  #release(connection: ShardConnection): void {
+    connection.holds -= 1;
+    if (connection.isHeld) {
+      if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#left(connection);
+      return;
+    }
+    // The message itself may be awaited, or use up the turn: what is left stays in front of what comes meanwhile.
+    while (connection.pending !== null && connection.isOpen) {
+      const next = connection.pending.shift() as Uint8Array;
+      const cost = next.length + messageOverhead;
+      connection.pendingBytes -= cost;
+      this.#waitingBytes -= cost;
+      if (connection.pending.length === 0) connection.pending = null;
+      const goesOn = this.#turns.spend(connection, next.length);
+      this.#handle(connection, next);
+      if (!goesOn && !connection.isHeld && connection.pending !== null) this.#turns.hold(connection);
+      if (!connection.isHeld) continue;
+      // A write that found no room has set the library reading again.
+      if (connection.isPaused) connection.socket?.pause();
+      if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#left(connection);
+      return;
+    }
+    if (!connection.isOpen) this.abandon(connection);
+    if (connection.isPaused) {
+      connection.isPaused = false;
+      connection.socket?.resume();
+    }
+    if (connection.leave !== null) this.#left(connection);
+  }
+
+  #left(connection: ShardConnection): void {
+    const { leave } = connection;
+    connection.leave = null;
+    leave?.();
+  }
+}

@@ -1,0 +1,57 @@
+import type { EngineConfig } from '../../shared/config/config.ts';
+
+/** What a bucket holds: one second's worth. */
+const burstMs = 1_000;
+/** Sums of fractions miss their mark by less than this, and one message counts for more. */
+const toleranceMs = 0.000_1;
+
+/** The buckets of one connection: the moments at which they will be full again. */
+export interface RateState {
+  messagesFullAt: number;
+  bytesFullAt: number;
+}
+
+export type RateVerdict = 'within' | 'too many messages' | 'too many bytes';
+
+/**
+ * How much one connection may send: token buckets that hold one second's worth. A bucket is kept as the moment at which
+ * it will be full again, a single number, so that counting allocates nothing and nobody need refill anything.
+ */
+export class Rates {
+  readonly #msPerMessage: number;
+  readonly #msPerByte: number;
+
+  /** Null: nothing is limited. */
+  static of({
+    messagesPerSecond,
+    bytesPerSecond,
+  }: Pick<EngineConfig['limits'], 'messagesPerSecond' | 'bytesPerSecond'>): Rates | null {
+    return messagesPerSecond === null && bytesPerSecond === null
+      ? null
+      : new Rates(messagesPerSecond ?? Infinity, bytesPerSecond ?? Infinity);
+  }
+
+  constructor(messagesPerSecond: number, bytesPerSecond: number) {
+    this.#msPerMessage = burstMs / messagesPerSecond;
+    this.#msPerByte = burstMs / bytesPerSecond;
+  }
+
+  /**
+   * Counts a message that came at `now`, in milliseconds. One that finds any bytes left passes, whatever its size, so that
+   * a message may be larger than the bucket; what it took too much is missing afterwards. A refused one takes nothing.
+   */
+  take(state: RateState, bytes: number, now: number): RateVerdict {
+    const messages = Math.max(state.messagesFullAt, now) + this.#msPerMessage;
+    if (messages - now > burstMs + toleranceMs) return 'too many messages';
+    const volume = Math.max(state.bytesFullAt, now);
+    if (volume - now > burstMs - toleranceMs) return 'too many bytes';
+    state.messagesFullAt = messages;
+    state.bytesFullAt = volume + bytes * this.#msPerByte;
+    return 'within';
+  }
+
+  /** Counts bytes of a message that has passed: it turned out to be larger. They are missing afterwards. */
+  add(state: RateState, bytes: number, now: number): void {
+    state.bytesFullAt = Math.max(state.bytesFullAt, now) + bytes * this.#msPerByte;
+  }
+}

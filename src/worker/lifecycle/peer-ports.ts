@@ -1,0 +1,36 @@
+import type { MessagePort } from 'node:worker_threads';
+import { doorbell } from '../../shared/bus/ipc.ts';
+
+/** Ports to the other shards, which carry nothing but doorbells. */
+export class PeerPorts {
+  readonly #ports = new Map<number, MessagePort>();
+  readonly #onDoorbell: () => void;
+
+  /** `onDoorbell` is called for every doorbell that another shard rings. */
+  constructor(onDoorbell: () => void) {
+    this.#onDoorbell = onDoorbell;
+  }
+
+  add(thread: number, port: MessagePort): void {
+    this.#ports.get(thread)?.close();
+    this.#ports.set(thread, port);
+    // It counts on being woken: its asleep word may have been turned when it could not be rung yet, or when what was
+    // rung was the closed port of the thread whose place it took.
+    port.postMessage(doorbell);
+    port.on('message', this.#onDoorbell);
+  }
+
+  ring(thread: number): void {
+    this.#ports.get(thread)?.postMessage(doorbell);
+  }
+
+  remove(thread: number): void {
+    this.#ports.get(thread)?.close();
+    this.#ports.delete(thread);
+  }
+
+  close(): void {
+    for (const port of this.#ports.values()) port.close();
+    this.#ports.clear();
+  }
+}

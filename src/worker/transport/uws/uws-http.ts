@@ -1,0 +1,87 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpAnswer, TransportRequest } from '../transport.ts';
+
+const textDecoder = new TextDecoder();
+
+/** A method that the library has and its type declarations lack. */
+interface CertifiedResponse extends HttpResponse {
+  /** PEM; '': the client has shown none. */
+  getX509Certificate(): string;
+}
+
+/** The library's request is valid only inside its callback. */
+export function copyRequest(
+  response: HttpResponse,
+  request: HttpRequest,
+  asksForCertificates: boolean,
+): TransportRequest {
+  const headers = new Map<string, string>();
+  request.forEach((name, value) => {
+    const before = headers.get(name);
+    // Cookies are the one header whose values may contain commas and whose lines join otherwise (RFC 9113 section 8.2.3).
+    const joint = name === 'cookie' ? '; ' : ', ';
+    headers.set(name, before === undefined ? value : before + joint + value);
+  });
+  return {
+    method: request.getCaseSensitiveMethod().toUpperCase(),
+    path: request.getUrl(),
+    query: request.getQuery() ?? '',
+    headers,
+    remoteAddress: textDecoder.decode(response.getRemoteAddressAsText()),
+    proxiedAddress: textDecoder.decode(response.getProxiedRemoteAddressAsText()),
+    clientCertificate: asksForCertificates ? (response as CertifiedResponse).getX509Certificate() : null,
+  };
+}
+
+/**
+ * The library takes a first `Connection` value of five bytes, whatever they are, for `close`, and closes the socket
+ * with the answer. An upgrade that is decided later is such an answer: the WebSocket would be made of a closed socket,
+ * which crashes. The library gives one character for each byte.
+ */
+export function mayUpgrade(request: HttpRequest): boolean {
+  return request.getHeader('connection').length !== 5;
+}
+
+const statusTexts: ReadonlyMap<number, string> = new Map([
+  [200, 'OK'],
+  [400, 'Bad Request'],
+  [401, 'Unauthorized'],
+  [402, 'Payment Required'],
+  [403, 'Forbidden'],
+  [404, 'Not Found'],
+  [405, 'Method Not Allowed'],
+  [406, 'Not Acceptable'],
+  [408, 'Request Timeout'],
+  [409, 'Conflict'],
+  [410, 'Gone'],
+  [421, 'Misdirected Request'],
+  [422, 'Unprocessable Content'],
+  [425, 'Too Early'],
+  [426, 'Upgrade Required'],
+  [428, 'Precondition Required'],
+  [429, 'Too Many Requests'],
+  [451, 'Unavailable For Legal Reasons'],
+  [500, 'Internal Server Error'],
+  [501, 'Not Implemented'],
+  [502, 'Bad Gateway'],
+  [503, 'Service Unavailable'],
+  [504, 'Gateway Timeout'],
+]);
+
+const nosniff = 'x-content-type-options';
+
+/** Answers and closes: one socket carries at most one answer, so that every other end of it is an abandoned request. */
+export function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
+  response.cork(() => {
+    response.writeStatus(`${status} ${statusTexts.get(status) ?? 'Refused'}`);
+    let hasNosniff = false;
+    for (const [name, value] of headers) {
+      response.writeHeader(name, value);
+      hasNosniff ||= name.toLowerCase() === nosniff;
+    }
+    // No browser may take an answer for a script or a page that it does not say it is.
+    if (!hasNosniff) response.writeHeader('X-Content-Type-Options', 'nosniff');
+    // Adds `Connection: close`.
+    response.end(body, true);
+  });
+}

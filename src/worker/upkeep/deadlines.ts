@@ -1,0 +1,75 @@
+import type { EngineConfig } from '../../shared/config/config.ts';
+import { closeCode } from '../../shared/errors/index.ts';
+import { type Counters, counter } from '../../shared/memory/counters.ts';
+import type { ShardConnection } from '../connection/shard-connection.ts';
+import type { HandlerGuard } from '../handlers/handler-guard.ts';
+import type { ShardLog } from '../handlers/shard-log.ts';
+import { type Timed, TimeWheel } from './time-wheel.ts';
+
+export interface DeadlinesOptions {
+  readonly config: EngineConfig;
+  readonly counters: Counters;
+  readonly guard: HandlerGuard;
+  readonly log: ShardLog;
+}
+
+/** A handler's answer that the messages of a connection wait for. */
+export interface Awaited extends Timed {
+  readonly handler: 'connect' | 'authorize';
+  readonly connection: ShardConnection;
+  /** Forgets what waits for the answer; null: the answer came, or nobody waits for it any more. */
+  giveUp: (() => void) | null;
+}
+
+export const lateReason = 'a handler took too long';
+
+/**
+ * Deadlines of handlers. A handler that does not answer within `limits.handlerMs` costs its connection, which is closed
+ * with 1011; what the connection had sent is freed then. One timer serves all deadlines. It starts with the first.
+ */
+export class Deadlines {
+  readonly #options: DeadlinesOptions;
+  readonly #wheel: TimeWheel<Awaited>;
+  readonly #ticks: number;
+
+  constructor(options: DeadlinesOptions) {
+    const { handlerMs } = options.config.limits;
+    this.#options = options;
+    this.#wheel = new TimeWheel(Math.min(1_000, Math.max(10, Math.floor(handlerMs / 8))), (late) => this.#giveUp(late));
+    // The tick that is under way may be nearly over: one more, so that nobody is cut early.
+    this.#ticks = this.#wheel.ticksOf(handlerMs) + 1;
+  }
+
+  await(handler: Awaited['handler'], connection: ShardConnection, giveUp: () => void): Awaited {
+    const awaited: Awaited = { dueAt: -1, handler, connection, giveUp };
+    this.#wheel.start();
+    this.#wheel.schedule(awaited, this.#ticks);
+    return awaited;
+  }
+
+  /** The answer came, or is not needed any more. False: it was given up before. */
+  settle(awaited: Awaited): boolean {
+    if (awaited.giveUp === null) return false;
+    awaited.giveUp = null;
+    this.#wheel.cancel(awaited);
+    return true;
+  }
+
+  stop(): void {
+    this.#wheel.stop();
+  }
+
+  #giveUp(awaited: Awaited): void {
+    const { handler, connection, giveUp } = awaited;
+    const { counters, guard, log } = this.#options;
+    awaited.giveUp = null;
+    try {
+      counters.add(counter.handlersTimedOut, 1);
+      log.write('warn', 'a handler did not answer in time', { handler, connection: connection.id });
+      connection.close(closeCode.internalError, lateReason);
+      giveUp?.();
+    } catch (error) {
+      guard.report('watch', connection, error);
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import type { EngineConfig } from '../../shared/config/config.ts';
+import type { Counters } from '../../shared/memory/counters.ts';
+import type { ShardConnection } from '../connection/shard-connection.ts';
+import type { Handlers } from '../handlers/api.ts';
+import type { HandlerGuard } from '../handlers/handler-guard.ts';
+import type { Hub } from '../outbound/hub.ts';
+import { Closings } from './closings.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { SlowConsumers } from './slow-consumers.ts';
+import { TimeWheel } from './time-wheel.ts';
+
+export interface WatchOptions {
+  readonly config: EngineConfig;
+  readonly counters: Counters;
+  readonly hub: Hub;
+  readonly guard: HandlerGuard;
+  handlers(): Handlers;
+}
+
+const greatestIdleSeconds = 960;
+
+/** Times are kept to about an eighth of the shortest one. */
+function tickMs({ heartbeat, writeWaitMs }: EngineConfig): number {
+  const shortest =
+    heartbeat === null
+      ? writeWaitMs
+      : Math.min(heartbeat.pingPeriodMs, heartbeat.pongWaitMs - heartbeat.pingPeriodMs, writeWaitMs);
+  return Math.min(1_000, Math.max(10, Math.floor(shortest / 8)));
+}
+
+/**
+ * When the transport cuts a socket by itself: never before the heartbeat, and then the wait of a closing connection, have
+ * had their turn.
+ */
+export function idleTimeoutSeconds({ heartbeat, writeWaitMs }: EngineConfig): number {
+  if (heartbeat === null) return 0;
+  return Math.min(greatestIdleSeconds, Math.ceil((heartbeat.pongWaitMs + writeWaitMs) / 1_000) + 30);
+}
+
+/** Watches over the open connections of a shard, with one timer: who is gone, who is closing, who reads too slowly. */
+export class Watch {
+  readonly closings: Closings;
+  readonly #wheel: TimeWheel<ShardConnection>;
+  /** Null: silence is no reason to end a connection. */
+  readonly #heartbeat: Heartbeat | null;
+  readonly #slowConsumers: SlowConsumers;
+  readonly #guard: HandlerGuard;
+
+  constructor(options: WatchOptions) {
+    const { config, counters, hub, guard } = options;
+    this.#wheel = new TimeWheel(tickMs(config), (connection) => this.#look(connection));
+    this.closings = new Closings(this.#wheel, hub, config.writeWaitMs);
+    this.#heartbeat = config.heartbeat === null ? null : new Heartbeat(this.#wheel, config.heartbeat, counters);
+    this.#slowConsumers = new SlowConsumers(options);
+    this.#guard = guard;
+    this.#wheel.start();
+  }
+
+  stop(): void {
+    this.#wheel.stop();
+  }
+
+  opened(connection: ShardConnection): void {
+    this.#heartbeat?.watch(connection);
+  }
+
+  ended(connection: ShardConnection): void {
+    this.#wheel.cancel(connection);
+  }
+
+  /** A frame of whatever kind came. */
+  heard(connection: ShardConnection): void {
+    this.#heartbeat?.heard(connection);
+  }
+
+  /** It reads, so it is there. */
+  drained(connection: ShardConnection): void {
+    this.#heartbeat?.heard(connection);
+    this.closings.resume(connection);
+    this.#slowConsumers.drained(connection);
+  }
+
+  /** Nothing waits for the pool any more on its way to this connection. */
+  flushed(connection: ShardConnection): void {
+    this.#slowConsumers.drained(connection);
+  }
+
+  /** So many messages were not given to a connection, `batches` of them the first of a batch that was dropped. */
+  dropped(connection: ShardConnection, messages: number, batches: number): void {
+    this.#slowConsumers.dropped(connection, messages, batches);
+  }
+
+  #look(connection: ShardConnection): void {
+    try {
+      if (connection.closing === null) this.#heartbeat?.look(connection);
+      else this.closings.look(connection);
+    } catch (error) {
+      this.#guard.report('watch', connection, error);
+    }
+  }
+}
