@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { type LoadgenReport, loadgenReport } from '../../native-bench/driver/loadgen-report.ts';
+import { heldUp } from '../support/steady-machine.ts';
 import { within } from '../support/waiting.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -23,7 +24,7 @@ function buildOnce(): false | string {
 }
 
 /** For the `skip` of every test that runs the load generator. */
-export const skip: false | string = buildOnce();
+export const skip: false | string = buildOnce() || heldUp;
 
 /** What it prints: what the driver reads of it, and what it was asked for. */
 export interface Measured extends Omit<LoadgenReport, 'server'> {

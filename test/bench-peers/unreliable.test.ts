@@ -5,10 +5,11 @@ import { type Campaign, runCampaign } from '../../native-bench/driver/campaign.t
 import { type Contender, contendersFor } from '../../native-bench/driver/contenders.ts';
 import { toMarkdown } from '../../native-bench/driver/markdown.ts';
 import { scenariosFor } from '../../native-bench/driver/scenarios.ts';
+import { heldUp } from '../support/steady-machine.ts';
 import { buildLoadgen } from './loadgen.ts';
 
 const isBuilt = buildLoadgen();
-const skip = isBuilt ? false : 'no C++ compiler';
+const skip = isBuilt ? heldUp : 'no C++ compiler';
 const uws: Contender = contendersFor(2).get('uws') ?? assert.fail();
 
 function unreliable(fault: string): Contender {

@@ -4,9 +4,10 @@ import { type TestContext, test } from 'node:test';
 import type { EngineOptions } from '#dist/main/index.js';
 import { createCertificate, PemFolder } from '../support/certificates.ts';
 import { withEngine } from '../support/leaks.ts';
+import { heldUp } from '../support/steady-machine.ts';
 import { goodBench, runBench, short } from './bench-run.ts';
 
-const limits = { timeout: 240_000 };
+const limits = { timeout: 240_000, skip: heldUp };
 const codecs = ['json', 'protobuf', 'flatbuffers', 'msgpack'] as const;
 const aesKey = randomBytes(32);
 const hmacKey = randomBytes(24);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WebSocket } from 'ws';
+import { heldUp } from '../support/steady-machine.ts';
 import { goodBench, otherServer, runBench, short } from './bench-run.ts';
 
-const limits = { timeout: 240_000 };
+const limits = { timeout: 240_000, skip: heldUp };
 
 /** Where a fan-out's stamp has its time; zeros: a probe. */
 function isProbe(payload: Buffer): boolean {

@@ -6,10 +6,11 @@ import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { heldUp } from '../support/steady-machine.ts';
 import { echo, goodBench, otherServer, runBench, short } from './bench-run.ts';
 import { Command, commandFile } from './command.ts';
 
-const limits = { timeout: 240_000 };
+const limits = { timeout: 240_000, skip: heldUp };
 
 test('a server of another make is measured with raw payloads of any kind', limits, async (t) => {
   const url = await otherServer(t, echo);

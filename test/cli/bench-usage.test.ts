@@ -4,10 +4,11 @@ import { test } from 'node:test';
 import { help, options, parseFlags } from '#dist/cli/bench/flags.js';
 import { planOf } from '#dist/cli/bench/plan-of-flags.js';
 import { UsageError } from '#dist/cli/failure.js';
+import { heldUp } from '../support/steady-machine.ts';
 import { echo, otherServer, short } from './bench-run.ts';
 import { runCommand } from './command.ts';
 
-const limits = { timeout: 240_000 };
+const limits = { timeout: 240_000, skip: heldUp };
 const url = 'ws://127.0.0.1:9/';
 const key = '00'.repeat(32);
 

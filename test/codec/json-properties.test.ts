@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Envelope, isJson, jsonCodec, Scratch } from '#dist/shared/codec/index.js';
+import { assertLinear } from '../support/linear-time.ts';
 import {
   bytesOf,
   decodeText,
@@ -121,24 +122,16 @@ describe('the JSON codec', () => {
       (units) => `{"data":${'1'.repeat(units * 13)}}`,
     ];
     for (const shape of shapes) {
-      const small = bestTimeOf(bytesOf(shape(10_000)));
-      const large = bestTimeOf(bytesOf(shape(160_000)));
-      // 16 times the bytes: 16 if linear, 256 if quadratic.
-      assert.ok(large < small * 64 + 5, `${shape(1)}: ${small} ms, then ${large} ms`);
+      const small = bytesOf(shape(10_000));
+      const large = bytesOf(shape(160_000));
+      assertLinear(
+        shape(1),
+        () => again(small),
+        () => again(large),
+      );
     }
   });
 });
-
-function bestTimeOf(bytes: Uint8Array): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < 5; run++) {
-    const start = performance.now();
-    const envelope = jsonCodec.decode(bytes);
-    jsonCodec.encode(envelope);
-    best = Math.min(best, performance.now() - start);
-  }
-  return best;
-}
 
 /** An object of random members, and what Go would make of it. */
 function documentOf(random: Random): { text: string; expected: Envelope } {
@@ -223,4 +216,8 @@ function junkOf(random: Random): Uint8Array {
   if (kind === 1) return bytesOf(`{${Array.from({ length: random(10) }, () => pick(random, tokens)).join('')}}`);
   const message = bytesOf(documentOf(random).text);
   return kind < 4 ? message : mutated(random, message);
+}
+
+function again(bytes: Uint8Array): void {
+  jsonCodec.encode(jsonCodec.decode(bytes));
 }

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { type Envelope, Scratch } from '#dist/shared/codec/index.js';
 import { msgpackCodec } from '#dist/shared/codec/msgpack-codec.js';
+import { assertLinear } from '../support/linear-time.ts';
 import { bytesOf, envelopeOf, malformedText, pick, type Random, randomOf, saidBy } from './codec-fixture.ts';
 import { bytesOfHex, hexOf } from './msgpack-fixture.ts';
 
@@ -227,23 +228,20 @@ describe('the MessagePack codec', () => {
       (units) => encode(Object.fromEntries(Array.from({ length: units }, (_, i) => [`key${i}`, null]))),
       (units) => encode({ data: new Uint8Array(units * 10) }),
     ];
-    for (const shape of shapes) {
-      const small = bestTimeOf(shape(10_000));
-      const large = bestTimeOf(shape(160_000));
-      // 16 times the bytes: 16 if linear, 256 if quadratic.
-      assert.ok(large < small * 64 + 5, `${small} ms, then ${large} ms`);
+    for (const [index, shape] of shapes.entries()) {
+      const small = shape(10_000);
+      const large = shape(160_000);
+      assertLinear(
+        `shape ${index}`,
+        () => again(small),
+        () => again(large),
+      );
     }
   });
 });
 
-function bestTimeOf(bytes: Uint8Array): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < 5; run++) {
-    const start = performance.now();
-    msgpackCodec.encode(msgpackCodec.decode(bytes));
-    best = Math.min(best, performance.now() - start);
-  }
-  return best;
+function again(bytes: Uint8Array): void {
+  msgpackCodec.encode(msgpackCodec.decode(bytes));
 }
 
 /** Whether it is read, to an envelope of the declared types that comes back from its bytes; asserts the refusal if not. */

@@ -126,7 +126,7 @@ function timeOf(work: () => void): number {
  * How many times longer one text takes than sixteen of a sixteenth of its length: 1 if time grows with the length, 16 if
  * with its square. The best of some rounds, since the collector or the compiler may be at work in one of them.
  */
-function growthOf(parse: (text: string) => unknown, textOf: (length: number) => string, rounds = 12): number {
+function growthOf(parse: (text: string) => unknown, textOf: (length: number) => string, rounds = 100): number {
   const short = textOf(shortLength);
   const long = textOf(shortLength * shortTimes);
   let least = Infinity;
