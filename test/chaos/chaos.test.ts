@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { shardOf } from '../engine/shard-pairs.ts';
 import { connect } from '../support/client.ts';
+import { heldUp } from '../support/steady-machine.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { Crowd } from './well-behaved.ts';
 
@@ -63,12 +64,16 @@ async function collect(engine: EngineProcess, crowd: Crowd): Promise<number> {
 }
 
 describe('chaos', () => {
-  it('bad clients, throwing handlers and a shard that fails twice cost well-behaved clients of other shards nothing', async () => {
+  const name = 'bad clients, throwing handlers and a shard that fails twice cost well-behaved clients of other shards nothing';
+  // Clients that are kept from reading are slow ones, and closed as such.
+  it(name, { skip: heldUp }, async () => {
     const engine = new EngineProcess();
     let rowdies: ChildProcess | null = null;
+    let end = (): void => undefined;
     try {
       const { port = 0 } = await engine.next('ready');
       const crowd = new Crowd(port);
+      end = () => crowd.end();
       await crowd.connect(crowdSize);
       crowd.start(sayEveryMs);
       await pause(3_000);
@@ -118,6 +123,7 @@ describe('chaos', () => {
       engine.child.send('stop');
       assert.equal(await within(engine.exit, 'the end of the engine', 120_000), 0);
     } finally {
+      end();
       rowdies?.kill('SIGKILL');
       if (engine.child.exitCode === null) engine.child.kill('SIGKILL');
     }

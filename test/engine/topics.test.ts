@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { compileOptions } from '#dist/main/options/options.js';
 import { codecs } from '#dist/shared/codec/index.js';
 import type { Counters } from '#dist/shared/memory/counters.js';
-import { type ConnectionHost, ShardConnection } from '#dist/worker/connection/shard-connection.js';
+import { type ConnectionPort, ShardConnection } from '#dist/worker/connection/shard-connection.js';
 import { Hub } from '#dist/worker/outbound/hub.js';
 import type { Socket } from '#dist/worker/transport/transport.js';
 
@@ -50,7 +50,7 @@ function enter(hub: Hub, codecIndex = 0): Member {
     clientNonce: null,
     metadata: null,
   };
-  const connection = new ShardConnection(facts, { hub, takesKeys: false } as ConnectionHost);
+  const connection = new ShardConnection(facts, { takesKeys: false } as ConnectionPort);
   const socket = new TopicSocket();
   connection.socket = socket;
   hub.enter(connection);

@@ -82,7 +82,7 @@ describe('errors of handlers', () => {
 
   it('whatever the source, it is counted', () => {
     const vitals = new Vitals(createEngineMemory(1, 4096), 1);
-    vitals.countHandlerError('nobody knows');
+    vitals.countHandlerError('nobody knows' as 'other');
     vitals.countHandlerError('ring');
     assert.deepEqual(vitals.read().handlerErrorsBy, { ring: 1, other: 1 });
   });

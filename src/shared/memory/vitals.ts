@@ -24,25 +24,24 @@ function closePlace(code: number): number {
   return shared < 0 ? closeBuckets.length - 1 : shared;
 }
 
-/** Where an error can come from that counts as `handlerErrors`: handlers first, then faults of the engine's own. */
-const errorSources: readonly string[] = [
+/** The handlers whose errors count as `handlerErrors`; `stray`: one that threw after it had answered. */
+const handlerSources = [
   'connect',
   'message',
   'disconnect',
   'authorize',
   'upgrade',
+  'slow',
   'listener',
   'stray',
-  'transport',
-  'ring',
-  'control',
-  'seal',
-  'drain',
-  'drop',
-  'slow',
-  'watch',
-  'other',
-];
+] as const;
+/** Parts of the engine in which an error is a fault of the engine's own. These count with the handlers' errors. */
+const faultSources = ['transport', 'ring', 'control', 'seal', 'drain', 'drop', 'watch', 'other'] as const;
+
+export type HandlerSource = (typeof handlerSources)[number];
+export type FaultSource = (typeof faultSources)[number];
+
+const errorSources: readonly string[] = [...handlerSources, ...faultSources];
 
 /** What a thread measures of itself about once a second. */
 export interface VitalSigns {
@@ -151,7 +150,7 @@ export class Vitals {
     this.#add(refusalsPlace + refusalPlace(code));
   }
 
-  countHandlerError(source: string): void {
+  countHandlerError(source: HandlerSource | FaultSource): void {
     const known = errorSources.indexOf(source);
     this.#add(place.sources + (known < 0 ? errorSources.length - 1 : known));
   }

@@ -5,29 +5,45 @@ import { type OutgoingMessage, outgoingEnvelope } from '../../shared/message/mes
 import type { NamedKind } from '../../shared/message/names.ts';
 import { checkAesKey, checkHmacKey, ServerSession } from '../../shared/security/index.ts';
 import type { Connection } from '../handlers/api.ts';
-import type { RateState } from '../inbound/rates.ts';
-import type { TurnState } from '../inbound/turns.ts';
 import type { Lane } from '../offload/lane.ts';
 import type { Ticket } from '../offload/offload-port.ts';
-import { variantOf } from '../outbound/audience.ts';
-import type { FanOut } from '../outbound/fan-out.ts';
-import type { Hub } from '../outbound/hub.ts';
-import type { Sealing } from '../sealing/sealer.ts';
 import type { SendVerdict, Socket } from '../transport/transport.ts';
-import type { Closing, Closings } from '../upkeep/closings.ts';
-import type { Awaited } from '../upkeep/deadlines.ts';
-import type { Timed } from '../upkeep/time-wheel.ts';
 import type { Backlog } from './backlog.ts';
+import { type SealForm, variantOf } from './variants.ts';
 
-/** What a connection needs of its shard. */
-export interface ConnectionHost {
-  readonly hub: Hub;
-  readonly fanOut: FanOut;
-  readonly closings: Closings;
+/** What a connection asks of its shard. */
+export interface ConnectionPort {
   /** Whether connections may be given keys: the engine has a `security` option. */
   readonly takesKeys: boolean;
-  /** Forgets the messages that wait to be handled: it is closing. */
-  abandon(connection: ShardConnection): void;
+  /** True: newly joined. */
+  join(connection: ShardConnection, kind: NamedKind, name: string): boolean;
+  /** True: it was a member. */
+  leave(connection: ShardConnection, kind: NamedKind, name: string): boolean;
+  /** `become` makes it one that is sealed for by itself; meanwhile it is in no audience. */
+  individualize(connection: ShardConnection, become: () => void): void;
+  send(connection: ShardConnection, envelope: Envelope): SendVerdict;
+  /** Of an open connection, once: what it has not handled is forgotten, what was sent to it goes out before the end. */
+  beginClose(connection: ShardConnection, code: number, reason: string): void;
+}
+
+/** A connection that is to end, from the decision to the end. */
+export interface PendingClose {
+  readonly code: number;
+  readonly reason: string;
+  /** Whether all that the pool had for it has been sent. */
+  isFlushed: boolean;
+  /** Bytes that the client had not read when the wait began, or began anew. */
+  unreadBytes: number;
+}
+
+/** A handler's answer that the messages of a connection wait for. */
+export interface Awaited {
+  readonly handler: 'connect' | 'authorize';
+  readonly connection: ShardConnection;
+  /** Forgets what waits for the answer; null: the answer came, or nobody waits for it any more. */
+  giveUp: (() => void) | null;
+  /** Belongs to the wheel of the deadlines. */
+  dueAt: number;
 }
 
 /** Facts settled by the handshake. */
@@ -36,7 +52,7 @@ export interface ConnectionFacts {
   readonly name: string;
   readonly codec: Codec;
   readonly remoteAddress: string;
-  readonly sealing: Sealing;
+  readonly sealing: SealForm;
   /** For `seal3` and `seal2`. */
   readonly clientNonce: Uint8Array | null;
   /** To begin with. */
@@ -44,77 +60,91 @@ export interface ConnectionFacts {
 }
 
 /** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
-export class ShardConnection implements Connection, Timed, RateState, TurnState {
+export class ShardConnection implements Connection {
+  // Settled by the handshake.
   readonly id: string;
   readonly name: string;
   readonly remoteAddress: string;
   readonly codecImpl: Codec;
   readonly codecIndex: number;
-  readonly sealing: Sealing;
+  readonly sealing: SealForm;
   /** Which of an audience's native topics it is in, unless it is sealed for by itself. */
   readonly variant: number;
   /** Not null for `seal3` and `seal2`: its counters. */
   readonly session: ServerSession | null;
-  /** Whether the first frame of that session has been sent. */
+
+  // Written at its beginning and its end.
+  /** Null before the handshake is answered and after the end. */
+  socket: Socket | null = null;
+  /** Whether it counts: its name, if that must be unique, is its own. */
+  isAdmitted = false;
+  /**
+   * What was sent to it from elsewhere while its `connect` handler, which may give it keys, is awaited; null: it is not.
+   */
+  deferred: Envelope[] | null = null;
+  deferredBytes = 0;
+  /** Not null from the moment that its end is decided here. */
+  closing: PendingClose | null = null;
+
+  // Written by the hub.
+  /** Whether what goes to everyone goes to it. */
+  isEntered = false;
+  /** Of the names of its channels and rooms, in UTF-8. */
+  membershipBytes = 0;
+
+  // Written by whoever opens and handles what it sends.
+  /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
+  holds = 0;
+  /** Messages that wait meanwhile; null: none, as with nearly all connections. */
+  pending: Backlog | null = null;
+  pendingBytes = 0;
+  /** Its `connect` handler, if that is awaited. */
+  connecting: Awaited | null = null;
+  /** Whether no more is read of the client until what waits is handled. */
+  isPaused = false;
+  /** What is to be done when that is so, of a client that has left; null: it has not. */
+  leave: (() => void) | null = null;
+  /** Malformed messages in a row. */
+  malformed = 0;
+  /** Frames that could not be opened so far. */
+  sealFailures = 0;
+  /** The frame that the pool is opening. */
+  opening: Ticket | null = null;
+
+  // Written by the turns: what it has taken of the shard's.
+  turn = 0;
+  turnCost = 0;
+  turnLook = 0;
+  isHeldForTurn = false;
+
+  // Written by the rates: its token buckets.
+  messagesFullAt = 0;
+  bytesFullAt = 0;
+
+  // Written by whoever seals for it.
+  /** Whether the first frame of its session has been sent. */
   isGreeted = false;
   /** Keys of its own, in place of the engine's. */
   aesKey: Uint8Array | null = null;
   hmacKey: Uint8Array | null = null;
   /** Whether frames are sealed for it by itself. Once so, it stays so. */
   isIndividual: boolean;
-  /** Frames that could not be opened so far. */
-  sealFailures = 0;
   /** What waits for the pool on its way out; null: nothing. */
   lane: Lane | null = null;
-  /** The frame that the pool is opening. */
-  opening: Ticket | null = null;
-  /**
-   * What was sent to it from elsewhere while its `connect` handler, which may give it keys, is awaited; null: it is not.
-   */
-  deferred: Envelope[] | null = null;
-  deferredBytes = 0;
-  /** Whether what goes to everyone goes to it. */
-  isEntered = false;
-  /** Of the names of its channels and rooms, in UTF-8. Belongs to the hub. */
-  membershipBytes = 0;
-  /** Null before the handshake is answered and after the end. */
-  socket: Socket | null = null;
-  /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
-  holds = 0;
-  /** Messages that wait meanwhile; null: none, as with nearly all connections. */
-  pending: Backlog | null = null;
-  /** Its `connect` handler, if that is awaited. */
-  connecting: Awaited | null = null;
-  pendingBytes = 0;
-  /** Whether no more is read of the client until what waits is handled. */
-  isPaused = false;
-  /** What is to be done when that is so, of a client that has left; null: it has not. */
-  leave: (() => void) | null = null;
-  /** What it has taken of the shard's turn, see turns.ts. */
-  turn = 0;
-  turnCost = 0;
-  turnLook = 0;
-  isHeldForTurn = false;
-  /** Whether it counts: its name, if that must be unique, is its own. */
-  isAdmitted = false;
-  /** Malformed messages in a row. */
-  malformed = 0;
-  /** Not null from the moment that its end is decided here. */
-  closing: Closing | null = null;
+
+  // Written by the upkeep.
   /** The wheel's tick in which the last frame came. */
   heardAt = 0;
   dueAt = -1;
   /** Whether it is losing messages, and the handlers were told. */
   isSlow = false;
-  /** Its token buckets, see rates.ts. */
-  messagesFullAt = 0;
-  bytesFullAt = 0;
+
   #metadata: Record<string, unknown> | null;
   #channels: Set<string> | null = null;
   #rooms: Set<string> | null = null;
-  readonly #host: ConnectionHost;
+  readonly #port: ConnectionPort;
 
-  constructor(facts: ConnectionFacts, host: ConnectionHost) {
+  constructor(facts: ConnectionFacts, port: ConnectionPort) {
     this.id = facts.id;
     this.name = facts.name;
     this.remoteAddress = facts.remoteAddress;
@@ -128,7 +158,7 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
         : new ServerSession(facts.id, facts.clientNonce, facts.sealing === 'seal3' ? 3 : 2);
     this.isIndividual = this.session !== null;
     this.#metadata = facts.metadata;
-    this.#host = host;
+    this.#port = port;
   }
 
   get codec(): CodecName {
@@ -177,7 +207,7 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
 
   send(message: OutgoingMessage): SendVerdict {
     const envelope = outgoingEnvelope(message, 'message');
-    return this.isOpen ? this.#host.fanOut.send(this, envelope) : 'closed';
+    return this.isOpen ? this.#port.send(this, envelope) : 'closed';
   }
 
   setEncryptionKey(key: Uint8Array | null): void {
@@ -197,30 +227,29 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
   }
 
   subscribe(channel: string): boolean {
-    return this.#host.hub.join('channel', channel, this);
+    return this.#port.join(this, 'channel', channel);
   }
 
   unsubscribe(channel: string): boolean {
-    return this.#host.hub.leave('channel', channel, this);
+    return this.#port.leave(this, 'channel', channel);
   }
 
   joinRoom(room: string): boolean {
-    return this.#host.hub.join('room', room, this);
+    return this.#port.join(this, 'room', room);
   }
 
   leaveRoom(room: string): boolean {
-    return this.#host.hub.leave('room', room, this);
+    return this.#port.leave(this, 'room', room);
   }
 
   close(code: number = closeCode.normal, reason = ''): void {
     checkClose(code, reason);
     if (!this.isOpen) return;
-    this.#host.closings.begin(this, code, cutReason(reason));
-    this.#host.abandon(this);
+    this.#port.beginClose(this, code, cutReason(reason));
   }
 
   #requireSecurity(): void {
-    if (this.#host.takesKeys) return;
+    if (this.#port.takesKeys) return;
     throw new EngineError('ERR_SECURITY_OFF', 'a connection takes keys only if the engine has the option "security"', {
       path: 'security',
       allowed: 'an object, which may be empty',
@@ -232,7 +261,7 @@ export class ShardConnection implements Connection, Timed, RateState, TurnState 
       set();
       return;
     }
-    this.#host.hub.individualize(this, () => {
+    this.#port.individualize(this, () => {
       this.isIndividual = true;
       set();
     });

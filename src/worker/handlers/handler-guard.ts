@@ -1,8 +1,8 @@
 import { isThenable } from '../../shared/base/thenable.ts';
 import { errorStack, errorText } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
-import type { Vitals } from '../../shared/memory/vitals.ts';
-import type { ShardConnection } from '../connection/shard-connection.ts';
+import type { FaultSource, HandlerSource, Vitals } from '../../shared/memory/vitals.ts';
+import type { Connection } from './api.ts';
 import type { ShardLog } from './shard-log.ts';
 
 /** Runs handlers so that nothing they throw, now or later, reaches the shard: it is counted and logged instead. */
@@ -18,22 +18,36 @@ export class HandlerGuard {
   }
 
   /** A promise that never rejects if the handler is asynchronous, else undefined. */
-  run(what: string, connection: ShardConnection, handler: () => void | PromiseLike<void>): Promise<void> | undefined {
+  run(
+    source: HandlerSource,
+    connection: Connection,
+    handler: () => void | PromiseLike<void>,
+  ): Promise<void> | undefined {
     try {
       const result = handler();
       if (!isThenable(result)) return undefined;
-      return Promise.resolve(result).catch((error: unknown) => this.report(what, connection, error));
+      return Promise.resolve(result).catch((error: unknown) => this.failed(source, connection, error));
     } catch (error) {
-      this.report(what, connection, error);
+      this.failed(source, connection, error);
       return undefined;
     }
   }
 
-  report(what: string, connection: ShardConnection | null, error: unknown): void {
+  /** A handler has thrown or rejected. */
+  failed(source: HandlerSource, connection: Connection | null, error: unknown): void {
+    this.#write(source, `${source} handler failed`, connection, error);
+  }
+
+  /** A fault of the engine's own, in the part that `source` names. */
+  fault(source: FaultSource, connection: Connection | null, error: unknown): void {
+    this.#write(source, `internal error (${source})`, connection, error);
+  }
+
+  #write(source: HandlerSource | FaultSource, what: string, connection: Connection | null, error: unknown): void {
     this.#counters.add(counter.handlerErrors, 1);
-    this.#vitals.countHandlerError(what);
-    this.#log.write('error', `${what} handler failed: ${errorText(error)}`, {
-      handler: what,
+    this.#vitals.countHandlerError(source);
+    this.#log.write('error', `${what}: ${errorText(error)}`, {
+      handler: source,
       connection: connection?.id,
       stack: errorStack(error),
     });

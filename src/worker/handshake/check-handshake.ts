@@ -2,7 +2,7 @@ import { type Codec, type CodecName, codecByName } from '../../shared/codec/inde
 import type { EngineConfig } from '../../shared/config/config.ts';
 import type { ErrorCode } from '../../shared/errors/index.ts';
 import { decodeClientNonce } from '../../shared/security/index.ts';
-import type { Sealing } from '../sealing/sealer.ts';
+import type { SealForm } from '../connection/variants.ts';
 import type { HttpAnswer, TransportRequest } from '../transport/transport.ts';
 import type { Forwarded } from './client-address.ts';
 
@@ -13,7 +13,7 @@ export interface Handshake {
   readonly subprotocol: string | null;
   /** The client's own id (checklist H-28), '' if it gave none. */
   readonly name: string;
-  readonly sealing: Sealing;
+  readonly sealing: SealForm;
   /** The client's random bytes for `seal3` and `seal2`, else null. */
   readonly clientNonce: Uint8Array | null;
 }
@@ -107,7 +107,7 @@ export function isOriginAllowed(
 
 interface Choice {
   readonly codec: Codec;
-  readonly sealing: Sealing;
+  readonly sealing: SealForm;
   readonly echo: string | null;
 }
 
@@ -122,11 +122,11 @@ function hasVersion1({ security, subprotocols }: HandshakePolicy, codec: CodecNa
 }
 
 /** The forms that the policy knows for a codec, the best first. */
-function sealingsOf(policy: HandshakePolicy, codec: CodecName): readonly Sealing[] {
+function sealingsOf(policy: HandshakePolicy, codec: CodecName): readonly SealForm[] {
   const { security } = policy;
   if (security === null) return ['classic'];
   const { replayProtection, compress, forgeable } = security;
-  const sealings: Sealing[] = [];
+  const sealings: SealForm[] = [];
   if (replayProtection !== 'off') {
     sealings.push('seal3');
     if (forgeable.includes('seal2')) sealings.push('seal2');
@@ -139,14 +139,14 @@ function sealingsOf(policy: HandshakePolicy, codec: CodecName): readonly Sealing
   return sealings;
 }
 
-function subprotocolName(codec: CodecName, sealing: Sealing): string {
+function subprotocolName(codec: CodecName, sealing: SealForm): string {
   return sealing === 'classic' ? codec : `${codec}+${sealing}`;
 }
 
 interface KnownSubprotocol {
   readonly name: string;
   readonly codec: CodecName;
-  readonly sealing: Sealing;
+  readonly sealing: SealForm;
 }
 
 /** Worked out once per policy, not once per handshake. A policy is frozen. */

@@ -6,11 +6,11 @@ import { type Counters, counter } from '../../shared/memory/counters.ts';
 import { interest, type StateBoard } from '../../shared/memory/engine-memory.ts';
 import type { Vitals } from '../../shared/memory/vitals.ts';
 import type { ConnectionIds } from '../../shared/message/connection-id.ts';
-import { type ConnectionHost, ShardConnection } from '../connection/shard-connection.ts';
+import { type ConnectionPort, ShardConnection } from '../connection/shard-connection.ts';
 import type { HandlerGuard } from '../handlers/handler-guard.ts';
 import type { ShardLog } from '../handlers/shard-log.ts';
 import type { Intake } from '../inbound/intake.ts';
-import type { FanOut, Sealing } from '../outbound/fan-out.ts';
+import type { FanOut, SealingParts } from '../outbound/fan-out.ts';
 import type { Hub } from '../outbound/hub.ts';
 import type { Router } from '../outbound/router.ts';
 import type {
@@ -52,7 +52,7 @@ export interface ReceptionOptions {
   readonly tally: ConnectionTally | null;
   readonly metrics: MetricsDesk;
   /** Null: the engine has no `security` option. */
-  readonly sealing: Sealing | null;
+  readonly sealing: SealingParts | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */
   readonly connections: Map<string, ShardConnection>;
   /** Null: nobody looks after the heap. */
@@ -90,9 +90,9 @@ export class Reception {
   readonly #counters: Counters;
   readonly #board: StateBoard;
   readonly #hub: Hub;
-  readonly #sealing: Sealing | null;
+  readonly #sealing: SealingParts | null;
   /** Of every connection: one object, for there are many of them. */
-  readonly #host: ConnectionHost;
+  readonly #port: ConnectionPort;
   readonly #findClient: FindClient;
   readonly #checkHost: CheckHost;
   readonly #refusals: Refusals;
@@ -107,12 +107,16 @@ export class Reception {
     this.#findClient = createFindClient(options.config.trustProxy);
     this.#checkHost = createHostCheck(options.config);
     this.#refusals = new Refusals(options.counters, options.vitals, options.log);
-    this.#host = {
-      hub: options.hub,
-      fanOut: options.fanOut,
-      closings: options.watch.closings,
+    this.#port = {
       takesKeys: options.sealing !== null,
-      abandon: (connection) => options.intake.abandon(connection),
+      join: (connection, kind, name) => options.hub.join(kind, name, connection),
+      leave: (connection, kind, name) => options.hub.leave(kind, name, connection),
+      individualize: (connection, become) => options.hub.individualize(connection, become),
+      send: (connection, envelope) => options.fanOut.send(connection, envelope),
+      beginClose: (connection, code, reason) => {
+        options.watch.closings.begin(connection, code, reason);
+        options.intake.abandon(connection);
+      },
     };
   }
 
@@ -188,7 +192,7 @@ export class Reception {
   #accepted(handshake: Handshake, metadata: Record<string, unknown> | null, remoteAddress: string): Decision {
     const { subprotocol, ...settled } = handshake;
     const facts = { id: this.#options.ids.next(), remoteAddress, metadata, ...settled };
-    return { accept: true, attachment: new ShardConnection(facts, this.#host), subprotocol };
+    return { accept: true, attachment: new ShardConnection(facts, this.#port), subprotocol };
   }
 
   /** Handshakes that are being decided are not waited for: the shard takes no connections any more. */

@@ -196,7 +196,7 @@ export class UpgradeHook {
   }
 
   #failed(error: unknown): UpgradeVerdict {
-    this.#guard.report('upgrade', null, error);
+    this.#guard.failed('upgrade', null, error);
     return refused(500, 'ERR_INTERNAL', 'the handshake could not be decided');
   }
 }

@@ -86,7 +86,7 @@ export class Commands {
     try {
       verdict = authorize.call(handlers, connection, command.action, command.name);
     } catch (error) {
-      this.#guard.report('authorize', connection, error);
+      this.#guard.failed('authorize', connection, error);
     }
     if (isThenable(verdict)) this.#wait(connection, envelope.type, command, verdict);
     else if (verdict === true) this.#perform(connection, envelope.type, command);
@@ -118,7 +118,7 @@ export class Commands {
     Promise.resolve(verdict).then(
       (allowed) => settle(allowed === true),
       (error: unknown) => {
-        this.#guard.report('authorize', connection, error);
+        this.#guard.failed('authorize', connection, error);
         settle(false);
       },
     );

@@ -46,7 +46,7 @@ export class Replies {
     this.#counters.add(counter.controlRefused, 1);
     const known = error instanceof EngineError;
     // What is no refusal is a fault of ours: log it, and tell the client no more than that.
-    if (!known) this.#guard.report('control', connection, error);
+    if (!known) this.#guard.fault('control', connection, error);
     this.error(connection, type, known ? error.code : 'ERR_INTERNAL', known ? error.message : 'internal error');
   }
 

@@ -61,7 +61,7 @@ export class Shard implements ShardEnding {
 
   /** An error that no handler's caller saw, such as the rejection of a promise nobody awaits. */
   reportStray(error: unknown): void {
-    this.#parts.guard.report('stray', null, error);
+    this.#parts.guard.failed('stray', null, error);
   }
 
   /**

@@ -19,7 +19,7 @@ import { Reception } from '../handshake/reception.ts';
 import { UpgradeHook } from '../handshake/upgrade-hook.ts';
 import { Intake } from '../inbound/intake.ts';
 import { OffloadPort } from '../offload/offload-port.ts';
-import { FanOut, type Sealing } from '../outbound/fan-out.ts';
+import { FanOut, type SealingParts } from '../outbound/fan-out.ts';
 import { Hub } from '../outbound/hub.ts';
 import { Router } from '../outbound/router.ts';
 import { SealedOut } from '../outbound/sealed-out.ts';
@@ -60,7 +60,7 @@ export class ShardParts {
   readonly offload: OffloadPort<ShardJob>;
   readonly keys: LiveKeys;
   /** Null: the engine has no `security` option. */
-  readonly sealing: Sealing | null;
+  readonly sealing: SealingParts | null;
   readonly router: Router;
   readonly intake: Intake;
   readonly reception: Reception;
@@ -242,7 +242,7 @@ export class ShardParts {
       cut: () => this.counters.add(counter.connectionsCut, 1),
       abandoned: () => this.counters.add(counter.handshakesAbandoned, 1),
       discarded: (connection) => this.reception.discarded(connection),
-      error: (error) => this.guard.report('transport', null, error),
+      error: (error) => this.guard.fault('transport', null, error),
       starved: (isStarved) => this.#starved(isStarved),
     };
     return create(options, events);
@@ -274,7 +274,7 @@ export class ShardParts {
     });
   }
 
-  #createSealing(): Sealing | null {
+  #createSealing(): SealingParts | null {
     const { security, maxMessageBytes } = this.config;
     if (security === null) return null;
     const sealer = new Sealer(security, this.keys, maxMessageBytes);
@@ -288,13 +288,13 @@ export class ShardParts {
       // Not at once: the sender is in the middle of a loop over an audience.
       dropped: (connection) => setImmediate(() => this.watch.dropped(connection, 1, 0)),
       flushed: (connection) => this.watch.flushed(connection),
-      error: (error) => this.guard.report('seal', null, error),
+      error: (error) => this.guard.fault('seal', null, error),
     });
     return { sealer, out };
   }
 
   #ringFailed(error: unknown): void {
-    this.guard.report('ring', null, error);
+    this.guard.fault('ring', null, error);
     if (errorCode(error) !== 'ERR_RING_CORRUPT') return;
     // Out of here first: whoever reads the rings is in the middle of it.
     setImmediate(() => {

@@ -1,29 +1,6 @@
 import type { ShardConnection } from '../connection/shard-connection.ts';
+import { nextVariant, variantCount } from '../connection/variants.ts';
 import type { Lane } from '../offload/lane.ts';
-import type { Sealing, SharedSealing } from '../sealing/sealer.ts';
-
-const codecCount = 4;
-
-/**
- * Connections that get the very same frames form a variant: one per codec, and two more per codec for the two forms with
- * deflated payloads. Each has a native topic.
- */
-const sharedSealings: readonly SharedSealing[] = ['classic', 'deflate', 'deflate2'];
-const variantCount: number = sharedSealings.length * codecCount;
-
-/** Of connections that are sealed for one by one, that of their codec. */
-export function variantOf(codecIndex: number, sealing: Sealing): number {
-  return Math.max(0, (sharedSealings as readonly Sealing[]).indexOf(sealing)) * codecCount + codecIndex;
-}
-
-export function sealingOfVariant(variant: number): SharedSealing {
-  return sharedSealings[Math.floor(variant / codecCount)] ?? 'classic';
-}
-
-/** The next variant of the same codec; -1: there is none. */
-export function nextVariant(variant: number): number {
-  return variant + codecCount < variantCount ? variant + codecCount : -1;
-}
 
 /**
  * The members of one channel, one room, or everyone, in this shard: how many there are per variant, and the native

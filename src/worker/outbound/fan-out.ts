@@ -1,15 +1,16 @@
 import { type Codec, codecs, type Envelope, Scratch } from '../../shared/codec/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
+import { nextVariant } from '../connection/variants.ts';
 import type { Sealer } from '../sealing/sealer.ts';
 import { Payload } from '../sealing/shared-copy.ts';
 import type { SendVerdict, Transport } from '../transport/transport.ts';
-import { type Audience, nextVariant } from './audience.ts';
+import type { Audience } from './audience.ts';
 import type { SealedOut } from './sealed-out.ts';
 import type { ShardBackpressure } from './shard-backpressure.ts';
 
 /** Set if the engine has a `security` option. */
-export interface Sealing {
+export interface SealingParts {
   readonly sealer: Sealer;
   readonly out: SealedOut;
 }
@@ -22,7 +23,7 @@ export interface Sealing {
 export class FanOut {
   readonly #transport: Transport;
   readonly #counters: Counters;
-  readonly #sealing: Sealing | null;
+  readonly #sealing: SealingParts | null;
   readonly #compressFromBytes: number;
   readonly #backpressure: ShardBackpressure;
   readonly #scratch = new Scratch();
@@ -31,7 +32,7 @@ export class FanOut {
   constructor(
     transport: Transport,
     counters: Counters,
-    sealing: Sealing | null,
+    sealing: SealingParts | null,
     compressFromBytes: number,
     backpressure: ShardBackpressure,
   ) {
@@ -76,7 +77,7 @@ export class FanOut {
     this.#backpressure.sent();
   }
 
-  #deliverSealed({ sealer, out }: Sealing, audience: Audience, codec: Codec, payload: Payload): void {
+  #deliverSealed({ sealer, out }: SealingParts, audience: Audience, codec: Codec, payload: Payload): void {
     for (let variant: number = codec.index; variant >= 0; variant = nextVariant(variant)) {
       const members = audience.counts[variant] ?? 0;
       if (members === 0) continue;

@@ -5,12 +5,13 @@ import { closeCode } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
 import { runJob, type SealJob } from '../../shared/security/index.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
+import { formOfVariant } from '../connection/variants.ts';
 import { Lane, type Slot } from '../offload/lane.ts';
 import type { OffloadPort } from '../offload/offload-port.ts';
 import type { Sealer } from '../sealing/sealer.ts';
 import type { Payload } from '../sealing/shared-copy.ts';
 import type { SendVerdict, Transport } from '../transport/transport.ts';
-import { type Audience, sealingOfVariant } from './audience.ts';
+import type { Audience } from './audience.ts';
 import type { ShardBackpressure } from './shard-backpressure.ts';
 
 export interface SealedOutOptions {
@@ -73,7 +74,7 @@ export class SealedOut {
   /** Seals once for all members of a variant (checklist H-98). */
   publish(audience: Audience, variant: number, payload: Payload, codecIndex: number): void {
     const { length } = payload.bytes;
-    const sealing = sealingOfVariant(variant);
+    const sealing = formOfVariant(variant);
     const level = this.#sealer.deflateLevel(sealing, length);
     if (this.#isLarge(length, level)) {
       const job = this.#sealer.sealForAll(payload.shared, sealing, codecIndex);

@@ -1,13 +1,13 @@
 import { codecs } from '../../shared/codec/index.ts';
 import { type Direction, derivedKey, type KeySet, type KeyUse } from '../../shared/security/index.ts';
 
-type BoundSealing = 'deflate2' | 'seal3';
+type BoundSealForm = 'deflate2' | 'seal3';
 
 /** Keys for one subprotocol and direction, derived once for each key: the key itself says where they are kept. */
 export class BoundKeys {
   readonly #ofKey = new WeakMap<Uint8Array, (Uint8Array | undefined)[]>();
 
-  of({ id, aesKey, hmacKey }: KeySet, sealing: BoundSealing, codecIndex: number, direction: Direction): KeySet {
+  of({ id, aesKey, hmacKey }: KeySet, sealing: BoundSealForm, codecIndex: number, direction: Direction): KeySet {
     return {
       id,
       aesKey: aesKey === null ? null : this.#derived(aesKey, sealing, codecIndex, direction, 'aes-256-gcm'),
@@ -15,7 +15,7 @@ export class BoundKeys {
     };
   }
 
-  #derived(key: Uint8Array, sealing: BoundSealing, codecIndex: number, direction: Direction, use: KeyUse): Uint8Array {
+  #derived(key: Uint8Array, sealing: BoundSealForm, codecIndex: number, direction: Direction, use: KeyUse): Uint8Array {
     let all = this.#ofKey.get(key);
     if (all === undefined) {
       all = [];

@@ -3,19 +3,9 @@ import type { SecurityPolicy } from '../../shared/config/config.ts';
 import { refusalOf } from '../../shared/errors/index.ts';
 import type { Direction, KeySet, OpenJob, SealJob } from '../../shared/security/index.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
+import type { SealForm, SharedSealForm } from '../connection/variants.ts';
 import { BoundKeys } from './bound-keys.ts';
 import type { LiveKeys } from './live-keys.ts';
-
-/**
- * How a connection's frames are built, as its subprotocol says: `classic` as the Go peers do, `deflate2` with a flag in
- * front of the payload that says whether it is deflated, `seal3` with that and with protection against replays. Both have
- * keys that are derived for subprotocol and direction. `deflate` and `seal2` are the same without that: what was recorded
- * of one can be taken for another.
- */
-export type Sealing = 'classic' | 'deflate' | 'seal2' | 'deflate2' | 'seal3';
-
-/** Of those, the ones that are sealed once for all who read them. */
-export type SharedSealing = Exclude<Sealing, 'seal2' | 'seal3'>;
 
 const nothing = new Uint8Array(0);
 
@@ -64,13 +54,13 @@ export class Sealer {
   }
 
   /** Level at which a payload is deflated before it is sealed; 0: it is not. */
-  deflateLevel(sealing: Sealing, payloadBytes: number): number {
+  deflateLevel(sealing: SealForm, payloadBytes: number): number {
     const { compress } = this.#policy;
     return sealing === 'classic' || compress === null || payloadBytes < compress.thresholdBytes ? 0 : compress.level;
   }
 
   /** For everyone without keys or a session of their own. */
-  sealForAll(source: Uint8Array, sealing: SharedSealing, codecIndex: number): SealJob {
+  sealForAll(source: Uint8Array, sealing: SharedSealForm, codecIndex: number): SealJob {
     const keys = this.#boundTo(this.#keys.ring.current, sealing, codecIndex, 'from server');
     return this.#seal(source, sealing, keys, null, null);
   }
@@ -131,13 +121,13 @@ export class Sealer {
     return this.#boundTo(this.#keysOf(connection, keys), connection.sealing, connection.codecIndex, 'from client');
   }
 
-  #boundTo(keys: KeySet, sealing: Sealing, codecIndex: number, direction: Direction): KeySet {
+  #boundTo(keys: KeySet, sealing: SealForm, codecIndex: number, direction: Direction): KeySet {
     return sealing === 'deflate2' || sealing === 'seal3' ? this.#bound.of(keys, sealing, codecIndex, direction) : keys;
   }
 
   #seal(
     source: Uint8Array,
-    sealing: Sealing,
+    sealing: SealForm,
     keys: KeySet,
     prefix: Uint8Array | null,
     aad: Uint8Array | null,

@@ -1,16 +1,6 @@
-import type { ShardConnection } from '../connection/shard-connection.ts';
+import type { PendingClose, ShardConnection } from '../connection/shard-connection.ts';
 import type { Hub } from '../outbound/hub.ts';
 import type { TimeWheel } from './time-wheel.ts';
-
-/** A connection that is to end, from the decision to the end. */
-export interface Closing {
-  readonly code: number;
-  readonly reason: string;
-  /** Whether all that the pool had for it has been sent. */
-  isFlushed: boolean;
-  /** Bytes that the client had not read when the wait began, or began anew. */
-  unreadBytes: number;
-}
 
 /**
  * Ends connections in good order. The socket library throws a Close frame away if too much waits in front of it, so the
@@ -34,7 +24,7 @@ export class Closings {
     // What was sent or published before goes out before, also if the pool still has it.
     const lanes = this.#hub.lanesOf(connection);
     if (connection.lane !== null) lanes.push(connection.lane);
-    const closing: Closing = { code, reason, isFlushed: lanes.length === 0, unreadBytes: 0 };
+    const closing: PendingClose = { code, reason, isFlushed: lanes.length === 0, unreadBytes: 0 };
     connection.closing = closing;
     // It may leave meanwhile, and its own Close frame must be read.
     if (connection.isPaused) connection.socket?.resume();

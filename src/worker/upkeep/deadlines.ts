@@ -1,24 +1,16 @@
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { closeCode } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
-import type { ShardConnection } from '../connection/shard-connection.ts';
+import type { Awaited, ShardConnection } from '../connection/shard-connection.ts';
 import type { HandlerGuard } from '../handlers/handler-guard.ts';
 import type { ShardLog } from '../handlers/shard-log.ts';
-import { type Timed, TimeWheel } from './time-wheel.ts';
+import { TimeWheel } from './time-wheel.ts';
 
 export interface DeadlinesOptions {
   readonly config: EngineConfig;
   readonly counters: Counters;
   readonly guard: HandlerGuard;
   readonly log: ShardLog;
-}
-
-/** A handler's answer that the messages of a connection wait for. */
-export interface Awaited extends Timed {
-  readonly handler: 'connect' | 'authorize';
-  readonly connection: ShardConnection;
-  /** Forgets what waits for the answer; null: the answer came, or nobody waits for it any more. */
-  giveUp: (() => void) | null;
 }
 
 export const lateReason = 'a handler took too long';
@@ -69,7 +61,7 @@ export class Deadlines {
       connection.close(closeCode.internalError, lateReason);
       giveUp?.();
     } catch (error) {
-      guard.report('watch', connection, error);
+      guard.fault('watch', connection, error);
     }
   }
 }

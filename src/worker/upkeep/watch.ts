@@ -95,7 +95,7 @@ export class Watch {
       if (connection.closing === null) this.#heartbeat?.look(connection);
       else this.closings.look(connection);
     } catch (error) {
-      this.#guard.report('watch', connection, error);
+      this.#guard.fault('watch', connection, error);
     }
   }
 }
