@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { clientPerShard } from '../engine/shard-pairs.ts';
 import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
-import { pause, until, within } from '../support/waiting.ts';
+import { inTime, pause, until, within } from '../support/waiting.ts';
 import { clientOn, coming, handlers } from './lost-shards.ts';
 
 /** Lends a file name and the URL of handlers that do not load while the file exists. */
@@ -76,7 +76,7 @@ describe('an engine that is closed while a shard is away', () => {
     }));
 
   it('in the middle of its start, at any moment', async () => {
-    for (let delayMs = 0; delayMs < 120; delayMs += 8) {
+    for (const delayMs of inTime([0, 64, 8, 16, 24, 32, 40, 48, 56, 72, 80, 88, 96, 104, 112])) {
       await withEngine({ handlers, restart: { backoffMs: 0 } }, async (engine) => {
         const lost = coming(engine, 'shard-lost');
         (await clientOn(engine, 1)).send({ type: 'crash' });
@@ -88,7 +88,7 @@ describe('an engine that is closed while a shard is away', () => {
   });
 
   it('in the middle of a restart, at any moment, with either acceptor', async () => {
-    for (let delayMs = 0; delayMs < 200; delayMs += 20) {
+    for (const delayMs of inTime([0, 100, 20, 40, 60, 80, 120, 140, 160, 180])) {
       await withEngine({ handlers, acceptor: delayMs % 40 === 0 ? 'shard' : 'handover' }, async (engine) => {
         await clientPerShard(engine);
         const restart = engine.restartShard(0, { graceMs: 40 }).then(

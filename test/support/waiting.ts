@@ -29,6 +29,20 @@ export async function until<T>(
   }
 }
 
+/**
+ * The values of a list for as long as there is time, and the first two in any case: for tests that start something anew
+ * for each, which takes a slow machine very long.
+ */
+export function* inTime<T>(values: Iterable<T>, timeMs: number = 180_000): Generator<T> {
+  const deadline = performance.now() + timeMs;
+  let count = 0;
+  for (const value of values) {
+    if (count >= 2 && performance.now() > deadline) return;
+    count += 1;
+    yield value;
+  }
+}
+
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,0 +1,53 @@
+import {
+  answerDeflateOffer,
+  canCompress,
+  type DeflateConfig,
+  deflateConfig,
+  deflateName,
+} from '../../../frame/deflate-negotiation.ts';
+import { formatExtensions, parseExtensions } from '../../../frame/extension-header.ts';
+import { zlibCompressor } from '../../../frame/zlib-compressor.ts';
+import { zlibStepsWork } from '../../../frame/zlib-step.ts';
+import type { Deflating } from './node-socket.ts';
+
+/** What a client's offers have led to. */
+export interface DeflateAgreement {
+  /** Value of the answer's header. */
+  readonly answer: string;
+  create(): Deflating;
+}
+
+/** Agrees on permessage-deflate with one client. Null: not with this one. */
+export type AgreeOnDeflate = (header: string | undefined) => DeflateAgreement | null;
+
+/**
+ * The lower levels cost less memory, too: up to 3 nothing is remembered from message to message, up to 6 less than the most.
+ */
+function configFor(level: number): DeflateConfig {
+  if (level <= 3) return deflateConfig({ level, serverNoContextTakeover: true, clientNoContextTakeover: true });
+  if (level <= 6) return deflateConfig({ level, memLevel: 5, serverMaxWindowBits: 13, clientMaxWindowBits: 12 });
+  return deflateConfig({ level });
+}
+
+/** For a transport with this level; null: none. Without zlib in this thread nothing is agreed on with anybody. */
+export function createAgreeOnDeflate(compression: { readonly level: number } | null): AgreeOnDeflate {
+  if (compression === null || !zlibStepsWork()) return () => null;
+  const config = configFor(compression.level);
+  const factory = zlibCompressor({ level: config.level, memLevel: config.memLevel });
+  return (header) => {
+    for (const offer of parseExtensions(header ?? '') ?? []) {
+      const agreed = offer.name === deflateName ? answerDeflateOffer(offer, config) : null;
+      if (agreed === null) continue;
+      const { parameters, terms } = agreed;
+      return {
+        answer: formatExtensions([terms]),
+        create: () => ({
+          compressor: factory(parameters),
+          compresses: canCompress(parameters),
+          sharedWindowBits: parameters.serverNoContextTakeover ? parameters.serverMaxWindowBits : -1,
+        }),
+      };
+    }
+    return null;
+  };
+}

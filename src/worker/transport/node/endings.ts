@@ -1,0 +1,54 @@
+import type { NodeSocket } from './node-socket.ts';
+
+const lookMs = 100;
+/** A peer that has not ended its side so long after our FIN is cut. */
+const cutMs = 1_000;
+/** One that reads nothing of what waits in front of the FIN is cut after this. */
+const stuckMs = 16_000;
+
+interface Ending {
+  since: number;
+  written: number;
+}
+
+/** WebSockets that have ended, until their sockets are gone: peers that do not end their side are cut. */
+export class Endings<A> {
+  readonly #cut: () => void;
+  readonly #endings = new Map<NodeSocket<A>, Ending>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(cut: () => void) {
+    this.#cut = cut;
+  }
+
+  add(socket: NodeSocket<A>): void {
+    this.#endings.set(socket, { since: performance.now(), written: -1 });
+    this.#timer ??= setInterval(() => this.#look(), lookMs);
+  }
+
+  delete(socket: NodeSocket<A>): void {
+    this.#endings.delete(socket);
+    if (this.#endings.size === 0) this.close();
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const [socket, ending] of this.#endings) {
+      const { stream } = socket.tcp;
+      if (stream.bytesWritten - stream.writableLength !== ending.written) {
+        ending.written = stream.bytesWritten - stream.writableLength;
+        ending.since = now;
+      }
+      if (now - ending.since < (stream.writableFinished ? cutMs : stuckMs)) continue;
+      this.#endings.delete(socket);
+      this.#cut();
+      socket.tcp.destroy();
+    }
+    if (this.#endings.size === 0) this.close();
+  }
+}

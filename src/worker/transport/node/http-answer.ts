@@ -1,0 +1,28 @@
+import { STATUS_CODES } from 'node:http';
+import { acceptFor } from '../../../frame/handshake-key.ts';
+import type { HttpAnswer } from '../transport.ts';
+
+const nosniff = 'x-content-type-options';
+
+/** The bytes of an answer after which the connection ends. */
+export function answerText({ status, headers, body }: HttpAnswer): string {
+  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n`;
+  let hasNosniff = false;
+  for (const [name, value] of headers) {
+    text += `${name}: ${value}\r\n`;
+    hasNosniff ||= name.toLowerCase() === nosniff;
+  }
+  // No browser may take an answer for a script or a page that it does not say it is.
+  if (!hasNosniff) text += 'X-Content-Type-Options: nosniff\r\n';
+  return `${text}Connection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+/** The answer that makes a WebSocket of the connection (RFC 6455 section 4.2.2). */
+export function switchingText(key: string, subprotocol: string | null, extensions: string | null): string {
+  let text =
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+    `Sec-WebSocket-Accept: ${acceptFor(key)}\r\n`;
+  if (subprotocol !== null) text += `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
+  if (extensions !== null) text += `Sec-WebSocket-Extensions: ${extensions}\r\n`;
+  return `${text}\r\n`;
+}
