@@ -190,7 +190,7 @@ async function shakeHands(
     });
   }
   const settled = checkAnswer(head, offer);
-  tellHeaders(head, options);
+  reportHeaders(head, options);
   const deflate = settled.deflate === null ? null : createDeflate(settled.deflate, options.deflate ?? {});
   const connection = new FrameConnection(stream, { ...options.connection, role: 'client', head: rest, deflate });
   return { ...settled, connection, headers: head.headers };
@@ -237,7 +237,7 @@ function badHead(error: unknown): EngineError {
   return new EngineError(bad.code, bad.message, { cause: error });
 }
 
-function tellHeaders({ headers }: HttpHead, { onHeader }: DialOptions): void {
+function reportHeaders({ headers }: HttpHead, { onHeader }: DialOptions): void {
   if (onHeader === undefined) return;
   for (const [name, value] of headers) {
     if (!ownHeaders.has(name.toLowerCase())) onHeader(canonicalName(name), value);

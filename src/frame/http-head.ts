@@ -93,7 +93,7 @@ export function readHead(
     let size = 0;
     let isDone = false;
     /** The last bytes that were looked at: the end may lie across two chunks. */
-    let seam: Buffer = Buffer.alloc(0);
+    let lastBytes: Buffer = Buffer.alloc(0);
     const finish = (): void => {
       isDone = true;
       stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
@@ -111,14 +111,14 @@ export function readHead(
       }
       chunks.push(chunk);
       size += chunk.length;
-      const window = Buffer.concat([seam, chunk]);
+      const window = Buffer.concat([lastBytes, chunk]);
       const found = window.indexOf(headEnd);
       const end = found < 0 ? -1 : size - window.length + found;
       if (end > maxBytes || (end < 0 && size > maxBytes)) {
         fail(headTooLong(maxBytes));
         return;
       }
-      seam = Buffer.from(window.subarray(-3));
+      lastBytes = Buffer.from(window.subarray(-3));
       if (end < 0) return;
       finish();
       const all = Buffer.concat(chunks, size);

@@ -133,7 +133,7 @@ class Negotiation {
     }
   }
 
-  /** All headers were seen: what is missing, in the order of RFC 6455 section 4.2.1, and the last hook. */
+  /** All headers were seen: what is missing, in a fixed order, and the last hook. */
   async finish(): Promise<Negotiated> {
     if (this.#host === null) throw badHost();
     if (!this.#upgrade) throw badUpgrade();

@@ -21,11 +21,13 @@ import {
 import { checkHandshake } from '#dist/worker/handshake/check-handshake.js';
 import { createFindClient } from '#dist/worker/handshake/client-address.js';
 import { parseCookies } from '#dist/worker/handshake/cookies.js';
+import { createHostCheck } from '#dist/worker/handshake/host-check.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
 import { readDeflateOffers } from '#dist/worker/transport/uws/deflate-offers.js';
 
 const { config } = compileOptions();
 const trustful = createFindClient(true);
+const checkHost = createHostCheck({ ...config, hosts: ['a', '[::1]:8080'] });
 const listed = createFindClient(['10.0.0.0/8', '127.0.0.1']);
 
 function request(name: string, value: string): TransportRequest {
@@ -91,6 +93,7 @@ const parsers: readonly (readonly [string, (text: string) => unknown])[] = [
   ['X-Forwarded-For, all trusted', (text) => trustful(request('x-forwarded-for', text))],
   ['X-Forwarded-For, some trusted', (text) => listed(request('x-forwarded-for', text))],
   ['X-Forwarded-Host', (text) => trustful(request('x-forwarded-host', text))],
+  ['Host, of a server that lists its hosts', (text) => checkHost(request('host', text), null)],
   header('host'),
   header('connection'),
   header('upgrade'),

@@ -16,7 +16,7 @@ export interface DeflateTerms {
   readonly clientNoContextTakeover: boolean;
   /** Of the server's window; null: not given. In an offer, the largest that the client can inflate. */
   readonly serverMaxWindowBits: number | null;
-  /** Of the client's window; 'any': the parameter has no value; null: not given, so the client cannot be asked for one. */
+  /** Of the client's window; 'any': the parameter has no value; null: not given, and the client cannot be asked. */
   readonly clientMaxWindowBits: number | 'any' | null;
 }
 

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding, so the pattern has no unbounded repeat. */
+/** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding. No repeat is unbounded. */
 const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
 const acceptSuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';

@@ -2,7 +2,7 @@
 const valueForm = /^[\t\x20-\x7e\x80-\xff]*$/;
 const asciiForm = /^[\t\x20-\x7e]*$/;
 
-/** Whether a text may be a header's value (RFC 9110 section 5.5): no control characters but tab. One character a byte. */
+/** Whether a text may be a header's value (RFC 9110 section 5.5): no control character but tab, one byte each. */
 export function isHeaderValue(text: string): boolean {
   return valueForm.test(text);
 }

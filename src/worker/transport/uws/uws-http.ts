@@ -43,6 +43,8 @@ export function mayUpgrade(request: HttpRequest): boolean {
   return request.getHeader('connection').length !== 5;
 }
 
+/** For the library's `end`. */
+const closesConnection = true;
 const nosniff = 'x-content-type-options';
 
 /** Answers and closes: one socket carries at most one answer, so that every other end of it is an abandoned request. */
@@ -57,6 +59,6 @@ export function answer(response: HttpResponse, { status, headers, body }: HttpAn
     // No browser may take an answer for a script or a page that it does not say it is.
     if (!hasNosniff) response.writeHeader('X-Content-Type-Options', 'nosniff');
     // Adds `Connection: close`.
-    response.end(body, true);
+    response.end(body, closesConnection);
   });
 }
