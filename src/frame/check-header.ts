@@ -14,7 +14,8 @@ export interface HeaderRules {
 
 /**
  * What is wrong with a frame's header, or null. It reports and does not throw: the caller decides. The order of the
- * checks is that of checklist G-08; a set bit must be negotiated by itself (G-09) and opens a message (G-76).
+ * checks is fixed: a header with several faults always gets the same code. Each reserved bit must be negotiated, and may
+ * stand on the first frame of a message only.
  */
 export function checkHeader(header: FrameHeader | ReadHeader, rules: HeaderRules = {}): EngineError | null {
   return faultOf(header, rules.role, rules.reservedBits ?? 0, rules.fragmented);

@@ -35,8 +35,8 @@ export interface CloseBody {
 }
 
 /**
- * What is wrong with a close code that came in a frame, or null (checklist G-11). 1012–1014 are registered; 5000 and
- * above are nobody's (checklist G-12).
+ * What is wrong with a close code that came in a frame, or null. 1012–1014 are registered; 5000 and above are
+ * nobody's.
  */
 export function checkCloseCode(code: number): EngineError | null {
   if (isSendableCloseCode(code)) return null;
@@ -54,7 +54,7 @@ export function checkCloseCode(code: number): EngineError | null {
 }
 
 /**
- * The payload of a Close frame. The reason is cut, at a character's boundary, to what fits (checklist G-06). Throws
+ * The payload of a Close frame. The reason is cut, at a character's boundary, to what fits. Throws
  * ERR_CLOSE_CODE_INVALID for a code that may not be sent.
  */
 export function encodeCloseBody(code: number, reason = ''): Uint8Array<ArrayBuffer> {
@@ -75,8 +75,7 @@ export function encodeCloseBody(code: number, reason = ''): Uint8Array<ArrayBuff
 }
 
 /**
- * What a Close frame's payload says, or what is wrong with it. An empty one is 1005 (checklist X-07), one of a single
- * byte is wrong.
+ * What a Close frame's payload says, or what is wrong with it. An empty one is 1005, one of a single byte is wrong.
  */
 export function parseCloseBody(payload: Uint8Array): CloseBody | EngineError {
   if (payload.length === 0) return { code: closeStatus.none, reason: '' };

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { EngineError, errorText } from '../shared/errors/index.ts';
 import { type CloseBody, closeStatus, encodeCloseBody } from './close-body.ts';
+import type { DemandReader } from './demand-reader.ts';
 import { closeCodeFor, frameErrorFamily } from './frame-error.ts';
 import type { FrameOutput } from './frame-output.ts';
-import type { Inbox } from './inbox.ts';
 import type { MessageWriter } from './message-writer.ts';
 import { opcode } from './opcode.ts';
 import type { WriteRoom } from './write-room.ts';
@@ -25,11 +25,11 @@ export interface CloseInfo {
  */
 export type ConnectionState = 'open' | 'closing' | 'ending' | 'closed';
 
-export interface ClosingMeans {
+export interface ClosingParts {
   readonly duplex: Duplex;
   readonly role: 'server' | 'client';
   readonly closeTimeoutMs: number;
-  readonly inbox: Inbox;
+  readonly reader: DemandReader;
   readonly output: FrameOutput;
   readonly writer: MessageWriter;
   readonly room: WriteRoom;
@@ -42,10 +42,10 @@ const closeFirst = 0x80 | opcode.close;
 
 /**
  * The end of a connection, whichever way it comes: the closing handshake of RFC 6455 section 7, failures, a stream that
- * is lost. Every path has the same deadline, and ends once (checklist X-24, X-25).
+ * is lost. Every path has the same deadline, and ends once.
  */
 export class Closing {
-  readonly #means: ClosingMeans;
+  readonly #parts: ClosingParts;
   #state: ConnectionState = 'open';
   #sent = false;
   #received: CloseBody | null = null;
@@ -54,8 +54,8 @@ export class Closing {
   /** What had come before the stream was lost can still be read. */
   #readsOn = false;
 
-  constructor(means: ClosingMeans) {
-    this.#means = means;
+  constructor(parts: ClosingParts) {
+    this.#parts = parts;
   }
 
   get state(): ConnectionState {
@@ -70,39 +70,39 @@ export class Closing {
   /** This side wants to close: what was accepted goes out, then a Close frame with `body`. */
   begin(body: Uint8Array): void {
     if (this.#state !== 'open') return;
-    const { writer, inbox } = this.#means;
+    const { writer, reader } = this.#parts;
     this.#state = 'closing';
     this.#startDeadline();
-    this.#means.onEnding();
+    this.#parts.onEnding();
     writer.finish(closedError()).then(
       () => this.#sendClose(body),
       () => undefined,
     );
-    inbox.discards = true;
-    inbox.work();
+    reader.discards = true;
+    reader.work();
   }
 
-  /** The peer's Close frame. The code alone goes back (checklist X-06), unless `tell` throws. */
-  peerClosed(body: CloseBody, code: Uint8Array, tell: () => void): void {
+  /** The peer's Close frame. The code alone goes back, unless `notify` throws. */
+  peerClosed(body: CloseBody, code: Uint8Array, notify: () => void): void {
     this.#received = body;
-    this.#means.inbox.stop();
-    tell();
+    this.#parts.reader.stop();
+    notify();
     this.#sendClose(code);
-    this.#means.inbox.end();
+    this.#parts.reader.end();
     this.#endStream();
   }
 
   /** The peer, or a handler, made it impossible to go on (RFC 6455 section 7.1.7). */
   fail(error: unknown): void {
-    const { inbox, writer } = this.#means;
+    const { reader, writer } = this.#parts;
     if (this.#state === 'ending' || this.#state === 'closed') {
       // What had come before the stream was lost turns out to be of no use, or an async handler failed meanwhile.
       this.#error ??= error;
-      inbox.end(this.#error);
+      reader.end(this.#error);
       return;
     }
     this.#error ??= error;
-    inbox.end(error);
+    reader.end(error);
     writer.abort(closedError(error));
     // What a handler threw is nothing for the peer to know.
     const reason = frameErrorFamily(error) === undefined ? '' : errorText(error);
@@ -112,7 +112,7 @@ export class Closing {
 
   #sendClose(body: Uint8Array): void {
     if (!this.maySend) return;
-    const { output, writer, duplex } = this.#means;
+    const { output, writer, duplex } = this.#parts;
     this.#sent = duplex.writable;
     writer.abort(closedError());
     output.frame(closeFirst, body);
@@ -122,7 +122,7 @@ export class Closing {
   /** Close frames are done with. A server ends the stream, a client leaves that to the server (section 7.1.1). */
   #endStream(): void {
     if (this.#state === 'ending' || this.#state === 'closed') return;
-    const { duplex, role, output, onEnding } = this.#means;
+    const { duplex, role, output, onEnding } = this.#parts;
     this.#state = 'ending';
     onEnding();
     this.#startDeadline();
@@ -131,7 +131,7 @@ export class Closing {
   }
 
   #endOutput(): void {
-    const { duplex, output } = this.#means;
+    const { duplex, output } = this.#parts;
     output.end();
     duplex.end(() => {
       if (duplex.readableEnded) duplex.destroy();
@@ -147,14 +147,14 @@ export class Closing {
     }
     // Data that nobody reads may stay for a while: a Close frame may stand behind it.
     this.#startDeadline();
-    this.#means.inbox.endInput();
+    this.#parts.reader.endInput();
   }
 
   /** Everything that came is read, and it did not end with a Close frame; `within`: it ended within a message. */
   exhausted(within: boolean): void {
-    const { inbox } = this.#means;
+    const { reader } = this.#parts;
     if (this.#state === 'closing') {
-      inbox.end();
+      reader.end();
       this.lose(undefined);
       return;
     }
@@ -162,7 +162,7 @@ export class Closing {
     const error = new EngineError(within ? 'ERR_FRAME_TRUNCATED' : 'ERR_FRAME_CONNECTION_LOST', text, {
       cause: this.#error,
     });
-    inbox.end(this.#error ?? error);
+    reader.end(this.#error ?? error);
     this.lose(error);
   }
 
@@ -173,14 +173,14 @@ export class Closing {
     this.#readsOn ||= this.#state === 'open';
     this.#state = 'ending';
     this.#release();
-    const { duplex, closeTimeoutMs } = this.#means;
+    const { duplex, closeTimeoutMs } = this.#parts;
     duplex.destroy();
     // Not every stream says that it is closed: a socket that cannot be reset does not, nor one made without `emitClose`.
     this.#deadline = setTimeout(() => this.streamClosed(), closeTimeoutMs);
   }
 
   #release(): void {
-    const { writer, room, output, onEnding } = this.#means;
+    const { writer, room, output, onEnding } = this.#parts;
     const error = closedError(this.#error);
     onEnding();
     writer.lose(error);
@@ -193,7 +193,7 @@ export class Closing {
   /** The stream is gone. */
   streamClosed(): void {
     if (this.#state === 'closed') return;
-    this.#means.inbox.handleHeldClose();
+    this.#parts.reader.handleHeldClose();
     const clean = this.#received !== null && this.#sent;
     if (this.#state === 'open') {
       this.#error ??= new EngineError('ERR_FRAME_CONNECTION_LOST', 'the stream was closed');
@@ -201,16 +201,16 @@ export class Closing {
     }
     this.#state = 'closed';
     this.#release();
-    const { inbox, onClosed } = this.#means;
-    if (this.#readsOn) inbox.endInput();
-    else inbox.end();
+    const { reader, onClosed } = this.#parts;
+    if (this.#readsOn) reader.endInput();
+    else reader.end();
     const { code, reason } = this.#received ?? { code: closeStatus.abnormal, reason: '' };
     onClosed({ code, reason, clean, error: this.#error });
   }
 
   #startDeadline(): void {
     if (this.#deadline !== null) return;
-    const { closeTimeoutMs } = this.#means;
+    const { closeTimeoutMs } = this.#parts;
     this.#deadline = setTimeout(() => {
       this.#deadline = null;
       // Once both have sent a Close frame, a peer that lingers has done nothing wrong.

@@ -43,8 +43,8 @@ export function compileCloseFrame(code?: number, reason?: string, maskKey?: numb
 }
 
 /**
- * A server's control frames without a payload, and Close frames by code (checklist G-06). They are shared: send them,
- * do not write to them.
+ * A server's control frames without a payload, and Close frames by code. They are shared: send them, do not write to
+ * them.
  */
 export const preparedFrames: {
   readonly ping: Uint8Array;

@@ -7,7 +7,7 @@ import { readLimitBytes } from './opcode.ts';
 export interface FrameConnectionOptions {
   /** A server wants masked frames and sends unmasked ones, a client the other way round. */
   readonly role: 'server' | 'client';
-  /** Bytes that came behind the handshake (checklist X-27). */
+  /** Bytes that came behind the handshake. */
   readonly head?: Uint8Array;
   /** Payload of the longest message, after inflating. Default 1,048,576. */
   readonly maxMessageBytes?: number;

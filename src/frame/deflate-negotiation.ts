@@ -1,5 +1,5 @@
+import { deflateName, deflateParameter, type ExtensionTerms, readDeflateTerms } from '../shared/http/index.ts';
 import type { CompressorFactory } from './compressor.ts';
-import type { ExtensionTerms } from './extension-header.ts';
 import { optionInvalid, wholeNumber } from './frame-error.ts';
 
 /** What was negotiated for permessage-deflate (RFC 7692 section 7.1). */
@@ -45,17 +45,9 @@ export interface DeflateConfig {
   readonly compressor: CompressorFactory | null;
 }
 
-export const deflateName = 'permessage-deflate';
-
-const serverNoContext = 'server_no_context_takeover';
-const clientNoContext = 'client_no_context_takeover';
-const serverBits = 'server_max_window_bits';
-const clientBits = 'client_max_window_bits';
-
-/** zlib's raw deflate has no window of 256 bytes (checklist X-28). */
+/** zlib's raw deflate has no window of 256 bytes. */
 const leastOwnBits = 9;
 const mostBits = 15;
-const bitsForm = /^(?:8|9|1[0-5])$/;
 
 /** Complete and checked; throws ERR_OPTION_INVALID. */
 export function deflateConfig(options: DeflateOptions): DeflateConfig {
@@ -82,39 +74,6 @@ export function deflateConfig(options: DeflateOptions): DeflateConfig {
   };
 }
 
-interface Terms {
-  readonly serverNoContext: boolean;
-  readonly clientNoContext: boolean;
-  /** Null: not given. */
-  readonly serverBits: number | null;
-  /** Null: not given; true: given without a value. */
-  readonly clientBits: number | true | null;
-}
-
-/** The parameters by their meaning, or what is wrong with them in words. */
-function readTerms(terms: ExtensionTerms): Terms | string {
-  const values = new Map<string, string | null>();
-  for (const [name, value] of terms.parameters) {
-    if (values.has(name)) return `${name} is given twice`;
-    values.set(name, value);
-    if (name === serverNoContext || name === clientNoContext) {
-      if (value !== null) return `${name} has a value`;
-    } else if (name === serverBits || name === clientBits) {
-      if (value === null ? name === serverBits : !bitsForm.test(value)) return `${name} is not a number from 8 to 15`;
-    } else {
-      return `${name} is unknown`;
-    }
-  }
-  const server = values.get(serverBits);
-  const client = values.get(clientBits);
-  return {
-    serverNoContext: values.has(serverNoContext),
-    clientNoContext: values.has(clientNoContext),
-    serverBits: server == null ? null : Number(server),
-    clientBits: client === undefined ? null : client === null ? true : Number(client),
-  };
-}
-
 /** What a server answers to an offer. */
 export interface DeflateAnswer {
   readonly parameters: DeflateParameters;
@@ -123,61 +82,70 @@ export interface DeflateAnswer {
 
 /**
  * A server's answer to one offer of permessage-deflate, or null to decline it: its parameters are wrong or unknown, or
- * ask for what this side cannot do. Another offer may follow in the list (checklist G-71, G-72, X-28, H-27).
+ * ask for what this side cannot do. Another offer may follow in the list.
  */
 export function answerDeflateOffer(offer: ExtensionTerms, config: DeflateConfig): DeflateAnswer | null {
-  const wanted = readTerms(offer);
+  const wanted = readDeflateTerms(offer);
   if (typeof wanted === 'string') return null;
-  const own = Math.min(wanted.serverBits ?? mostBits, config.serverMaxWindowBits);
+  const own = Math.min(wanted.serverMaxWindowBits ?? mostBits, config.serverMaxWindowBits);
   if (own < leastOwnBits) return null;
+  const { clientMaxWindowBits: asked } = wanted;
   // A client that does not know the parameter must not be given it; it may then use the largest window.
-  const clientLimit = wanted.clientBits === null ? mostBits : config.clientMaxWindowBits;
-  const theirs = Math.min(typeof wanted.clientBits === 'number' ? wanted.clientBits : mostBits, clientLimit);
+  const clientLimit = asked === null ? mostBits : config.clientMaxWindowBits;
+  const theirs = Math.min(typeof asked === 'number' ? asked : mostBits, clientLimit);
   const parameters: DeflateParameters = {
     role: 'server',
-    serverNoContextTakeover: wanted.serverNoContext || config.serverNoContextTakeover,
+    serverNoContextTakeover: wanted.serverNoContextTakeover || config.serverNoContextTakeover,
     // A client that says it will forget is taken at its word, which saves memory here.
-    clientNoContextTakeover: wanted.clientNoContext || config.clientNoContextTakeover,
+    clientNoContextTakeover: wanted.clientNoContextTakeover || config.clientNoContextTakeover,
     serverMaxWindowBits: own,
     clientMaxWindowBits: theirs,
   };
   const answer: [string, string | null][] = [];
-  if (parameters.serverNoContextTakeover) answer.push([serverNoContext, null]);
-  if (parameters.clientNoContextTakeover) answer.push([clientNoContext, null]);
-  if (wanted.serverBits !== null || own < mostBits) answer.push([serverBits, `${own}`]);
-  if (theirs < mostBits) answer.push([clientBits, `${theirs}`]);
+  if (parameters.serverNoContextTakeover) answer.push([deflateParameter.serverNoContextTakeover, null]);
+  if (parameters.clientNoContextTakeover) answer.push([deflateParameter.clientNoContextTakeover, null]);
+  if (wanted.serverMaxWindowBits !== null || own < mostBits) {
+    answer.push([deflateParameter.serverMaxWindowBits, `${own}`]);
+  }
+  if (theirs < mostBits) answer.push([deflateParameter.clientMaxWindowBits, `${theirs}`]);
   return { parameters, terms: { name: deflateName, parameters: answer } };
 }
 
 /** A client's offer. It always says that it knows `client_max_window_bits`. */
 export function deflateOffer(config: DeflateConfig): ExtensionTerms {
+  const { serverMaxWindowBits: serverBits, clientMaxWindowBits: clientBits } = config;
   const parameters: [string, string | null][] = [];
-  if (config.serverNoContextTakeover) parameters.push([serverNoContext, null]);
-  if (config.clientNoContextTakeover) parameters.push([clientNoContext, null]);
-  if (config.serverMaxWindowBits < mostBits) parameters.push([serverBits, `${config.serverMaxWindowBits}`]);
-  parameters.push([clientBits, config.clientMaxWindowBits < mostBits ? `${config.clientMaxWindowBits}` : null]);
+  if (config.serverNoContextTakeover) parameters.push([deflateParameter.serverNoContextTakeover, null]);
+  if (config.clientNoContextTakeover) parameters.push([deflateParameter.clientNoContextTakeover, null]);
+  if (serverBits < mostBits) parameters.push([deflateParameter.serverMaxWindowBits, `${serverBits}`]);
+  parameters.push([deflateParameter.clientMaxWindowBits, clientBits < mostBits ? `${clientBits}` : null]);
   return { name: deflateName, parameters };
 }
 
 /** What a server's answer to `deflateOffer` has settled, or what is wrong with it in words (RFC 7692 section 7.1). */
 export function readDeflateAnswer(answer: ExtensionTerms, config: DeflateConfig): DeflateParameters | string {
-  const given = readTerms(answer);
+  const given = readDeflateTerms(answer);
   if (typeof given === 'string') return given;
-  if (config.serverNoContextTakeover && !given.serverNoContext) return `${serverNoContext} was asked for`;
+  if (config.serverNoContextTakeover && !given.serverNoContextTakeover) {
+    return `${deflateParameter.serverNoContextTakeover} was asked for`;
+  }
   const asked = config.serverMaxWindowBits;
-  if (asked < mostBits && (given.serverBits ?? mostBits) > asked) return `${serverBits} must be at most ${asked}`;
+  if (asked < mostBits && (given.serverMaxWindowBits ?? mostBits) > asked) {
+    return `${deflateParameter.serverMaxWindowBits} must be at most ${asked}`;
+  }
+  const { clientMaxWindowBits: clientBits } = given;
   // Without a value it is an offer's parameter, not an answer's.
-  if (given.clientBits === true) return `${clientBits} has no value`;
+  if (clientBits === 'any') return `${deflateParameter.clientMaxWindowBits} has no value`;
   const most = config.clientMaxWindowBits;
-  if (most < mostBits && given.clientBits !== null && given.clientBits > most) {
-    return `${clientBits} must be at most ${most}`;
+  if (most < mostBits && clientBits !== null && clientBits > most) {
+    return `${deflateParameter.clientMaxWindowBits} must be at most ${most}`;
   }
   return {
     role: 'client',
-    serverNoContextTakeover: given.serverNoContext,
-    clientNoContextTakeover: given.clientNoContext || config.clientNoContextTakeover,
-    serverMaxWindowBits: given.serverBits ?? mostBits,
-    clientMaxWindowBits: Math.min(given.clientBits ?? mostBits, most),
+    serverNoContextTakeover: given.serverNoContextTakeover,
+    clientNoContextTakeover: given.clientNoContextTakeover || config.clientNoContextTakeover,
+    serverMaxWindowBits: given.serverMaxWindowBits ?? mostBits,
+    clientMaxWindowBits: Math.min(clientBits ?? mostBits, most),
   };
 }
 

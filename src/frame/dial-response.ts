@@ -1,8 +1,7 @@
 import { EngineError } from '../shared/errors/index.ts';
-import { type DeflateConfig, type DeflateParameters, deflateName, readDeflateAnswer } from './deflate-negotiation.ts';
-import { type ExtensionTerms, parseExtensions } from './extension-header.ts';
-import { acceptFor } from './handshake-key.ts';
-import { type HeaderLine, type HttpHead, hasToken } from './http-head.ts';
+import { acceptFor, deflateName, type ExtensionTerms, hasToken, parseExtensions } from '../shared/http/index.ts';
+import { type DeflateConfig, type DeflateParameters, readDeflateAnswer } from './deflate-negotiation.ts';
+import type { HeaderLine, HttpHead } from './http-head.ts';
 
 /** What a client has asked for. */
 export interface DialOffer {
@@ -41,7 +40,7 @@ function valuesOf(headers: readonly HeaderLine[], name: string): string[] {
   return headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 }
 
-/** Checks an answer of 101 by RFC 6455 section 4.1 (checklist G-42, with its fixes). Throws what is wrong with it. */
+/** Checks an answer of 101 by RFC 6455 section 4.1. Throws what is wrong with it. */
 export function checkAnswer({ headers }: HttpHead, offer: DialOffer): DialSettled {
   const upgrade = valuesOf(headers, 'upgrade');
   if (upgrade.length !== 1 || upgrade[0]?.toLowerCase() !== 'websocket') {

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { EngineError, errorCode, errorText } from '../shared/errors/index.ts';
+import { createHandshakeKey, type ExtensionTerms, formatExtensions, isToken } from '../shared/http/index.ts';
 import type { FrameConnectionOptions } from './connection-options.ts';
 import { createDeflate } from './deflate.ts';
 import { type DeflateOptions, deflateConfig, deflateOffer } from './deflate-negotiation.ts';
@@ -13,10 +14,8 @@ import {
   type StatusLine,
 } from './dial-response.ts';
 import { type DialStreamOptions, streamOpener } from './dial-stream.ts';
-import { type ExtensionTerms, formatExtensions, isToken } from './extension-header.ts';
 import { FrameConnection } from './frame-connection.ts';
 import { optionInvalid, wholeNumber } from './frame-error.ts';
-import { createHandshakeKey } from './handshake-key.ts';
 import {
   canonicalName,
   type HeaderLine,
@@ -167,7 +166,7 @@ export async function dial(address: string | URL, options: DialOptions = {}): Pr
     return await shakeHands(stream, planned, options, aborter.signal);
   } catch (error) {
     stream?.destroy();
-    // Whatever broke because of it, the abortion is what happened (checklist G-44).
+    // Whatever broke because of it, the abortion is what happened.
     throw aborter.signal.aborted ? aborter.signal.reason : error;
   } finally {
     clearTimeout(timer);
@@ -191,7 +190,7 @@ async function shakeHands(
     });
   }
   const settled = checkAnswer(head, offer);
-  tellHeaders(head, options);
+  reportHeaders(head, options);
   const deflate = settled.deflate === null ? null : createDeflate(settled.deflate, options.deflate ?? {});
   const connection = new FrameConnection(stream, { ...options.connection, role: 'client', head: rest, deflate });
   return { ...settled, connection, headers: head.headers };
@@ -238,7 +237,7 @@ function badHead(error: unknown): EngineError {
   return new EngineError(bad.code, bad.message, { cause: error });
 }
 
-function tellHeaders({ headers }: HttpHead, { onHeader }: DialOptions): void {
+function reportHeaders({ headers }: HttpHead, { onHeader }: DialOptions): void {
   if (onHeader === undefined) return;
   for (const [name, value] of headers) {
     if (!ownHeaders.has(name.toLowerCase())) onHeader(canonicalName(name), value);

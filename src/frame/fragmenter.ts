@@ -2,8 +2,8 @@ const nothing = new Uint8Array(0);
 
 /**
  * Cuts pieces of any size into chunks of one size. The last chunk is held back until it is known to be the last, so that
- * a message never ends with an empty frame (checklist L-16). Feed a piece, take until null, feed the next; at the end
- * the rest is the last chunk.
+ * a message never ends with an empty frame. Feed a piece, take until null, feed the next; at the end the rest is
+ * the last chunk.
  */
 export class Fragmenter {
   readonly #chunkBytes: number;

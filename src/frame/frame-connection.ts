@@ -4,9 +4,9 @@ import { EngineError } from '../shared/errors/index.ts';
 import { closeStatus, encodeCloseBody, parseCloseBody } from './close-body.ts';
 import { type CloseInfo, Closing, type ConnectionState, closedError } from './closing.ts';
 import { connectionConfig, type FrameConnectionOptions } from './connection-options.ts';
+import { DemandReader } from './demand-reader.ts';
 import { optionInvalid, wholeNumber } from './frame-error.ts';
 import { FrameOutput } from './frame-output.ts';
-import { Inbox } from './inbox.ts';
 import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts';
 import { type Frame, type Message, MessageReader } from './message-reader.ts';
 import { type FrameToWrite, MessageWriter, type StreamOptions } from './message-writer.ts';
@@ -33,7 +33,7 @@ export class FrameConnection implements AsyncIterable<Message> {
   readonly closed: Promise<CloseInfo>;
   readonly #handlers: Pick<FrameConnectionOptions, 'onPing' | 'onPong' | 'onClose'>;
   readonly #ownsBuffers: boolean;
-  readonly #inbox: Inbox;
+  readonly #reader: DemandReader;
   readonly #output: FrameOutput;
   readonly #writer: MessageWriter;
   readonly #closing: Closing;
@@ -58,15 +58,19 @@ export class FrameConnection implements AsyncIterable<Message> {
       uses -= 1;
       if (uses === 0) compressor?.close();
     };
-    const pace = { readAheadBytes: config.readAheadBytes, patienceMs: closeTimeoutMs };
-    const inbox = new Inbox(duplex, new MessageReader({ ...config, compressor }), pace, {
+    const pace = { readAheadBytes: config.readAheadBytes, heldCloseMs: closeTimeoutMs };
+    const reader = new DemandReader(duplex, new MessageReader({ ...config, compressor }), pace, {
       control: (frame) => this.#onControl(frame),
       fault: (error) => this.#closing.fail(error),
       emptied: () => this.#output.expectAnswer(),
       exhausted: (within) => this.#closing.exhausted(within),
       ended: () => freeCompressor(),
     });
-    const output = new FrameOutput(duplex, role === 'client', config.ownsBuffers, () => room.watch());
+    const output = new FrameOutput(duplex, {
+      masks: role === 'client',
+      consumes: config.ownsBuffers,
+      onBlocked: () => room.watch(),
+    });
     const stalled = (error: EngineError): void => this.#closing.lose(error);
     const room = new WriteRoom(duplex, writeTimeoutMs, () => output.handedOver, this.#onDrain, stalled);
     const writer = new MessageWriter({
@@ -77,7 +81,7 @@ export class FrameConnection implements AsyncIterable<Message> {
       room: () => (output.isBlocked ? room.wait() : output.turn()),
       broken: (error) => this.#closing.fail(error),
     });
-    this.#inbox = inbox;
+    this.#reader = reader;
     this.#output = output;
     this.#writer = writer;
     let settle: (info: CloseInfo) => void = () => {};
@@ -89,7 +93,7 @@ export class FrameConnection implements AsyncIterable<Message> {
       freeCompressor();
       settle(info);
     };
-    this.#closing = new Closing({ duplex, role, closeTimeoutMs, inbox, output, writer, room, onEnding, onClosed });
+    this.#closing = new Closing({ duplex, role, closeTimeoutMs, reader, output, writer, room, onEnding, onClosed });
     this.#listen(options.head ?? nothing);
   }
 
@@ -108,7 +112,7 @@ export class FrameConnection implements AsyncIterable<Message> {
       duplex.on('data', this.#onData);
       if (duplex.destroyed) this.#closing.streamClosed();
       else if (duplex.readableEnded) this.#closing.inputEnded();
-      else if (!this.#inbox.isHeldBack) duplex.resume();
+      else if (!this.#reader.isHeldBack) duplex.resume();
     });
   }
 
@@ -127,7 +131,7 @@ export class FrameConnection implements AsyncIterable<Message> {
    * frame. One read at a time: another one gets ERR_FRAME_BUSY.
    */
   readMessage(): Promise<Message | null> {
-    return this.#inbox.read('message', false) as Promise<Message | null>;
+    return this.#reader.read('message', 'value') as Promise<Message | null>;
   }
 
   /**
@@ -135,13 +139,13 @@ export class FrameConnection implements AsyncIterable<Message> {
    * frames are handled meanwhile. A message that was begun so is read to its end so.
    */
   readFrame(): Promise<Frame | null> {
-    return this.#inbox.read('frame', false) as Promise<Frame | null>;
+    return this.#reader.read('frame', 'value') as Promise<Frame | null>;
   }
 
   /** All messages up to the end. Leaving the loop leaves the connection open. */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     return {
-      next: () => this.#inbox.read('message', true) as Promise<IteratorResult<Message, undefined>>,
+      next: () => this.#reader.read('message', 'iterator') as Promise<IteratorResult<Message, undefined>>,
       return: () => Promise.resolve({ done: true, value: undefined }),
     };
   }
@@ -228,7 +232,7 @@ export class FrameConnection implements AsyncIterable<Message> {
       { intervalMs, pongTimeoutMs },
       {
         inputs: () => this.#inputs,
-        isHeldBack: () => this.#inbox.isHeldBack,
+        isHeldBack: () => this.#reader.isHeldBack,
         ping: () => void this.ping(),
         missed: () => {
           const text = `nothing came within ${pongTimeoutMs} ms of a Ping`;
@@ -251,7 +255,7 @@ export class FrameConnection implements AsyncIterable<Message> {
 
   /** Gives the connection up at once, without a Close frame. Reads that wait reject with `error`. */
   destroy(error: Error = closedError()): void {
-    this.#inbox.end(error);
+    this.#reader.end(error);
     this.#closing.lose(error);
   }
 
@@ -260,9 +264,9 @@ export class FrameConnection implements AsyncIterable<Message> {
     if (!(chunk instanceof Uint8Array)) {
       this.destroy(optionInvalid('duplex', typeof chunk, 'a stream of bytes, without an encoding'));
     } else if (Buffer.isBuffer(chunk)) {
-      this.#inbox.push(chunk, this.#ownsBuffers);
+      this.#reader.push(chunk, this.#ownsBuffers);
     } else {
-      this.#inbox.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength), this.#ownsBuffers);
+      this.#reader.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength), this.#ownsBuffers);
     }
   };
 

@@ -27,7 +27,7 @@ const facts: ReadonlyMap<string, FrameErrorFacts> = new Map<ErrorCode, FrameErro
   ['ERR_FRAME_MESSAGE_TOO_LONG', tooBig],
 ]);
 
-/** Whether the peer broke the protocol or a limit; undefined: neither (checklist L-30). */
+/** Whether the peer broke the protocol or a limit; undefined: neither. */
 export function frameErrorFamily(error: unknown): FrameErrorFamily | undefined {
   return facts.get(errorCode(error) ?? '')?.family;
 }

@@ -14,6 +14,18 @@ const turnLimitBytes = 262_144;
 export type Written = (error?: Error | null) => void;
 
 const nothing = Buffer.alloc(0);
+/** Words for arguments of `putHeader`. */
+const unmasked = false;
+const noKey = 0;
+
+export interface FrameOutputOptions {
+  /** A client masks what it sends. */
+  readonly masks: boolean;
+  /** The stream is done with a buffer when its write is: a socket is, a stream in memory may hand the buffer on. */
+  readonly consumes: boolean;
+  /** The stream has more than it likes to hold. */
+  readonly onBlocked: () => void;
+}
 
 /**
  * The outgoing bytes of one connection. Frames of one turn of the event loop leave together, in one write; the answer to
@@ -22,7 +34,6 @@ const nothing = Buffer.alloc(0);
 export class FrameOutput {
   readonly #stream: Duplex;
   readonly #masks: boolean;
-  /** The stream is done with a buffer when its write is: a socket is, a stream in memory may hand the buffer on. */
   readonly #consumes: boolean;
   readonly #onBlocked: () => void;
   #slab: Slab | null = null;
@@ -49,11 +60,11 @@ export class FrameOutput {
   /** Who is told when so many writes are done. */
   readonly #awaiting: { readonly writes: number; readonly written: Written }[] = [];
 
-  constructor(stream: Duplex, masks: boolean, consumes: boolean, onBlocked: () => void) {
-    this.#onBlocked = onBlocked;
+  constructor(stream: Duplex, options: FrameOutputOptions) {
     this.#stream = stream;
-    this.#masks = masks;
-    this.#consumes = consumes;
+    this.#onBlocked = options.onBlocked;
+    this.#masks = options.masks;
+    this.#consumes = options.consumes;
   }
 
   /** Bytes that were given to the stream so far. */
@@ -137,7 +148,7 @@ export class FrameOutput {
     const size = headerSize(length, this.#masks);
     if (!this.#masks && written !== undefined) {
       const at = this.#room(maxHeaderBytes);
-      this.#at = putHeader((this.#slab as Slab).bytes, at, first, length, false, 0);
+      this.#at = putHeader((this.#slab as Slab).bytes, at, first, length, unmasked, noKey);
       this.#sealPart();
       this.#addPart(payload);
       this.flush(written);
@@ -228,7 +239,7 @@ export class FrameOutput {
       stream.uncork();
       this.#isPrompt = stream.writableLength === 0;
     }
-    this.#settle(slab);
+    this.#recycle(slab);
     if (this.isBlocked) this.#onBlocked();
   }
 
@@ -275,7 +286,7 @@ export class FrameOutput {
   }
 
   /** A slab that was written goes back to the pool; the rest when the stream says so. */
-  #settle(slab: Slab | null): void {
+  #recycle(slab: Slab | null): void {
     if (!this.#consumes) {
       // The stream may hold what is in front of `#at`; what is behind it is used next.
       if (this.#at === this.#start && this.#at > slabBytes >> 1) this.#slab = null;

@@ -11,6 +11,7 @@ interface Chunk {
 }
 
 const nothing = Buffer.alloc(0);
+const notOwned = false;
 const noWords = new Int32Array(0);
 
 /**
@@ -80,7 +81,7 @@ export class FrameReader {
     this.#later.length = 0;
     this.#laterBytes = 0;
     this.#gatherer.clear();
-    this.#take(nothing, false);
+    this.#take(nothing, notOwned);
   }
 
   #take(bytes: Buffer, owned: boolean): void {

@@ -14,7 +14,7 @@ export interface HandshakeRejection {
 
 const rejections = new WeakMap<EngineError, HandshakeRejection>();
 
-/** An error for hooks to throw: the handshake is answered as it says (checklist G-25). Throws ERR_OPTION_INVALID. */
+/** An error for hooks to throw: the handshake is answered as it says. Throws ERR_OPTION_INVALID. */
 export function handshakeRejection(rejection: HandshakeRejection): EngineError {
   const { status, reason = STATUS_CODES[status] ?? 'refused', headers = {} } = rejection;
   if (!Number.isInteger(status) || status < 300 || status > 599) {
@@ -26,7 +26,7 @@ export function handshakeRejection(rejection: HandshakeRejection): EngineError {
   return error;
 }
 
-/** Statuses of checklist G-21 and X-30; everything else is this side's fault. */
+/** Statuses of refusals that are the client's fault; everything else is this side's. */
 const statuses: ReadonlyMap<string, number> = new Map<ErrorCode, number>([
   ['ERR_HANDSHAKE_HTTP_VERSION', 505],
   ['ERR_HANDSHAKE_METHOD', 405],
@@ -57,7 +57,7 @@ function answerTo(error: unknown): Required<HandshakeRejection> {
   return { status: missing ? 400 : known, reason, headers: missing ? {} : { 'Sec-WebSocket-Version': '13' } };
 }
 
-/** The bytes that refuse a handshake, in the order of checklist G-22. `extra`: header lines of every answer. */
+/** The bytes that refuse a handshake. `extra`: header lines of every answer. */
 export function refusalText(error: unknown, extra: string): string {
   const { status, reason, headers } = answerTo(error);
   const body = Buffer.from(reason);

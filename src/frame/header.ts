@@ -3,7 +3,7 @@ import { EngineError } from '../shared/errors/index.ts';
 /** A frame's header (RFC 6455 section 5.2), as it is on the wire. */
 export interface FrameHeader {
   fin: boolean;
-  /** The reserved bits in place: RSV1 is 0x40, RSV2 0x20, RSV3 0x10 (checklist L-04, X-05). */
+  /** The reserved bits in place: RSV1 is 0x40, RSV2 0x20, RSV3 0x10. */
   rsv: number;
   opcode: number;
   masked: boolean;
@@ -35,8 +35,8 @@ export function headerSize(length: number, masked: boolean): number {
 
 /**
  * Reads into `header` what is in `bytes[at … end]`. 0: there is not the whole header yet. Otherwise its size.
- * Throws for a length of 2^63 or more, which RFC 6455 forbids, and of 2^53 or more, which no number here can hold
- * (checklist G-02, L-32, X-21).
+ * Throws for a length of 2^63 or more, which RFC 6455 forbids, and of 2^53 or more, which no number here can
+ * hold.
  */
 export function parseHeader(bytes: Uint8Array, at: number, end: number, header: ReadHeader): number {
   if (end - at < minHeaderBytes) return 0;

@@ -1,8 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../shared/errors/index.ts';
-import { trimBlanks } from './blanks.ts';
-import { isToken } from './extension-header.ts';
+import { isHeaderValue, isToken, tokenPattern, trimBlanks } from '../shared/http/index.ts';
 import { optionInvalid } from './frame-error.ts';
 
 /** Name and value of a header line, the name as it was written. */
@@ -18,8 +17,8 @@ export interface HttpHead {
 
 const headEnd = Buffer.from('\r\n\r\n');
 const noBytes = Buffer.alloc(0);
-// What RFC 9110 section 5.5 allows in a value: no control characters but tab. One repeat, from a fixed beginning: linear.
-const valueForm = /^[\t\x20-\x7e\x80-\xff]*$/;
+// Linear: it begins at one place, and neither of its repeats can take the space that ends it.
+const requestForm = new RegExp(`^(${tokenPattern}) ([\\x21-\\x7e]+) HTTP/(\\d)\\.(\\d)$`);
 
 /** The lines of a head, or what is wrong with it in words. Folded lines and bare line ends are wrong. */
 export function parseHead(text: string, maxHeaders: number): HttpHead | EngineError {
@@ -27,17 +26,36 @@ export function parseHead(text: string, maxHeaders: number): HttpHead | EngineEr
   if (lines.length > maxHeaders) {
     return tooManyHeaders(maxHeaders);
   }
-  if (!valueForm.test(startLine)) return malformed('the first line has control characters');
+  if (!isHeaderValue(startLine)) return malformed('the first line has control characters');
   const headers: HeaderLine[] = [];
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
     if (!isToken(name)) return malformed('a header line does not begin with a name and a colon');
     const value = line.slice(colon + 1);
-    if (!valueForm.test(value)) return malformed(`the header ${name} has control characters`);
+    if (!isHeaderValue(value)) return malformed(`the header ${name} has control characters`);
     headers.push([name, trimBlanks(value)]);
   }
   return { startLine, headers };
+}
+
+/** A request's head, taken apart: what `node:http` tells of a request, too. */
+export interface RequestHead {
+  readonly method: string;
+  readonly target: string;
+  readonly major: number;
+  readonly minor: number;
+  readonly headers: readonly HeaderLine[];
+}
+
+/** The head of a request, or what is wrong with it. */
+export function parseRequest(text: string, maxHeaders: number): RequestHead | EngineError {
+  const head = parseHead(text, maxHeaders);
+  if (head instanceof EngineError) return head;
+  const parts = requestForm.exec(head.startLine);
+  if (parts === null) return malformed('the first line is not that of an HTTP request');
+  const [, method = '', target = '', major, minor] = parts;
+  return { method, target, major: Number(major), minor: Number(minor), headers: head.headers };
 }
 
 export function malformed(text: string): EngineError {
@@ -55,7 +73,7 @@ export function headTooLong(mostBytes: number): EngineError {
 export interface ReadHead {
   /** The head without its last line ends, byte for byte. */
   readonly text: string;
-  /** What came behind it (checklist X-27). */
+  /** What came behind it. */
   readonly rest: Buffer;
 }
 
@@ -75,7 +93,7 @@ export function readHead(
     let size = 0;
     let isDone = false;
     /** The last bytes that were looked at: the end may lie across two chunks. */
-    let seam: Buffer = Buffer.alloc(0);
+    let lastBytes: Buffer = Buffer.alloc(0);
     const finish = (): void => {
       isDone = true;
       stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
@@ -93,14 +111,14 @@ export function readHead(
       }
       chunks.push(chunk);
       size += chunk.length;
-      const window = Buffer.concat([seam, chunk]);
+      const window = Buffer.concat([lastBytes, chunk]);
       const found = window.indexOf(headEnd);
       const end = found < 0 ? -1 : size - window.length + found;
       if (end > maxBytes || (end < 0 && size > maxBytes)) {
         fail(headTooLong(maxBytes));
         return;
       }
-      seam = Buffer.from(window.subarray(-3));
+      lastBytes = Buffer.from(window.subarray(-3));
       if (end < 0) return;
       finish();
       const all = Buffer.concat(chunks, size);
@@ -133,7 +151,7 @@ export function headerLines(headers: HeaderValues, path: string): string {
   let lines = '';
   for (const [name, values] of Object.entries(headers)) {
     for (const value of typeof values === 'string' ? [values] : values) {
-      if (!isToken(name) || typeof value !== 'string' || !valueForm.test(value)) {
+      if (!isToken(name) || typeof value !== 'string' || !isHeaderValue(value)) {
         const detail = {
           path: `${path}.${name}`,
           given: value,
@@ -147,12 +165,7 @@ export function headerLines(headers: HeaderValues, path: string): string {
   return lines;
 }
 
-/** A name in the form `Sec-Websocket-Key` (checklist G-24). The pattern has no repeat. */
+/** A name in the form `Sec-Websocket-Key`. The pattern has no repeat. */
 export function canonicalName(name: string): string {
   return name.toLowerCase().replaceAll(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
-}
-
-/** Whether a list of tokens has this one, in any case. Linear: each part is passed over once to trim it. */
-export function hasToken(list: string, token: string): boolean {
-  return list.split(',').some((part) => part.trim().toLowerCase() === token);
 }

@@ -1,3 +1,12 @@
+export {
+  acceptFor,
+  createHandshakeKey,
+  deflateName,
+  type ExtensionTerms,
+  formatExtensions,
+  isHandshakeKey,
+  parseExtensions,
+} from '../shared/http/index.ts';
 export { checkHeader, type HeaderRules } from './check-header.ts';
 export { type CloseBody, checkCloseCode, closeStatus, encodeCloseBody, parseCloseBody } from './close-body.ts';
 export type { CloseInfo, ConnectionState } from './closing.ts';
@@ -12,16 +21,13 @@ export {
   type DeflateOptions,
   type DeflateParameters,
   deflateConfig,
-  deflateName,
   deflateOffer,
   readDeflateAnswer,
 } from './deflate-negotiation.ts';
 export { type Dialed, type DialOptions, type DialRefusal, dial } from './dial.ts';
-export { type ExtensionTerms, formatExtensions, parseExtensions } from './extension-header.ts';
 export { FrameConnection } from './frame-connection.ts';
 export { closeCodeFor, type FrameErrorFamily, frameErrorFamily } from './frame-error.ts';
 export { FrameReader } from './frame-reader.ts';
-export { acceptFor, createHandshakeKey, isHandshakeKey } from './handshake-key.ts';
 export { type HandshakeRejection, handshakeRejection } from './handshake-rejection.ts';
 export {
   type FrameHeader,

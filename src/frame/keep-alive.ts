@@ -1,7 +1,7 @@
 export interface KeepAliveOptions {
   /** A Ping leaves so often. */
   readonly intervalMs: number;
-  /** So long after a Ping something must have come: a Pong or anything else (checklist H-112). */
+  /** So long after a Ping something must have come: a Pong or anything else. */
   readonly pongTimeoutMs: number;
 }
 
@@ -14,7 +14,7 @@ export interface KeepAliveMeans {
   readonly missed: () => void;
 }
 
-/** Pings in a fixed rhythm, and a deadline after each (checklist L-18). */
+/** Pings in a fixed rhythm, and a deadline after each. */
 export class KeepAlive {
   readonly #options: KeepAliveOptions;
   readonly #means: KeepAliveMeans;

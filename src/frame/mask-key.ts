@@ -4,7 +4,7 @@ const keysPerFill = 1_024;
 const keys = new Int32Array(keysPerFill);
 let next = keysPerFill;
 
-/** A masking key from the system's secure generator, which is asked for many at once (checklist G-07, X-29). */
+/** A masking key from the system's secure generator, which is asked for many at once. */
 export function randomMaskKey(): number {
   if (next === keysPerFill) {
     randomFillSync(keys);

@@ -61,7 +61,7 @@ export function maskRange(
 /**
  * Masks or unmasks a payload in place (RFC 6455 section 5.3); it is its own inverse. `maskKey` is a number as in
  * `FrameHeader`. `offset` is the position of the first byte in the frame's payload, so that a payload may be masked
- * piece by piece (checklist G-05).
+ * piece by piece.
  */
 export function applyMask(bytes: Uint8Array, maskKey: number, offset = 0): void {
   const { length } = bytes;

@@ -40,6 +40,8 @@ export type ReadWish = 'message' | 'frame' | 'control' | 'discard';
  */
 export type ReadResult = 'more' | 'data' | 'message' | 'frame' | 'control' | 'inflating';
 
+/** For `#gather`: the payload need not be UTF-8. */
+const notText = false;
 const noMessage: Message = { opcode: opcode.binary, payload: Buffer.alloc(0) };
 const noFrame: Frame = { fin: true, rsv: 0, opcode: opcode.binary, payload: noMessage.payload };
 
@@ -96,7 +98,7 @@ export class MessageReader {
         if (!isControl(header.opcode)) this.#beginFrame();
       }
       if (isControl(header.opcode)) {
-        if (!this.#gather(this.#control, false)) return 'more';
+        if (!this.#gather(this.#control, notText)) return 'more';
         this.#inFrame = false;
         this.frame = { fin: true, rsv: header.rsv, opcode: header.opcode, payload: this.#control.take() };
         return 'control';

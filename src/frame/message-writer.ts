@@ -39,6 +39,8 @@ export interface MessageWriterOptions {
 }
 
 const finBit = 0x80;
+/** For `compress`: the piece is all there is of the message. */
+const isWhole = true;
 const maxChunkBytes = 1 << 24;
 /** About what it takes in memory that a message waits for its turn, apart from its payload. */
 const waitingEntryBytes = 256;
@@ -60,11 +62,11 @@ export class MessageWriter {
   /** A message that was begun by `writeFrame` and whose last frame was not given yet; it may still wait for its turn. */
   #begun: PartedMessage | null = null;
   /** A frame of it was taken that did not fit. */
-  #isBeyond = false;
+  #isOverBound = false;
   /** The last `flush` that had to wait for its turn. */
   #flushing: { readonly entry: object; readonly done: Promise<void> } | null = null;
-  /** Refuses those who wait until the stream has written what it got. */
-  readonly #lent = new Set<(error: EngineError) => void>();
+  /** Rejects the promises that wait for the stream to write what it got. */
+  readonly #rejectAtEnd = new Set<(error: EngineError) => void>();
   #abortStream: ((error: EngineError) => void) | null = null;
 
   constructor(options: MessageWriterOptions) {
@@ -78,13 +80,13 @@ export class MessageWriter {
     return this.#output.pendingBytes + this.#lane.waitingBytes;
   }
 
-  /** Why a frame of this size is not taken, or null. A message may have to wait: `#crowd` can refuse it, too. */
+  /** Why a frame of this size is not taken, or null. A message may have to wait: `#tooManyWaiting` can refuse it, too. */
   #refusal(bytes: number): EngineError | null {
     return this.#ended ?? this.#closing ?? this.#overload(this.bufferedBytes, bytes);
   }
 
   /** Empty messages that wait for their turn take memory, too. */
-  #crowd(): EngineError | null {
+  #tooManyWaiting(): EngineError | null {
     const { waitingCount } = this.#lane;
     if (waitingCount < this.#maxWaiting) return null;
     const text = `${waitingCount} messages wait for their turn, and no more may`;
@@ -102,21 +104,21 @@ export class MessageWriter {
    * As `#refusal`, for another frame of a message that has begun: others wait for its end, so it must come to it. What
    * waits behind it is not in its way, and one frame may go beyond the bound. After that the message would have a gap.
    */
-  #gap(message: PartedMessage, bytes: number): EngineError | null {
+  #partRefusal(message: PartedMessage, bytes: number): EngineError | null {
     const overload = this.#lane.isHeldBy(message)
       ? this.#overload(this.#output.pendingBytes, bytes)
-      : (this.#crowd() ?? this.#overload(this.bufferedBytes, bytes));
-    if (overload !== null && this.#isBeyond) {
+      : (this.#tooManyWaiting() ?? this.#overload(this.bufferedBytes, bytes));
+    if (overload !== null && this.#isOverBound) {
       this.#options.broken(overload);
       return overload;
     }
-    this.#isBeyond = overload !== null;
+    this.#isOverBound = overload !== null;
     return null;
   }
 
   writeMessage(payload: string | Uint8Array, kind: MessageOpcode): Promise<void> {
     const size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength;
-    const refusal = this.#refusal(size) ?? this.#crowd();
+    const refusal = this.#refusal(size) ?? this.#tooManyWaiting();
     if (refusal !== null) return refused(refusal);
     if (this.#lane.isFree) return this.#send(payload, size, kind);
     return observed(this.#lane.enter(size, () => this.#send(payload, size, kind)));
@@ -146,9 +148,9 @@ export class MessageWriter {
   /** Resolves when `give` has called `written`, or rejects when it is known that it will not. */
   #whenWritten(give: (written: Written) => void): Promise<void> {
     const { promise, resolve, reject } = pending();
-    this.#lent.add(reject);
+    this.#rejectAtEnd.add(reject);
     give((error) => {
-      this.#lent.delete(reject);
+      this.#rejectAtEnd.delete(reject);
       if (error) reject(this.#ended ?? lost(error));
       else resolve(this.#output.turn());
     });
@@ -183,7 +185,7 @@ export class MessageWriter {
     const first = finBit | reservedBit.rsv1 | kind;
     let deflated: Uint8Array | Promise<Uint8Array>;
     try {
-      deflated = deflate.compressor.compress(bytes, true);
+      deflated = deflate.compressor.compress(bytes, isWhole);
     } catch (error) {
       this.#options.broken(error);
       return refused(error);
@@ -220,12 +222,14 @@ export class MessageWriter {
     const { length } = payload;
     const begun = this.#begun;
     const refusal =
-      begun === null ? (this.#crowd() ?? this.#overload(this.bufferedBytes, length)) : this.#gap(begun, length);
+      begun === null
+        ? (this.#tooManyWaiting() ?? this.#overload(this.bufferedBytes, length))
+        : this.#partRefusal(begun, length);
     if (refusal !== null) return refused(refusal);
     const message = begun ?? (fin ? null : { lastWaiting: null });
     this.#begun = fin ? null : message;
-    if (begun === null) this.#isBeyond = false;
-    const waits = this.#isBeyond;
+    if (begun === null) this.#isOverBound = false;
+    const waits = this.#isOverBound;
     const send = (): Promise<void> => {
       if (this.#ended !== null) return refused(this.#ended);
       if (message !== null && !fin) this.#lane.hold(message);
@@ -265,7 +269,7 @@ export class MessageWriter {
     } catch (error) {
       return refused(error);
     }
-    const refusal = this.#refusal(0) ?? this.#crowd();
+    const refusal = this.#refusal(0) ?? this.#tooManyWaiting();
     if (refusal !== null) return refused(refusal);
     return observed(this.#lane.enter(0, () => this.#stream(source, kind, chunkBytes)));
   }
@@ -284,7 +288,7 @@ export class MessageWriter {
         .send(source, chunkBytes)
         .catch((error: unknown) => {
           this.#abortStream = null;
-          // A message that was begun and cannot be finished ends the connection (checklist L-40).
+          // A message that was begun and cannot be finished ends the connection.
           if (message.hasBegun && this.#ended === null) this.#options.broken(error);
           throw error;
         })
@@ -313,8 +317,8 @@ export class MessageWriter {
   /** The stream is gone: what it has not written it never will. A stream need not say so itself. */
   lose(error: EngineError): void {
     this.abort(error);
-    for (const reject of this.#lent) reject(error);
-    this.#lent.clear();
+    for (const reject of this.#rejectAtEnd) reject(error);
+    this.#rejectAtEnd.clear();
   }
 
   /** Nothing is written from now on; all that waits is refused with `error`. */

@@ -17,10 +17,10 @@ export const reservedBit = { rsv1: 0x40, rsv2: 0x20, rsv3: 0x10 } as const;
 /** A control frame has at most so many bytes of payload (RFC 6455 section 5.5). */
 export const controlLimitBytes = 125;
 
-/** Limits for `maxMessageBytes` that have proved useful (checklist L-02). */
+/** Limits for `maxMessageBytes` that have proved useful. */
 export const readLimitBytes = { small: 65_536, standard: 1_048_576, large: 16_777_216 } as const;
 
-/** Chunk sizes for `stream` that have proved useful (checklist L-02). */
+/** Chunk sizes for `stream` that have proved useful. */
 export const chunkSizeBytes = { lowMemory: 4_096, balanced: 8_192, streaming: 32_768 } as const;
 
 /** Close, Ping, Pong and the reserved opcodes 11–15. */

@@ -16,7 +16,7 @@ export class SlabPool {
   /** As long as it can become: a list that shrinks and grows is moved in memory each time. */
   readonly #idle: (Slab | null)[] = new Array<Slab | null>(maxIdle).fill(null);
   #count = 0;
-  /** Overwrites what comes back, so that anything that still refers to it shows (checklist X-31). */
+  /** Overwrites what comes back, so that anything that still refers to it shows. */
   poisons = false;
 
   get idleSlabs(): number {

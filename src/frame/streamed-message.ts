@@ -12,7 +12,7 @@ type StreamPiece = Uint8Array | string;
 /** Where a streamed message comes from: bytes, or pieces of it, at once or in time (a `Readable` is such a source). */
 export type StreamSource = StreamPiece | Iterable<StreamPiece> | AsyncIterable<StreamPiece>;
 
-export interface StreamedMessageMeans {
+export interface StreamedMessageParts {
   readonly output: FrameOutput;
   readonly deflate: PermessageDeflate | null;
   readonly room: () => Promise<void> | undefined;
@@ -20,9 +20,12 @@ export interface StreamedMessageMeans {
 
 const finBit = 0x80;
 
+/** Where a chunk stands in its message: the last one ends it. */
+type ChunkPlace = 'inner' | 'last';
+
 /** One message that leaves in frames of a fixed size, as fast as its source gives and the peer takes. */
 export class StreamedMessage {
-  readonly #means: StreamedMessageMeans;
+  readonly #parts: StreamedMessageParts;
   readonly #opcode: number;
   readonly #compressor: Compressor | null;
   readonly #rsv: number;
@@ -32,10 +35,10 @@ export class StreamedMessage {
   /** Whether the message must be finished: a frame is on its way, or the compressor has seen some of it. */
   hasBegun = false;
 
-  constructor(kind: MessageOpcode, means: StreamedMessageMeans) {
+  constructor(kind: MessageOpcode, parts: StreamedMessageParts) {
     this.#opcode = kind;
-    this.#means = means;
-    this.#compressor = means.deflate?.compresses === true ? means.deflate.compressor : null;
+    this.#parts = parts;
+    this.#compressor = parts.deflate?.compresses === true ? parts.deflate.compressor : null;
     this.#rsv = this.#compressor === null ? 0 : reservedBit.rsv1;
   }
 
@@ -62,11 +65,11 @@ export class StreamedMessage {
   async #sendWhole(bytes: Uint8Array, chunkBytes: number): Promise<void> {
     let at = 0;
     while (bytes.length - at > chunkBytes) {
-      const wait = this.#chunk(bytes.subarray(at, at + chunkBytes), false);
+      const wait = this.#chunk(bytes.subarray(at, at + chunkBytes), 'inner');
       at += chunkBytes;
       if (wait !== undefined) await this.#resume(wait);
     }
-    await this.#chunk(bytes.subarray(at), true);
+    await this.#chunk(bytes.subarray(at), 'last');
   }
 
   async #sendPieces(source: Iterable<StreamPiece>, chunkBytes: number): Promise<void> {
@@ -74,11 +77,11 @@ export class StreamedMessage {
     for (const piece of source) {
       fragmenter.feed(bytesOf(piece));
       for (let chunk = fragmenter.take(); chunk !== null; chunk = fragmenter.take()) {
-        const wait = this.#chunk(chunk, false);
+        const wait = this.#chunk(chunk, 'inner');
         if (wait !== undefined) await this.#resume(wait);
       }
     }
-    await this.#chunk(fragmenter.rest(), true);
+    await this.#chunk(fragmenter.rest(), 'last');
   }
 
   async #sendAsync(source: AsyncIterable<StreamPiece>, chunkBytes: number): Promise<void> {
@@ -97,7 +100,7 @@ export class StreamedMessage {
         if (done === true) break;
         fragmenter.feed(bytesOf(value));
         for (let chunk = fragmenter.take(); chunk !== null; chunk = fragmenter.take()) {
-          const wait = this.#chunk(chunk, false);
+          const wait = this.#chunk(chunk, 'inner');
           if (wait !== undefined) await this.#resume(wait);
         }
       }
@@ -107,7 +110,7 @@ export class StreamedMessage {
     } finally {
       this.#stopSource = null;
     }
-    await this.#chunk(fragmenter.rest(), true);
+    await this.#chunk(fragmenter.rest(), 'last');
   }
 
   async #resume(wait: Promise<void>): Promise<void> {
@@ -115,34 +118,34 @@ export class StreamedMessage {
     if (this.#aborted !== null) throw this.#aborted;
   }
 
-  #chunk(chunk: Uint8Array, last: boolean): Promise<void> | undefined {
+  #chunk(chunk: Uint8Array, place: ChunkPlace): Promise<void> | undefined {
     if (this.#aborted !== null) throw this.#aborted;
-    const { room } = this.#means;
+    const { room } = this.#parts;
     this.hasBegun = true;
     if (this.#compressor === null) {
-      this.#frame(chunk, last);
+      this.#frame(chunk, place);
       return room();
     }
-    const deflated = this.#compressor.compress(chunk, last);
+    const deflated = this.#compressor.compress(chunk, place === 'last');
     if (deflated instanceof Uint8Array) {
-      this.#frame(deflated, last);
+      this.#frame(deflated, place);
       return room();
     }
-    return this.#whenDeflated(deflated, last);
+    return this.#whenDeflated(deflated, place);
   }
 
-  async #whenDeflated(deflated: Promise<Uint8Array>, last: boolean): Promise<void> {
+  async #whenDeflated(deflated: Promise<Uint8Array>, place: ChunkPlace): Promise<void> {
     const bytes = await deflated;
     if (this.#aborted !== null) throw this.#aborted;
-    this.#frame(bytes, last);
-    await this.#means.room();
+    this.#frame(bytes, place);
+    await this.#parts.room();
   }
 
-  /** The opcode and RSV1 stand on the first frame alone (checklist L-21). */
-  #frame(payload: Uint8Array, last: boolean): void {
+  /** The opcode and RSV1 stand on the first frame alone. */
+  #frame(payload: Uint8Array, place: ChunkPlace): void {
     const kind = this.#isFirst ? this.#opcode | this.#rsv : opcode.continuation;
     this.#isFirst = false;
-    this.#means.output.frame((last ? finBit : 0) | kind, payload);
+    this.#parts.output.frame((place === 'last' ? finBit : 0) | kind, payload);
   }
 }
 

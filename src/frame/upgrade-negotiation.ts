@@ -1,19 +1,25 @@
 import { EngineError } from '../shared/errors/index.ts';
-import { answerDeflateOffer, type DeflateConfig, type DeflateParameters, deflateName } from './deflate-negotiation.ts';
-import { type ExtensionTerms, parseExtensions, parseTokens } from './extension-header.ts';
-import { isHandshakeKey } from './handshake-key.ts';
-import { canonicalName, type HeaderLine, type HeaderValues, hasToken, malformed } from './http-head.ts';
+import {
+  deflateName,
+  type ExtensionTerms,
+  hasToken,
+  isHandshakeKey,
+  parseExtensions,
+  parseTokens,
+} from '../shared/http/index.ts';
+import { answerDeflateOffer, type DeflateConfig, type DeflateParameters } from './deflate-negotiation.ts';
+import { canonicalName, type HeaderValues, malformed, type RequestHead } from './http-head.ts';
 
 type Awaitable<T> = T | Promise<T>;
 
 /**
- * What a program has to say to a handshake, in the order of the calls (checklist G-24). What a hook throws refuses the
+ * What a program has to say to a handshake, in the order of the calls. What a hook throws refuses the
  * handshake: with 500, or as `handshakeRejection` says. Nothing later is looked at then.
  */
 export interface UpgradeHooks {
   readonly onRequest?: (target: string) => Awaitable<void>;
   readonly onHost?: (host: string) => Awaitable<void>;
-  /** Whether to use a subprotocol that the client offers: the first that is accepted is used (checklist G-26). */
+  /** Whether to use a subprotocol that the client offers: the first that is accepted is used. */
   readonly acceptSubprotocol?: (name: string) => Awaitable<boolean>;
   /** Terms for an extension that the client offers, or null. Not called for permessage-deflate if `deflate` is given. */
   readonly negotiate?: (offer: ExtensionTerms) => Awaitable<ExtensionTerms | null>;
@@ -27,19 +33,10 @@ export interface NegotiationRules {
   readonly hooks: UpgradeHooks;
   /** Subprotocols of this server, the best first. */
   readonly subprotocols: readonly string[];
-  /** Whose order decides (checklist X-01). */
+  /** Whose order decides. */
   readonly preference: 'server' | 'client';
   readonly unknownSubprotocol: 'accept' | 'reject';
   readonly deflate: DeflateConfig | null;
-}
-
-/** A request as it came, its head taken apart. */
-export interface HandshakeRequest {
-  readonly method: string;
-  readonly target: string;
-  readonly major: number;
-  readonly minor: number;
-  readonly headers: readonly HeaderLine[];
 }
 
 /** What a handshake has settled. */
@@ -136,7 +133,7 @@ class Negotiation {
     }
   }
 
-  /** All headers were seen: what is missing, in the order of checklist G-21, and the last hook. */
+  /** All headers were seen: what is missing, in a fixed order, and the last hook. */
   async finish(): Promise<Negotiated> {
     if (this.#host === null) throw badHost();
     if (!this.#upgrade) throw badUpgrade();
@@ -163,7 +160,7 @@ class Negotiation {
 }
 
 /** Judges a request by RFC 6455 section 4.2.1. Throws why it is refused. */
-export async function negotiate(request: HandshakeRequest, rules: NegotiationRules): Promise<Negotiated> {
+export async function negotiate(request: RequestHead, rules: NegotiationRules): Promise<Negotiated> {
   const { method, target, major, minor, headers } = request;
   if (major !== 1 || minor < 1) {
     throw new EngineError('ERR_HANDSHAKE_HTTP_VERSION', 'a handshake is of HTTP/1.1', { given: `${major}.${minor}` });

@@ -3,31 +3,24 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../shared/errors/index.ts';
+import { acceptFor, formatExtensions, isToken } from '../shared/http/index.ts';
 import type { FrameConnectionOptions } from './connection-options.ts';
 import { createDeflate } from './deflate.ts';
 import { type DeflateOptions, deflateConfig } from './deflate-negotiation.ts';
-import { formatExtensions, isToken } from './extension-header.ts';
 import { FrameConnection } from './frame-connection.ts';
 import { optionInvalid, wholeNumber } from './frame-error.ts';
-import { acceptFor } from './handshake-key.ts';
 import { refusalText } from './handshake-rejection.ts';
 import {
   type HeaderLine,
   type HeaderValues,
   headerLines,
   headTooLong,
-  malformed,
-  parseHead,
+  parseRequest,
+  type RequestHead,
   readHead,
   tooManyHeaders,
 } from './http-head.ts';
-import {
-  type HandshakeRequest,
-  type Negotiated,
-  type NegotiationRules,
-  negotiate,
-  type UpgradeHooks,
-} from './upgrade-negotiation.ts';
+import { type Negotiated, type NegotiationRules, negotiate, type UpgradeHooks } from './upgrade-negotiation.ts';
 
 export interface UpgradeOptions extends UpgradeHooks {
   /** Subprotocols of this server, the best first. */
@@ -72,9 +65,6 @@ interface UpgradeConfig {
 /** How long a refused peer has to end its side. */
 const lingerMs = 5_000;
 
-// Linear: it begins at one place, and neither of its repeats can take the space that ends it.
-const requestForm = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
-
 function upgradeConfig(options: UpgradeOptions): UpgradeConfig {
   const { subprotocols = [], preference = 'server', unknownSubprotocol = 'accept', deflate = null } = options;
   const { headers = {}, connection = {} } = options;
@@ -114,12 +104,14 @@ export async function upgrade(stream: Duplex, options: UpgradeOptions = {}): Pro
   const late = new EngineError('ERR_HANDSHAKE_TIMEOUT', `no whole request within ${config.handshakeTimeoutMs} ms`);
   const aborter = new AbortController();
   const timer = setTimeout(() => aborter.abort(late), config.handshakeTimeoutMs);
-  let request: HandshakeRequest;
+  let request: RequestHead;
   let rest: Buffer;
   try {
     const head = await readHead(stream, config.maxHeadBytes, aborter.signal);
     rest = head.rest;
-    request = parseRequest(head.text, config.maxHeaders);
+    const parsed = parseRequest(head.text, config.maxHeaders);
+    if (parsed instanceof EngineError) throw parsed;
+    request = parsed;
   } catch (error) {
     return refuse(stream, error, config);
   } finally {
@@ -142,7 +134,7 @@ export async function upgradeRequest(
   const { rawHeaders, method = '', url = '', httpVersionMajor: major, httpVersionMinor: minor } = request;
   const headers: HeaderLine[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
-  const asked: HandshakeRequest = { method, target: url, major, minor, headers };
+  const asked: RequestHead = { method, target: url, major, minor, headers };
   const excess = excessOf(asked, config);
   if (excess !== null) return refuse(stream, excess, config);
   return answer(stream, asked, head, config);
@@ -152,7 +144,7 @@ export async function upgradeRequest(
  * What `readHead` and `parseHead` would say to a head that `node:http` has read, or null. Its bytes are counted as if
  * each line were `name: value`: the blanks around values are gone.
  */
-function excessOf({ method, target, headers }: HandshakeRequest, config: UpgradeConfig): EngineError | null {
+function excessOf({ method, target, headers }: RequestHead, config: UpgradeConfig): EngineError | null {
   const { maxHeaders, maxHeadBytes } = config;
   if (headers.length > maxHeaders) return tooManyHeaders(maxHeaders);
   let bytes = `${method} ${target} HTTP/1.1`.length;
@@ -177,18 +169,9 @@ function prepare(stream: Duplex, options: UpgradeOptions): UpgradeConfig {
   }
 }
 
-function parseRequest(text: string, maxHeaders: number): HandshakeRequest {
-  const head = parseHead(text, maxHeaders);
-  if (head instanceof EngineError) throw head;
-  const parts = requestForm.exec(head.startLine);
-  if (parts === null) throw malformed('the first line is not that of an HTTP request');
-  const [, method = '', target = '', major, minor] = parts;
-  return { method, target, major: Number(major), minor: Number(minor), headers: head.headers };
-}
-
 async function answer(
   stream: Duplex,
-  request: HandshakeRequest,
+  request: RequestHead,
   head: Uint8Array,
   config: UpgradeConfig,
 ): Promise<Upgraded> {
@@ -215,7 +198,7 @@ async function answer(
   return { connection, target, headers, host, subprotocol, extensions, deflate };
 }
 
-/** The bytes of checklist G-23. */
+/** The bytes of an answer of 101 (RFC 6455 section 4.2.2). */
 function acceptance(settled: Negotiated, config: UpgradeConfig): string {
   const { key, subprotocol, extensions, headers } = settled;
   const lines = headerLines(

@@ -4,9 +4,8 @@ import { isUtf8 } from 'node:buffer';
 const bulkFrom = 24;
 
 /**
- * Checks text that comes in pieces, as early as its bytes allow (checklist G-52, X-12). The automaton follows the table
- * of well-formed sequences in the Unicode standard (table 3-7): no overlong forms, no surrogates, nothing above
- * U+10FFFF.
+ * Checks text that comes in pieces, as early as its bytes allow. The automaton follows the table of
+ * well-formed sequences in the Unicode standard (table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF.
  */
 export class Utf8Validator {
   /** Continuation bytes that the character at hand still wants. */

@@ -18,7 +18,7 @@ interface Waiting {
 
 /**
  * Who may send data frames: one message at a time, in the order of the calls. A message that is fragmented, streamed or
- * still being compressed holds the lane; others wait (checklist X-23). Control frames do not ask.
+ * still being compressed holds the lane; others wait. Control frames do not ask.
  */
 export class WriteLane {
   #first: Waiting | null = null;

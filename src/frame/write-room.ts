@@ -11,7 +11,7 @@ function queuedBytes(stream: Duplex): number {
 
 /**
  * Waits for a stream that has more to write than it likes, and notices when it stops writing at all: a peer that never
- * reads costs bounded time (checklist X-26).
+ * reads costs bounded time.
  */
 export class WriteRoom {
   readonly #stream: Duplex;
@@ -24,7 +24,7 @@ export class WriteRoom {
   #resolve: () => void = () => {};
   #reject: (error: EngineError) => void = () => {};
   #timer: NodeJS.Timeout | null = null;
-  #soon: NodeJS.Immediate | null = null;
+  #pendingCheck: NodeJS.Immediate | null = null;
   /** Bytes that the system has taken so far. */
   #taken = 0;
   #ended: EngineError | null = null;
@@ -62,15 +62,15 @@ export class WriteRoom {
   watch(): void {
     if (this.#stallMs === 0 || this.#timer !== null || this.#ended !== null) return;
     this.#taken = this.#handedOver() - queuedBytes(this.#stream);
-    this.#timer = setTimeout(this.#look, this.#stallMs);
+    this.#timer = setTimeout(this.#checkSoon, this.#stallMs);
   }
 
   /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
-  readonly #look = (): void => {
-    this.#soon = setImmediate(this.#judge);
+  readonly #checkSoon = (): void => {
+    this.#pendingCheck = setImmediate(this.#check);
   };
 
-  readonly #judge = (): void => {
+  readonly #check = (): void => {
     const taken = this.#handedOver() - queuedBytes(this.#stream);
     if (taken > this.#taken) {
       this.#taken = taken;
@@ -85,9 +85,9 @@ export class WriteRoom {
   /** What was about to be judged is over: a later wait has its own time. */
   #stopWatching(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    if (this.#soon !== null) clearImmediate(this.#soon);
+    if (this.#pendingCheck !== null) clearImmediate(this.#pendingCheck);
     this.#timer = null;
-    this.#soon = null;
+    this.#pendingCheck = null;
   }
 
   readonly #drained = (): void => {

@@ -66,7 +66,7 @@ class StepCompressor implements Compressor {
   }
 
   decompress(payload: Uint8Array, maxBytes: number): Uint8Array {
-    // Some send an empty message without its one byte (checklist L-38).
+    // Some send an empty message without its one byte.
     if (payload.length === 0) return new Uint8Array(0);
     this.#inflate ??= new ZlibStep(createInflateRaw({ windowBits: this.#settings.peerWindowBits }));
     const out: Buffer[] = [];
@@ -76,7 +76,7 @@ class StepCompressor implements Compressor {
     return whole(out);
   }
 
-  /** Inflates `input`; a final block in it ends zlib's stream, and what follows begins another (checklist G-75). */
+  /** Inflates `input`; a final block in it ends zlib's stream, and what follows begins another. */
   #feed(input: Uint8Array, out: Buffer[], before: number, maxBytes: number): number {
     const inflate = this.#inflate as ZlibStep;
     let total = before;

@@ -41,13 +41,13 @@ export class ThreadPoolZlib implements Compressor {
   }
 
   async decompress(payload: Uint8Array, maxBytes: number): Promise<Uint8Array> {
-    // Some send an empty message without its one byte (checklist L-38).
+    // Some send an empty message without its one byte.
     if (payload.length === 0) return payload;
     const out: Buffer[] = [];
     let input: Uint8Array = Buffer.concat([payload, flushTail]);
     let total = 0;
     const tooMuch = (): EngineError => messageTooLong(maxBytes);
-    // A final block ends zlib's stream, and Node's with it; what follows begins another (checklist G-75).
+    // A final block ends zlib's stream, and Node's with it; what follows begins another.
     // A message that ends with one and nothing behind it leaves our own tail over: some leave the empty block out.
     for (let finals = 0; input.length > (finals === 0 ? 0 : flushTail.length); finals++) {
       if (finals > maxFinalBlocks) throw notDeflated('too many final blocks');

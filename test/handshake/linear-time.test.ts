@@ -1,18 +1,33 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseStatusLine } from '#dist/frame/dial-response.js';
-import { isToken, parseExtensions, parseTokens } from '#dist/frame/extension-header.js';
-import { canonicalName, hasToken, headerLines, parseHead } from '#dist/frame/http-head.js';
+import { canonicalName, headerLines, parseHead, parseRequest } from '#dist/frame/http-head.js';
 import { compileOptions } from '#dist/main/options/options.js';
 import { canonicalAddress } from '#dist/shared/base/ip-address.js';
+import {
+  type ExtensionTerms,
+  hasItem,
+  hasToken,
+  isAsciiHeaderValue,
+  isHandshakeKey,
+  isHeaderValue,
+  isToken,
+  parseExtensions,
+  parseTokens,
+  readDeflateTerms,
+  splitList,
+  trimBlanks,
+} from '#dist/shared/http/index.js';
 import { checkHandshake } from '#dist/worker/handshake/check-handshake.js';
 import { createFindClient } from '#dist/worker/handshake/client-address.js';
 import { parseCookies } from '#dist/worker/handshake/cookies.js';
+import { createHostCheck } from '#dist/worker/handshake/host-check.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
 import { readDeflateOffers } from '#dist/worker/transport/uws/deflate-offers.js';
 
 const { config } = compileOptions();
 const trustful = createFindClient(true);
+const checkHost = createHostCheck({ ...config, hosts: ['a', '[::1]:8080'] });
 const listed = createFindClient(['10.0.0.0/8', '127.0.0.1']);
 
 function request(name: string, value: string): TransportRequest {
@@ -41,6 +56,11 @@ const header = (name: string): [string, (text: string) => unknown] => [
   (text) => checkHandshake(request(name, text), config),
 ];
 
+const deflateWith = (bits: string): ExtensionTerms => ({
+  name: 'permessage-deflate',
+  parameters: [['server_max_window_bits', bits]],
+});
+
 /** All that reads text from outside. What they throw is an answer like any other. */
 const parsers: readonly (readonly [string, (text: string) => unknown])[] = [
   ['parseHead, a value', (text) => parseHead(`GET / HTTP/1.1\r\nX: ${text}`, 100)],
@@ -48,7 +68,15 @@ const parsers: readonly (readonly [string, (text: string) => unknown])[] = [
   ['parseHead, a first line', (text) => parseHead(text, 100)],
   ['parseStatusLine, a reason', (text) => parseStatusLine(`HTTP/1.1 200 ${text}`)],
   ['parseStatusLine', parseStatusLine],
+  ['parseRequest, a method', (text) => parseRequest(`${text} / HTTP/1.1`, 100)],
+  ['parseRequest, a target', (text) => parseRequest(`GET ${text} HTTP/1.1`, 100)],
   ['isToken', isToken],
+  ['isHeaderValue', isHeaderValue],
+  ['isAsciiHeaderValue', isAsciiHeaderValue],
+  ['isHandshakeKey', isHandshakeKey],
+  ['trimBlanks', trimBlanks],
+  ['splitList', splitList],
+  ['hasItem', (text) => hasItem(text, 'json')],
   ['parseTokens', parseTokens],
   ['parseExtensions', parseExtensions],
   ['parseExtensions, a value', (text) => parseExtensions(`a;b=${text}`)],
@@ -56,6 +84,8 @@ const parsers: readonly (readonly [string, (text: string) => unknown])[] = [
   ['hasToken', (text) => hasToken(text, 'upgrade')],
   ['canonicalName', canonicalName],
   ['headerLines', (text) => headerLines({ X: text }, 'headers')],
+  ['readDeflateTerms, a value', (text) => readDeflateTerms(deflateWith(text))],
+  ['readDeflateTerms, a name', (text) => readDeflateTerms({ name: 'permessage-deflate', parameters: [[text, null]] })],
   ['readDeflateOffers', readDeflateOffers],
   ['readDeflateOffers, a text in quotes', (text) => readDeflateOffers(`permessage-deflate;a="${text}`)],
   ['parseCookies', parseCookies],
@@ -63,6 +93,7 @@ const parsers: readonly (readonly [string, (text: string) => unknown])[] = [
   ['X-Forwarded-For, all trusted', (text) => trustful(request('x-forwarded-for', text))],
   ['X-Forwarded-For, some trusted', (text) => listed(request('x-forwarded-for', text))],
   ['X-Forwarded-Host', (text) => trustful(request('x-forwarded-host', text))],
+  ['Host, of a server that lists its hosts', (text) => checkHost(request('host', text), null)],
   header('host'),
   header('connection'),
   header('upgrade'),

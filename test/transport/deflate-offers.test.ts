@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type DeflateOffer, readDeflateOffers } from '#dist/worker/transport/uws/deflate-offers.js';
+import type { DeflateTerms } from '#dist/shared/http/index.js';
+import { readDeflateOffers } from '#dist/worker/transport/uws/deflate-offers.js';
 import { extensions, isAcceptable, render } from './offer-fixture.ts';
 
-const none: DeflateOffer = {
+const none: DeflateTerms = {
   serverNoContextTakeover: false,
   clientNoContextTakeover: false,
   serverMaxWindowBits: null,

@@ -88,14 +88,14 @@ function kindOf(data: unknown): string {
 }
 
 /** Collections whose JSON is `{}`, and memory that other threads write. */
-function isUnspeakable(data: unknown): boolean {
+function hasNoJsonForm(data: unknown): boolean {
   return data instanceof Map || data instanceof Set || data instanceof SharedArrayBuffer;
 }
 
 function dataBytes(data: unknown): Uint8Array {
   let text: string | undefined;
   try {
-    text = isUnspeakable(data) ? undefined : JSON.stringify(data);
+    text = hasNoJsonForm(data) ? undefined : JSON.stringify(data);
   } catch (cause) {
     throw new EngineError('ERR_MESSAGE_INVALID', 'message.data cannot be written as JSON', { path: 'data', cause });
   }

@@ -1,4 +1,5 @@
 import { EngineError } from '../../shared/errors/index.ts';
+import { isAsciiHeaderValue, isToken } from '../../shared/http/index.ts';
 import type { HttpAnswer } from '../transport/transport.ts';
 
 /** Known across copies of this package: a handler module may import another one than the engine runs. */
@@ -16,9 +17,6 @@ export interface RejectOptions {
   readonly body?: string;
 }
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** RFC 9110 section 5.5, without the characters beyond ASCII that recipients read in different ways. */
-const fieldValue = /^[\t\x20-\x7e]*$/;
 /** They belong to the connection or follow from the body, and are the engine's to write. */
 const ownHeaders = ['connection', 'content-length', 'transfer-encoding', 'upgrade', 'keep-alive'];
 
@@ -28,10 +26,10 @@ function invalid(path: string, given: unknown, allowed: string): EngineError {
 
 function checkHeader(name: string, value: unknown): asserts value is string {
   const path = `headers.${name}`;
-  if (!token.test(name)) throw invalid(path, name, 'a header name');
+  if (!isToken(name)) throw invalid(path, name, 'a header name');
   if (ownHeaders.includes(name.toLowerCase()))
     throw invalid(path, name, `a header other than ${ownHeaders.join(', ')}`);
-  if (typeof value !== 'string' || !fieldValue.test(value)) {
+  if (typeof value !== 'string' || !isAsciiHeaderValue(value)) {
     throw invalid(path, value, 'ASCII text without control characters');
   }
 }

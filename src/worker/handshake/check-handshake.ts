@@ -1,6 +1,7 @@
 import { type Codec, type CodecName, codecByName } from '../../shared/codec/index.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import type { ErrorCode } from '../../shared/errors/index.ts';
+import { hasItem, hasToken, isHandshakeKey, splitList } from '../../shared/http/index.ts';
 import { decodeClientNonce } from '../../shared/security/index.ts';
 import type { SealForm } from '../connection/variants.ts';
 import type { HttpAnswer, TransportRequest } from '../transport/transport.ts';
@@ -11,7 +12,7 @@ export interface Handshake {
   readonly codec: Codec;
   /** To echo as `Sec-WebSocket-Protocol`; null: the client offered none. */
   readonly subprotocol: string | null;
-  /** The client's own id (checklist H-28), '' if it gave none. */
+  /** The client's own id, '' if it gave none. */
   readonly name: string;
   readonly sealing: SealForm;
   /** The client's random bytes for `seal3` and `seal2`, else null. */
@@ -45,11 +46,6 @@ function refuse(...parts: Parameters<typeof refusal>): HandshakeVerdict {
   return { ok: false, answer: refusal(...parts) };
 }
 
-function hasToken(list: string, token: string): boolean {
-  for (const item of list.split(',')) if (item.trim() === token) return true;
-  return false;
-}
-
 function isAscii(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 126) return false;
   return true;
@@ -58,11 +54,8 @@ function isAscii(text: string): boolean {
 /** Names in the client's order. */
 export function offeredSubprotocols({ headers }: TransportRequest): readonly string[] {
   const list = headers.get('sec-websocket-protocol');
-  return list === undefined ? [] : list.split(',').map((name) => name.trim());
+  return list === undefined ? [] : splitList(list);
 }
-
-/** Has no unbounded repeat. Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding (checklist H-21, G-31). */
-const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
 /**
  * The socket library accepts clients that show no certificate although they were asked for one: whoever configured
@@ -80,7 +73,7 @@ export function certificateRefusal({ clientCertificate }: TransportRequest): Htt
 const longestOrigin = 267;
 
 /**
- * Same-origin: the Origin's host and port are those of the Host header (checklist H-23, X-04). With TLS its scheme must
+ * Same-origin: the Origin's host and port are those of the Host header. With TLS its scheme must
  * be https too; without, TLS may have ended at a proxy, and either is good. Behind a trusted proxy all of that is of the
  * request that the proxy received.
  */
@@ -165,14 +158,14 @@ function knownSubprotocols(policy: HandshakePolicy): readonly KnownSubprotocol[]
 }
 
 /**
- * The server's preference among what the client offers (checklist H-25, H-26, X-01, X-02). Names are exact: a client
+ * The server's preference among what the client offers. Names are exact: a client
  * that offered `JSON` would refuse the echo `json`.
  */
 function negotiate(offered: string | undefined, policy: HandshakePolicy): Choice | null {
   if (offered !== undefined) {
     for (const { name, codec: codecName, sealing } of knownSubprotocols(policy)) {
       const codec = codecByName(codecName);
-      if (codec !== undefined && hasToken(offered, name)) return { codec, sealing, echo: name };
+      if (codec !== undefined && hasItem(offered, name)) return { codec, sealing, echo: name };
     }
     if (policy.unknownSubprotocol === 'reject') return null;
   }
@@ -183,7 +176,7 @@ function negotiate(offered: string | undefined, policy: HandshakePolicy): Choice
 }
 
 /**
- * RFC 6455 section 4.2.1 with the statuses of checklist G-21 and X-03. A pure function: the request in, what to do out.
+ * RFC 6455 section 4.2.1, each fault with a status and a code of its own. A pure function: the request in, what to do out.
  */
 export function checkHandshake(
   request: TransportRequest,
@@ -195,14 +188,14 @@ export function checkHandshake(
   if (request.method !== 'GET') {
     return refuse(405, 'ERR_HANDSHAKE_METHOD', 'a WebSocket handshake is a GET request', [['Allow', 'GET']]);
   }
-  // A list: the header was given more than once (RFC 9112 section 3.2, checklist G-31).
+  // A list: the header was given more than once (RFC 9112 section 3.2).
   if ((headers.get('host') ?? ',').includes(',')) {
     return refuse(400, 'ERR_HANDSHAKE_HOST', 'the Host header must be given exactly once');
   }
-  if (!hasToken((headers.get('connection') ?? '').toLowerCase(), 'upgrade')) {
+  if (!hasToken(headers.get('connection') ?? '', 'upgrade')) {
     return refuse(400, 'ERR_HANDSHAKE_CONNECTION', 'the Connection header must contain "Upgrade"');
   }
-  if (!hasToken((headers.get('upgrade') ?? '').toLowerCase(), 'websocket')) {
+  if (!hasToken(headers.get('upgrade') ?? '', 'websocket')) {
     return refuse(400, 'ERR_HANDSHAKE_UPGRADE', 'the Upgrade header must contain "websocket"');
   }
   const version = headers.get('sec-websocket-version');
@@ -211,7 +204,7 @@ export function checkHandshake(
     const text = 'Sec-WebSocket-Version must be 13';
     return refuse(status, 'ERR_HANDSHAKE_VERSION', text, [['Sec-WebSocket-Version', '13']]);
   }
-  if (!keyForm.test(headers.get('sec-websocket-key') ?? '')) {
+  if (!isHandshakeKey(headers.get('sec-websocket-key') ?? '')) {
     return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
   // What would follow the head is neither a frame nor read by anybody.

@@ -3,7 +3,7 @@ import type { EngineConfig } from '../../shared/config/config.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 
 /**
- * Clients' own ids, when they must be unique in the engine (checklist H-29): main keeps the register, because two
+ * Clients' own ids, when they must be unique in the engine: main keeps the register, because two
  * connections with one name usually live on different shards. With `allow` nothing is asked.
  */
 export class NameClaims {

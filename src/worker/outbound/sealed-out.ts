@@ -10,7 +10,7 @@ import { Lane, type Slot } from '../offload/lane.ts';
 import type { OffloadPort } from '../offload/offload-port.ts';
 import type { Sealer } from '../sealing/sealer.ts';
 import type { Payload } from '../sealing/shared-copy.ts';
-import type { SendVerdict, Transport } from '../transport/transport.ts';
+import { asBinary, type SendVerdict, type Transport, uncompressed } from '../transport/transport.ts';
 import type { Audience } from './audience.ts';
 import type { ShardBackpressure } from './shard-backpressure.ts';
 
@@ -131,7 +131,7 @@ export class SealedOut {
     const job = this.#sealer.hello(connection);
     if (job === null) return false;
     connection.isGreeted = true;
-    connection.socket?.send(this.#seal(job), true, false);
+    connection.socket?.send(this.#seal(job), asBinary, uncompressed);
     return true;
   }
 
@@ -214,12 +214,12 @@ export class SealedOut {
     if (members === 0) return;
     this.#counters.add(counter.messagesOut, members);
     this.#counters.add(counter.bytesOut, members * frame.length);
-    this.#options.transport.publish(audience.topicOf(variant), frame, true, false);
+    this.#options.transport.publish(audience.topicOf(variant), frame, asBinary, uncompressed);
     this.#options.backpressure.sent();
   }
 
   #sendFrame(connection: ShardConnection, frame: Uint8Array): SendVerdict {
-    const verdict = connection.socket?.send(frame, true, false) ?? 'closed';
+    const verdict = connection.socket?.send(frame, asBinary, uncompressed) ?? 'closed';
     if (verdict === 'sent' || verdict === 'buffered') {
       this.#counters.add(counter.messagesOut, 1);
       this.#counters.add(counter.bytesOut, frame.length);

@@ -41,6 +41,10 @@ export type UpgradeDecision<A> =
 
 export type SendVerdict = 'sent' | 'buffered' | 'dropped' | 'closed';
 
+/** Words for the last arguments of `send` and `publish`: two booleans in a row would say nothing. */
+export const asBinary = true;
+export const uncompressed = false;
+
 /** One WebSocket, of whatever library. Every method is safe after the close. */
 export interface Socket {
   /**

@@ -37,11 +37,13 @@ const familyIPv6 = 10;
 const addressBytes = 28;
 /** UV_POLL of libuv: the one kind of handle that the socket library makes. */
 const pollHandle = 8;
+/** Byte order of numbers that the kernel writes. */
+const littleEndian = true;
 
 type Call = (...parameters: unknown[]) => unknown;
 
 function addressOf(bytes: DataView): string {
-  const family = bytes.getUint16(0, true);
+  const family = bytes.getUint16(0, littleEndian);
   if (family === familyIPv4) {
     return `${bytes.getUint8(4)}.${bytes.getUint8(5)}.${bytes.getUint8(6)}.${bytes.getUint8(7)}`;
   }
@@ -114,7 +116,7 @@ class LinuxSockets implements NativeSockets {
   #cookie(descriptor: number): number {
     this.#length[0] = 8;
     if (this.#getsockopt(descriptor, solSocket, soCookie, this.#option, this.#length) !== 0) return -1;
-    return this.#optionView.getUint32(4, true) * 4_294_967_296 + this.#optionView.getUint32(0, true);
+    return this.#optionView.getUint32(4, littleEndian) * 4_294_967_296 + this.#optionView.getUint32(0, littleEndian);
   }
 
   /** The first byte of TCP_INFO; below 0: it is no TCP socket. */

@@ -1,5 +1,6 @@
 import * as library from 'uWebSockets.js';
-import { type DeflateOffer, readDeflateOffers } from './deflate-offers.ts';
+import { type DeflateTerms, deflateName, deflateParameter } from '../../../shared/http/index.ts';
+import { readDeflateOffers } from './deflate-offers.ts';
 
 /** The two ways in which the library can compress for a connection, as values of its option `compression`. */
 export interface UwsCompressors {
@@ -33,7 +34,7 @@ function withDedicated(compressor: string, decompressor: string, inflateBits: nu
 }
 
 /**
- * The library knows no levels, only how much a connection may remember (checklist H-15). A decompressor is named after
+ * The library knows no levels, only how much a connection may remember. A decompressor is named after
  * its window, and costs little beside a compressor: so the higher the level, the more of both.
  */
 export function compressorsOf(level: number): UwsCompressors {
@@ -49,7 +50,7 @@ export function compressorsOf(level: number): UwsCompressors {
 const leastWindowBits = 9;
 
 /** Which of the compressors can do what the offer demands; null: none. */
-function compressorFor(offer: DeflateOffer, { dedicated }: UwsCompressors): UwsAgreement['compressor'] | null {
+function compressorFor(offer: DeflateTerms, { dedicated }: UwsCompressors): UwsAgreement['compressor'] | null {
   const { serverNoContextTakeover, serverMaxWindowBits } = offer;
   if (dedicated === null || serverNoContextTakeover) {
     // The shared one has the largest window, and the library would leave the demand for a smaller one unanswered.
@@ -58,17 +59,17 @@ function compressorFor(offer: DeflateOffer, { dedicated }: UwsCompressors): UwsA
   return serverMaxWindowBits === null || serverMaxWindowBits >= leastWindowBits ? 'dedicated' : null;
 }
 
-function offerText(offer: DeflateOffer, inflateBits: number | null): string {
+function offerText(offer: DeflateTerms, inflateBits: number | null): string {
   const { serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = offer;
-  let text = 'permessage-deflate';
-  if (serverNoContextTakeover) text += '; server_no_context_takeover';
-  if (clientNoContextTakeover) text += '; client_no_context_takeover';
-  if (serverMaxWindowBits !== null) text += `; server_max_window_bits=${serverMaxWindowBits}`;
+  let text: string = deflateName;
+  if (serverNoContextTakeover) text += `; ${deflateParameter.serverNoContextTakeover}`;
+  if (clientNoContextTakeover) text += `; ${deflateParameter.clientNoContextTakeover}`;
+  if (serverMaxWindowBits !== null) text += `; ${deflateParameter.serverMaxWindowBits}=${serverMaxWindowBits}`;
   if (inflateBits === null || clientMaxWindowBits === null) return text;
-  if (clientMaxWindowBits === 'any') return `${text}; client_max_window_bits`;
+  if (clientMaxWindowBits === 'any') return `${text}; ${deflateParameter.clientMaxWindowBits}`;
   // Nobody can deflate with 8: left out, which asks the client for nothing.
   if (clientMaxWindowBits < leastWindowBits) return text;
-  return `${text}; client_max_window_bits=${Math.min(clientMaxWindowBits, inflateBits)}`;
+  return `${text}; ${deflateParameter.clientMaxWindowBits}=${Math.min(clientMaxWindowBits, inflateBits)}`;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { statusText } from '../../../shared/http/index.ts';
 import type { HttpAnswer, TransportRequest } from '../transport.ts';
 
 const textDecoder = new TextDecoder();
@@ -42,38 +43,14 @@ export function mayUpgrade(request: HttpRequest): boolean {
   return request.getHeader('connection').length !== 5;
 }
 
-const statusTexts: ReadonlyMap<number, string> = new Map([
-  [200, 'OK'],
-  [400, 'Bad Request'],
-  [401, 'Unauthorized'],
-  [402, 'Payment Required'],
-  [403, 'Forbidden'],
-  [404, 'Not Found'],
-  [405, 'Method Not Allowed'],
-  [406, 'Not Acceptable'],
-  [408, 'Request Timeout'],
-  [409, 'Conflict'],
-  [410, 'Gone'],
-  [421, 'Misdirected Request'],
-  [422, 'Unprocessable Content'],
-  [425, 'Too Early'],
-  [426, 'Upgrade Required'],
-  [428, 'Precondition Required'],
-  [429, 'Too Many Requests'],
-  [451, 'Unavailable For Legal Reasons'],
-  [500, 'Internal Server Error'],
-  [501, 'Not Implemented'],
-  [502, 'Bad Gateway'],
-  [503, 'Service Unavailable'],
-  [504, 'Gateway Timeout'],
-]);
-
+/** For the library's `end`. */
+const closesConnection = true;
 const nosniff = 'x-content-type-options';
 
 /** Answers and closes: one socket carries at most one answer, so that every other end of it is an abandoned request. */
 export function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
   response.cork(() => {
-    response.writeStatus(`${status} ${statusTexts.get(status) ?? 'Refused'}`);
+    response.writeStatus(`${status} ${statusText(status)}`);
     let hasNosniff = false;
     for (const [name, value] of headers) {
       response.writeHeader(name, value);
@@ -82,6 +59,6 @@ export function answer(response: HttpResponse, { status, headers, body }: HttpAn
     // No browser may take an answer for a script or a page that it does not say it is.
     if (!hasNosniff) response.writeHeader('X-Content-Type-Options', 'nosniff');
     // Adds `Connection: close`.
-    response.end(body, true);
+    response.end(body, closesConnection);
   });
 }

@@ -26,6 +26,8 @@ export interface UserData<A> {
 type Native<A> = WebSocket<UserData<A>> & UserData<A>;
 
 const textDecoder = new TextDecoder();
+/** For `#alive`, of a pong. */
+const needsNoPong = false;
 
 /**
  * The library reports its own reasons for cutting a connection as the text of a close with code 1006. Of a compressed
@@ -83,7 +85,7 @@ export class UwsWebSockets<A> {
         const data = native.getUserData();
         this.#alive(data, this.#wasPong(data, payload.byteLength));
       },
-      pong: (native) => this.#alive(native.getUserData(), false),
+      pong: (native) => this.#alive(native.getUserData(), needsNoPong),
       drain: (native) => {
         this.#lastDropped = null;
         events.guard(() => to.drain(native.getUserData().attachment));

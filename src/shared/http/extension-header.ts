@@ -1,4 +1,4 @@
-import { trimBlanks } from './blanks.ts';
+import { isToken, tokenPattern } from './token.ts';
 
 /** One extension of a `Sec-WebSocket-Extensions` header, with its parameters in order (RFC 6455 section 9.1). */
 export interface ExtensionTerms {
@@ -7,17 +7,12 @@ export interface ExtensionTerms {
   readonly parameters: readonly (readonly [name: string, value: string | null])[];
 }
 
-// One repeat, which is tried at one place only: at the beginning, or where the scanner stands. So each is linear.
-const tokenPattern = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
-const tokenForm = new RegExp(`^${tokenPattern}$`);
+// Each is tried at one place only, where the scanner stands. The two branches of the second begin with different
+// characters: there is one way to match, and it is given up once. So each is linear.
 const tokenHere = new RegExp(tokenPattern, 'y');
-// The two branches begin with different characters: there is one way to match, and it is given up once.
 const quotedHere = /"((?:[^"\\]|\\[\x20-\x7e\t])*)"/y;
 
-export function isToken(text: string): boolean {
-  return tokenForm.test(text);
-}
-
+/** Steps over the text of one header, and never goes back. */
 class Scanner {
   readonly #text: string;
   at = 0;
@@ -93,19 +88,10 @@ export function parseExtensions(header: string): ExtensionTerms[] | null {
   }
 }
 
-/** The value of a header that names these extensions, without spaces (checklist G-23). */
+/** The value of a header that names these extensions, without spaces. */
 export function formatExtensions(all: readonly ExtensionTerms[]): string {
   const parts = all.map(({ name, parameters }) =>
     [name, ...parameters.map(([key, value]) => (value === null ? key : `${key}=${value}`))].join(';'),
   );
   return parts.join(',');
-}
-
-/** The tokens of a list such as `Sec-WebSocket-Protocol`; null if something in it is no token. */
-export function parseTokens(header: string): string[] | null {
-  const tokens = header
-    .split(',')
-    .map(trimBlanks)
-    .filter((part) => part !== '');
-  return tokens.every(isToken) ? tokens : null;
 }

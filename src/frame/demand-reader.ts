@@ -3,14 +3,14 @@ import { EngineError } from '../shared/errors/index.ts';
 import type { Frame, Message, MessageReader, ReadResult } from './message-reader.ts';
 import { opcode } from './opcode.ts';
 
-export interface InboxOptions {
+export interface DemandReaderOptions {
   /** Input that nobody reads is held up to about here. */
   readonly readAheadBytes: number;
-  /** How long a Close frame waits for whoever got the message before it. */
-  readonly patienceMs: number;
+  /** How long a Close frame waits until the message before it is answered. */
+  readonly heldCloseMs: number;
 }
 
-export interface InboxEvents {
+export interface DemandReaderEvents {
   /** A control frame has come. */
   control(frame: Frame): void;
   /** The peer broke a rule, or a message could not be inflated. */
@@ -23,9 +23,12 @@ export interface InboxEvents {
   ended(): void;
 }
 
+/** How a read is answered: with the message or frame itself, or as an iterator answers. */
+export type ReadForm = 'value' | 'iterator';
+
 interface Waiter {
   readonly wish: 'message' | 'frame';
-  readonly iterates: boolean;
+  readonly form: ReadForm;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -34,27 +37,28 @@ interface Waiter {
 type Progress = ReadResult | 'ended' | 'held';
 
 /**
- * The reading end of a connection: gives messages to whoever asks, one at a time, and holds the stream back while nobody
- * does. Control frames that no data stands before are handled all the same.
+ * Reads messages or frames of a connection when they are asked for, one at a time, and holds the stream back while nobody
+ * asks. A peer that sends on fills `readAheadBytes` and then waits. Control frames that no data stands before are handled
+ * all the same.
  */
-export class Inbox {
+export class DemandReader {
   readonly #stream: Duplex;
   readonly #reader: MessageReader;
-  readonly #options: InboxOptions;
-  readonly #events: InboxEvents;
+  readonly #options: DemandReaderOptions;
+  readonly #events: DemandReaderEvents;
   #waiter: Waiter | null = null;
   /** Reading by frames has stopped within a message. */
   #withinFrames = false;
   #inflating = false;
   #paused = false;
   #inputEnded = false;
-  #looksSoon = false;
+  #isScheduled = false;
   #discarding = false;
   /** Somebody got a message and has not asked for the next one: it may still be answered. */
-  #isOut = false;
+  #mayAnswer = false;
   /** The peer's Close frame, until the message before it is answered. */
   #heldClose: Frame | null = null;
-  #patience: NodeJS.Timeout | null = null;
+  #heldCloseTimer: NodeJS.Timeout | null = null;
   /** How reads are answered from now on: as after a Close frame, or with an error. */
   #outcome: { readonly error?: unknown } | null = null;
   /** A Close frame has come, and how reads are answered is about to be known. */
@@ -62,7 +66,7 @@ export class Inbox {
   /** From the first message that nobody waits for on, data is thrown away, so that a Close frame behind it is seen. */
   discards = false;
 
-  constructor(stream: Duplex, reader: MessageReader, options: InboxOptions, events: InboxEvents) {
+  constructor(stream: Duplex, reader: MessageReader, options: DemandReaderOptions, events: DemandReaderEvents) {
     this.#stream = stream;
     this.#reader = reader;
     this.#options = options;
@@ -82,44 +86,44 @@ export class Inbox {
   }
 
   /** The next message or frame; null, or an iterator's end, after a Close frame. */
-  read(wish: 'message' | 'frame', iterates: boolean): Promise<unknown> {
+  read(wish: 'message' | 'frame', form: ReadForm): Promise<unknown> {
     if (this.#waiter !== null) {
       return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another waits for its message'));
     }
-    this.#isOut = false;
+    this.#mayAnswer = false;
     this.handleHeldClose();
     if (this.#outcome === null) {
-      if (this.#stopped) return this.#wait(wish, iterates, 'ended');
+      if (this.#stopped) return this.#wait(wish, form, 'ended');
       if (wish === 'message' && this.#withinFrames) {
         const text = 'a message was begun frame by frame: read it to its end that way';
         return Promise.reject(new EngineError('ERR_FRAME_SEQUENCE', text));
       }
       const progress = this.#advance(this.#discarding ? 'discard' : wish);
       if (progress === 'message' || progress === 'frame') {
-        const result = this.#result(progress, iterates);
-        this.#lookSoon();
+        const result = this.#result(progress, form);
+        this.#scheduleWork();
         return Promise.resolve(result);
       }
-      if (progress !== 'ended') return this.#wait(wish, iterates, progress);
+      if (progress !== 'ended') return this.#wait(wish, form, progress);
     }
     const { error } = this.#outcome ?? {};
-    return error === undefined ? Promise.resolve(endOf(iterates)) : Promise.reject(error);
+    return error === undefined ? Promise.resolve(endOf(form)) : Promise.reject(error);
   }
 
-  #wait(wish: 'message' | 'frame', iterates: boolean, progress: Progress): Promise<unknown> {
+  #wait(wish: 'message' | 'frame', form: ReadForm, progress: Progress): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#waiter = { wish, iterates, resolve, reject };
+      this.#waiter = { wish, form, resolve, reject };
       if (progress === 'inflating') this.#inflate();
       else this.#checkEnd(progress);
     });
   }
 
-  #result(progress: 'message' | 'frame', iterates: boolean): unknown {
-    this.#isOut = true;
+  #result(progress: 'message' | 'frame', form: ReadForm): unknown {
+    this.#mayAnswer = true;
     if (this.#reader.input.bufferedBytes === 0) this.#events.emptied();
     const value: Message | Frame = progress === 'message' ? this.#reader.message : this.#reader.frame;
     if (progress === 'frame') this.#withinFrames = this.#reader.hasBegun;
-    return iterates ? { done: false, value } : value;
+    return form === 'iterator' ? { done: false, value } : value;
   }
 
   /** Looks at what has come, as far as somebody waits for it. */
@@ -135,8 +139,8 @@ export class Inbox {
     const progress = this.#advance(this.#discarding ? 'discard' : (waiter?.wish ?? 'control'));
     if (waiter !== null && (progress === 'message' || progress === 'frame')) {
       this.#waiter = null;
-      waiter.resolve(this.#result(progress, waiter.iterates));
-      this.#lookSoon();
+      waiter.resolve(this.#result(progress, waiter.form));
+      this.#scheduleWork();
     } else if (progress === 'inflating') {
       this.#inflate();
     } else {
@@ -145,11 +149,11 @@ export class Inbox {
   }
 
   /** The other control frames behind a message are looked at when whoever got it has had a turn. */
-  #lookSoon(): void {
-    if (this.#looksSoon || (this.#reader.input.bufferedBytes === 0 && !this.#inputEnded)) return;
-    this.#looksSoon = true;
+  #scheduleWork(): void {
+    if (this.#isScheduled || (this.#reader.input.bufferedBytes === 0 && !this.#inputEnded)) return;
+    this.#isScheduled = true;
     setImmediate(() => {
-      this.#looksSoon = false;
+      this.#isScheduled = false;
       this.work();
     });
   }
@@ -160,7 +164,7 @@ export class Inbox {
       for (;;) {
         const progress = reader.next(wish);
         if (progress === 'control') {
-          if (this.#isOut && reader.frame.opcode === opcode.close && !this.discards) {
+          if (this.#mayAnswer && reader.frame.opcode === opcode.close && !this.discards) {
             this.#holdClose(reader.frame);
             return 'held';
           }
@@ -180,7 +184,7 @@ export class Inbox {
   /** After a Close frame nothing can be written; the message before it is answered first, if that does not take long. */
   #holdClose(frame: Frame): void {
     this.#heldClose = frame;
-    this.#patience = setTimeout(() => this.handleHeldClose(), this.#options.patienceMs);
+    this.#heldCloseTimer = setTimeout(() => this.handleHeldClose(), this.#options.heldCloseMs);
     if (this.#paused) return;
     this.#paused = true;
     this.#stream.pause();
@@ -200,8 +204,8 @@ export class Inbox {
 
   #dropHeldClose(): void {
     this.#heldClose = null;
-    if (this.#patience !== null) clearTimeout(this.#patience);
-    this.#patience = null;
+    if (this.#heldCloseTimer !== null) clearTimeout(this.#heldCloseTimer);
+    this.#heldCloseTimer = null;
   }
 
   #holdBack(progress: ReadResult): void {
@@ -230,10 +234,10 @@ export class Inbox {
         const waiter = this.#waiter;
         if (waiter === null || this.#outcome !== null) return;
         this.#waiter = null;
-        this.#isOut = true;
+        this.#mayAnswer = true;
         if (this.#reader.input.bufferedBytes === 0) this.#events.emptied();
-        waiter.resolve(waiter.iterates ? { done: false, value: message } : message);
-        this.#lookSoon();
+        waiter.resolve(waiter.form === 'iterator' ? { done: false, value: message } : message);
+        this.#scheduleWork();
       },
       (error: unknown) => {
         this.#inflating = false;
@@ -272,11 +276,11 @@ export class Inbox {
     const waiter = this.#waiter;
     this.#waiter = null;
     if (waiter === null) return;
-    if (error === undefined) waiter.resolve(endOf(waiter.iterates));
+    if (error === undefined) waiter.resolve(endOf(waiter.form));
     else waiter.reject(error);
   }
 }
 
-function endOf(iterates: boolean): unknown {
-  return iterates ? { done: true, value: undefined } : null;
+function endOf(form: ReadForm): unknown {
+  return form === 'iterator' ? { done: true, value: undefined } : null;
 }

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding (checklist G-31). */
+/** Base64 of exactly 16 bytes: 22 digits, of which the last carries 2 bits, and the padding. No repeat is unbounded. */
 const keyForm = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
 const acceptSuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
-/** A fresh `Sec-WebSocket-Key`, from the system's secure generator (RFC 6455 section 4.1; checklist G-07, X-29). */
+/** A fresh `Sec-WebSocket-Key`, from the system's secure generator (RFC 6455 section 4.1). */
 export function createHandshakeKey(): string {
   return randomBytes(16).toString('base64');
 }
