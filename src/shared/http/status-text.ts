@@ -16,12 +16,14 @@ const statusTexts: ReadonlyMap<number, string> = new Map([
   [426, 'Upgrade Required'],
   [428, 'Precondition Required'],
   [429, 'Too Many Requests'],
+  [431, 'Request Header Fields Too Large'],
   [451, 'Unavailable For Legal Reasons'],
   [500, 'Internal Server Error'],
   [501, 'Not Implemented'],
   [502, 'Bad Gateway'],
   [503, 'Service Unavailable'],
   [504, 'Gateway Timeout'],
+  [505, 'HTTP Version Not Supported'],
 ]);
 
 /** The text behind a status in the first line of an answer. Clients ignore it (RFC 9112 section 4). */

@@ -5,7 +5,7 @@ import {
   deflateConfig,
   deflateName,
 } from '../../../frame/deflate-negotiation.ts';
-import { formatExtensions, parseExtensions } from '../../../frame/extension-header.ts';
+import { formatExtensions, parseExtensions } from '../../../shared/http/index.ts';
 import { zlibCompressor } from '../../../frame/zlib-compressor.ts';
 import { zlibStepsWork } from '../../../frame/zlib-step.ts';
 import type { Deflating } from './node-socket.ts';

@@ -1,12 +1,11 @@
-import { STATUS_CODES } from 'node:http';
-import { acceptFor } from '../../../frame/handshake-key.ts';
+import { acceptFor, statusText } from '../../../shared/http/index.ts';
 import type { HttpAnswer } from '../transport.ts';
 
 const nosniff = 'x-content-type-options';
 
 /** The bytes of an answer after which the connection ends. */
 export function answerText({ status, headers, body }: HttpAnswer): string {
-  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n`;
+  let text = `HTTP/1.1 ${status} ${statusText(status)}\r\n`;
   let hasNosniff = false;
   for (const [name, value] of headers) {
     text += `${name}: ${value}\r\n`;
