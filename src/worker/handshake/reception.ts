@@ -1,4 +1,4 @@
-import { type ConnectNotice, type DisconnectNotice, recordKind } from '../../shared/bus/record.ts';
+import type { Publisher } from '../../shared/bus/publisher.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { closeCode, type ErrorCode } from '../../shared/errors/index.ts';
 import type { Admission, ConnectionTally } from '../../shared/memory/connection-tally.ts';
@@ -12,7 +12,6 @@ import type { ShardLog } from '../handlers/shard-log.ts';
 import type { Intake } from '../inbound/intake.ts';
 import type { FanOut, SealingParts } from '../outbound/fan-out.ts';
 import type { Hub } from '../outbound/hub.ts';
-import type { Router } from '../outbound/router.ts';
 import type {
   CloseCause,
   Exchange,
@@ -41,7 +40,7 @@ export interface ReceptionOptions {
   readonly board: StateBoard;
   readonly hub: Hub;
   readonly fanOut: FanOut;
-  readonly router: Router;
+  readonly publisher: Publisher;
   readonly intake: Intake;
   readonly guard: HandlerGuard;
   readonly log: ShardLog;
@@ -112,7 +111,7 @@ export class Reception {
       join: (connection, kind, name) => options.hub.join(kind, name, connection),
       leave: (connection, kind, name) => options.hub.leave(kind, name, connection),
       individualize: (connection, become) => options.hub.individualize(connection, become),
-      send: (connection, envelope) => options.fanOut.send(connection, envelope),
+      send: (connection, envelope) => options.fanOut.sendEnvelope(connection, envelope),
       beginClose: (connection, code, reason) => {
         options.watch.closings.begin(connection, code, reason);
         options.intake.abandon(connection);
@@ -258,7 +257,7 @@ export class Reception {
     else connection.deferred = [];
     if ((this.#board.interest & interest.connect) !== 0) {
       const { id, name, codec, remoteAddress } = connection;
-      this.#tell(recordKind.onConnect, { id, name, codec, remoteAddress } satisfies ConnectNotice);
+      this.#logUntold(id, this.#options.publisher.writeConnectNotice({ id, name, codec, remoteAddress }));
     }
     this.#options.intake.welcome(connection, () => this.#welcomed(connection));
   }
@@ -270,20 +269,16 @@ export class Reception {
       this.#hub.enter(connection);
       const deferred = connection.deferred ?? [];
       connection.deferred = null;
-      for (const envelope of deferred) this.#options.fanOut.send(connection, envelope);
+      for (const envelope of deferred) this.#options.fanOut.sendEnvelope(connection, envelope);
       return;
     }
     this.#options.log.write('error', 'a seal3 or seal2 connection has no key: close', { connection: connection.id });
     connection.close(closeCode.internalError, 'no key');
   }
 
-  /** A notice for main's listeners. */
-  #tell(kind: number, notice: ConnectNotice | DisconnectNotice): void {
-    if (this.#options.router.notify(kind, notice) === 'overloaded') {
-      this.#options.log.write('error', 'main could not be told of a connection: its ring is full', {
-        connection: notice.id,
-      });
-    }
+  #logUntold(connection: string, verdict: 'queued' | 'overloaded'): void {
+    if (verdict === 'queued') return;
+    this.#options.log.write('error', 'main could not be told of a connection: its ring is full', { connection });
   }
 
   /** A client has gone. What it sent before that is handled first, also what the pool still has or what waits for its turn. */
@@ -323,7 +318,8 @@ export class Reception {
       this.#options.log.write('debug', 'a connection has ended', { connection: connection.id, code, cause });
     }
     if ((this.#board.interest & interest.disconnect) !== 0) {
-      this.#tell(recordKind.onDisconnect, { id: connection.id, code, reason } satisfies DisconnectNotice);
+      const { id } = connection;
+      this.#logUntold(id, this.#options.publisher.writeDisconnectNotice({ id, code, reason }));
     }
     const { handlers } = this.#options.intake;
     const { disconnect } = handlers;

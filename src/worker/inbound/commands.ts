@@ -1,4 +1,5 @@
 import { isThenable } from '../../shared/base/thenable.ts';
+import type { Publisher } from '../../shared/bus/publisher.ts';
 import type { Envelope } from '../../shared/codec/index.ts';
 import { EngineError, refusalOf } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
@@ -6,7 +7,6 @@ import type { ShardConnection } from '../connection/shard-connection.ts';
 import type { Handlers } from '../handlers/api.ts';
 import type { HandlerGuard } from '../handlers/handler-guard.ts';
 import type { Hub } from '../outbound/hub.ts';
-import type { Router } from '../outbound/router.ts';
 import type { Deadlines } from '../upkeep/deadlines.ts';
 import type { HeapBrake } from '../upkeep/heap-brake.ts';
 import type { Command } from './control.ts';
@@ -18,7 +18,7 @@ const notAMember = refusalOf('ERR_NOT_A_MEMBER', 'only members may send to a roo
 
 export interface CommandsOptions {
   readonly hub: Hub;
-  readonly router: Router;
+  readonly publisher: Publisher;
   readonly guard: HandlerGuard;
   readonly inbox: Inbox;
   readonly replies: Replies;
@@ -43,7 +43,7 @@ const heapFull = new EngineError('ERR_LIMIT_HEAP', 'the server has no room for a
 /** Carries out what clients ask for by control messages, if they may. */
 export class Commands {
   readonly #hub: Hub;
-  readonly #router: Router;
+  readonly #publisher: Publisher;
   readonly #guard: HandlerGuard;
   readonly #inbox: Inbox;
   readonly #replies: Replies;
@@ -53,7 +53,7 @@ export class Commands {
 
   constructor(options: CommandsOptions) {
     this.#hub = options.hub;
-    this.#router = options.router;
+    this.#publisher = options.publisher;
     this.#guard = options.guard;
     this.#inbox = options.inbox;
     this.#replies = options.replies;
@@ -136,7 +136,7 @@ export class Commands {
     const isAllowed = to !== 'room' || wasMember;
     if (!isAllowed) this.#counters.add(counter.controlRefused, 1);
     // The shard may have ended, too. A full ring counts by itself.
-    else if (this.#router.publishEnvelope(to, name, envelope) === 'closed') {
+    else if (this.#publisher.publishEnvelope(to, name, envelope) === 'closed') {
       this.#counters.add(counter.messagesAbandoned, 1);
     }
   }
@@ -170,7 +170,7 @@ export class Commands {
     if (command.to === 'room' && !connection.memberships('room').has(command.name)) {
       throw notAMember;
     }
-    if (this.#router.publishEnvelope(command.to, command.name, command.envelope) !== 'queued') throw overloaded();
+    if (this.#publisher.publishEnvelope(command.to, command.name, command.envelope) !== 'queued') throw overloaded();
   }
 
   #forbid(connection: ShardConnection, type: string): void {

@@ -1,16 +1,16 @@
 import type { Envelope } from '../../shared/codec/index.ts';
 import { type EngineError, type ErrorCode, refusalOf } from '../../shared/errors/index.ts';
-import type { NamedKind } from '../../shared/message/names.ts';
+import type { AudienceKind, NamedAudienceKind } from '../../shared/message/names.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 import type { Action } from '../handlers/api.ts';
 
 /** What a control message asks for. */
 export type Command =
-  | { readonly do: 'join'; readonly kind: NamedKind; readonly name: string; readonly action: Action }
-  | { readonly do: 'leave'; readonly kind: NamedKind; readonly name: string }
+  | { readonly do: 'join'; readonly kind: NamedAudienceKind; readonly name: string; readonly action: Action }
+  | { readonly do: 'leave'; readonly kind: NamedAudienceKind; readonly name: string }
   | {
       readonly do: 'publish';
-      readonly to: 'channel' | 'room' | 'everyone';
+      readonly to: AudienceKind;
       readonly name: string;
       readonly envelope: Envelope;
       readonly action: Action;

@@ -1,4 +1,5 @@
 import type { ShardJob } from '../../shared/bus/ipc.ts';
+import type { Publisher } from '../../shared/bus/publisher.ts';
 import type { Envelope } from '../../shared/codec/index.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { closeCode, errorText } from '../../shared/errors/index.ts';
@@ -12,7 +13,6 @@ import type { ShardLog } from '../handlers/shard-log.ts';
 import type { OffloadPort } from '../offload/offload-port.ts';
 import type { FanOut } from '../outbound/fan-out.ts';
 import type { Hub } from '../outbound/hub.ts';
-import type { Router } from '../outbound/router.ts';
 import type { Sealer } from '../sealing/sealer.ts';
 import { Deadlines } from '../upkeep/deadlines.ts';
 import type { HeapBrake } from '../upkeep/heap-brake.ts';
@@ -29,7 +29,7 @@ export interface IntakeOptions {
   readonly board: StateBoard;
   readonly hub: Hub;
   readonly fanOut: FanOut;
-  readonly router: Router;
+  readonly publisher: Publisher;
   readonly guard: HandlerGuard;
   readonly log: ShardLog;
   /** Null: the engine has no `security` option. */
@@ -53,7 +53,7 @@ export class Intake {
   readonly #config: EngineConfig;
   readonly #counters: Counters;
   readonly #board: StateBoard;
-  readonly #router: Router;
+  readonly #publisher: Publisher;
   readonly #guard: HandlerGuard;
   readonly #sealer: Sealer | null;
   readonly #sealedIn: SealedIn | null;
@@ -66,7 +66,7 @@ export class Intake {
     this.#config = options.config;
     this.#counters = options.counters;
     this.#board = options.board;
-    this.#router = options.router;
+    this.#publisher = options.publisher;
     this.#guard = options.guard;
     this.#maxBytes = options.config.maxMessageBytes + (options.sealer === null ? 0 : sealOverheadBytes);
     this.#inbox = new Inbox(options.config, options.counters, this.#maxBytes, (connection, bytes) =>
@@ -244,7 +244,7 @@ export class Intake {
       const received = receivedMessage(envelope);
       this.#guard.run('message', connection, () => message.call(this.handlers, connection, received));
     }
-    if (mainListens && this.#router.forward(envelope) === 'overloaded') {
+    if (mainListens && this.#publisher.writeMessageNotice(envelope) === 'overloaded') {
       this.#replies.refuse(connection, envelope.type, overloaded());
       return 'refused';
     }

@@ -56,6 +56,6 @@ export class Replies {
   }
 
   #reply(connection: ShardConnection, type: string, data: { readonly [key: string]: string }): void {
-    if (connection.isOpen) this.#fanOut.send(connection, outgoingEnvelope({ type, data }, type));
+    if (connection.isOpen) this.#fanOut.sendEnvelope(connection, outgoingEnvelope({ type, data }, type));
   }
 }

@@ -6,7 +6,7 @@ const tickMs = 20;
 const smallestBatch = 100;
 /** Time for the last Close frames to be answered before sockets are cut. */
 const lingerMs = 100;
-const settleRounds = 10_000;
+const lastRounds = 10_000;
 /** After which all that was published before has been written, see publish-batch.ts. */
 const turnsToWrite = 4;
 
@@ -31,7 +31,7 @@ export async function drainConnections(
   bus: ThreadBus,
   { code, reason }: { readonly code: number; readonly reason: string },
 ): Promise<void> {
-  bus.settle(settleRounds);
+  bus.readRings(lastRounds);
   // The transport gives the last of it to the socket library, which hands it out a turn later: from then on
   // `bufferedBytes` tells of it.
   for (let turn = 0; turn < turnsToWrite; turn++) await nextTurn();

@@ -4,6 +4,7 @@ import { closeCode, errorCode, errorStack, errorText } from '../../shared/errors
 import { mainThread } from '../../shared/memory/engine-memory.ts';
 import { showTicks } from '../../shared/memory/ticks.ts';
 import { loadHandlers } from '../handlers/handler-host.ts';
+import { createShardApi } from '../outbound/shard-api.ts';
 import type { CreateTransport } from '../transport/transport.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { MainPort } from './main-port.ts';
@@ -50,8 +51,8 @@ export class Shard implements ShardEnding {
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
   async start(): Promise<void> {
-    const { config, router, intake, hook, vitals, bus, main, transport } = this.#parts;
-    intake.handlers = await loadHandlers(config, router.api());
+    const { config, publisher, intake, hook, vitals, bus, main, transport } = this.#parts;
+    intake.handlers = await loadHandlers(config, createShardApi(this.#shard, publisher));
     hook.handlers = intake.handlers;
     vitals.state = 'ready';
     // Not before: a module that takes its time would hold back what main publishes for the others.
@@ -125,7 +126,7 @@ export class Shard implements ShardEnding {
     parts.reporter.stop();
     parts.vitals.state = 'ended';
     parts.offload.close();
-    parts.router.close();
+    parts.stopPublishing();
     parts.transport.close();
     parts.board.setShardOpen(this.#shard, false);
     parts.bus.close();

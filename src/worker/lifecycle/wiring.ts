@@ -1,5 +1,6 @@
 import type { ShardJob, ShardStart } from '../../shared/bus/ipc.ts';
-import { RecordWriter } from '../../shared/bus/record.ts';
+import { Publisher } from '../../shared/bus/publisher.ts';
+import { DeliveryDispatch } from '../../shared/bus/record-dispatch.ts';
 import { ThreadBus } from '../../shared/bus/thread-bus.ts';
 import { deepFreeze, type EngineConfig } from '../../shared/config/config.ts';
 import { EngineError, errorCode } from '../../shared/errors/index.ts';
@@ -21,7 +22,7 @@ import { Intake } from '../inbound/intake.ts';
 import { OffloadPort } from '../offload/offload-port.ts';
 import { FanOut, type SealingParts } from '../outbound/fan-out.ts';
 import { Hub } from '../outbound/hub.ts';
-import { Router } from '../outbound/router.ts';
+import { LocalDelivery } from '../outbound/local-delivery.ts';
 import { SealedOut } from '../outbound/sealed-out.ts';
 import { ShardBackpressure } from '../outbound/shard-backpressure.ts';
 import { LiveKeys } from '../sealing/live-keys.ts';
@@ -61,7 +62,7 @@ export class ShardParts {
   readonly keys: LiveKeys;
   /** Null: the engine has no `security` option. */
   readonly sealing: SealingParts | null;
-  readonly router: Router;
+  readonly publisher: Publisher;
   readonly intake: Intake;
   readonly reception: Reception;
   readonly hook: UpgradeHook;
@@ -74,6 +75,8 @@ export class ShardParts {
   readonly backpressure: ShardBackpressure;
   readonly connections: Map<string, ShardConnection> = new Map();
   readonly #log: ShardLog;
+  readonly #dispatch: DeliveryDispatch;
+  #publishesNoMore = false;
   #unwatchHeap: () => void = () => undefined;
 
   constructor({ start, main, createTransport, isLeaving }: ShardPartsOptions) {
@@ -114,22 +117,17 @@ export class ShardParts {
     this.sealing = this.#createSealing();
     const compressFromBytes = config.compression?.thresholdBytes ?? Infinity;
     const fanOut = new FanOut(this.transport, this.counters, this.sealing, compressFromBytes, this.backpressure);
-    this.router = new Router({
-      shard,
-      config,
-      counters: this.counters,
-      hub,
-      fanOut,
-      writer: new RecordWriter(this.bus.producer),
-      connections: this.connections,
-    });
+    const { counters, connections } = this;
+    const delivery = new LocalDelivery({ config, counters, hub, fanOut, connections });
+    this.#dispatch = new DeliveryDispatch(delivery);
+    this.publisher = this.#createPublisher(shard, delivery);
     this.intake = new Intake({
       config,
       counters: this.counters,
       board: this.board,
       hub,
       fanOut,
-      router: this.router,
+      publisher: this.publisher,
       guard: this.guard,
       log,
       sealer: this.sealing?.sealer ?? null,
@@ -146,7 +144,7 @@ export class ShardParts {
       board: this.board,
       hub,
       fanOut,
-      router: this.router,
+      publisher: this.publisher,
       intake: this.intake,
       guard: this.guard,
       log,
@@ -165,6 +163,23 @@ export class ShardParts {
   /** The heap is looked after no more. */
   stopHeapBrake(): void {
     this.#unwatchHeap();
+  }
+
+  /** From here on whoever publishes is answered with `closed`. */
+  stopPublishing(): void {
+    this.#publishesNoMore = true;
+  }
+
+  #createPublisher(shard: number, delivery: LocalDelivery): Publisher {
+    return new Publisher({
+      producer: this.bus.producer,
+      counters: this.counters,
+      shards: this.config.shards,
+      nameLimitBytes: this.config.limits.channelNameBytes,
+      ownShard: { shard, delivery },
+      isClosed: () => this.#publishesNoMore,
+      canReach: (other) => this.peers.has(threadOfShard(other)),
+    });
   }
 
   #createHeapBrake(): HeapBrake {
@@ -203,7 +218,7 @@ export class ShardParts {
         if (thread === mainThread) this.main.ring();
         else this.peers.ring(thread);
       },
-      visit: (_from, kind, bytes, offset, length) => this.router.visit(kind, bytes, offset, length),
+      onRecord: (kind, bytes, offset, length) => this.#dispatch.dispatchDelivery(kind, bytes, offset, length),
       onError: (error) => this.#ringFailed(error),
       pumped: (spilledBytes) => this.counters.set(counter.ringSpilledBytes, spilledBytes),
     });
@@ -217,7 +232,7 @@ export class ShardParts {
       hardMessageBytes: config.maxMessageBytes + Math.max(config.maxMessageBytes, oversizeBytes),
       maxBackpressureBytes: config.maxBackpressureBytes,
       idleTimeoutSeconds: idleTimeoutSeconds(config),
-      // Sealed frames do not compress: where all are sealed, nobody need ask for it (checklist H-97).
+      // Sealed frames do not compress: where all are sealed, nobody need ask for it.
       compression: hasKeys ? null : config.compression,
       tls,
     };
