@@ -54,12 +54,10 @@ export class Hub {
     return this.#audiences[kind].get(name);
   }
 
-  /** Throws `ERR_CHANNEL_INVALID` or `ERR_ROOM_INVALID` for what cannot be a name. */
-  checkName(kind: NamedAudienceKind, name: string): void {
-    checkName(kind, name, this.#nameLimit);
-  }
-
-  /** The same, with an error that has no stack, see `refusalOf`. */
+  /**
+   * Throws `ERR_CHANNEL_INVALID`, `ERR_ROOM_INVALID` or `ERR_TEXT_INVALID` for what cannot be a name. The error is for the
+   * client and has no stack, see `refusalOf`.
+   */
   checkNameOfClient(kind: NamedAudienceKind, name: string): void {
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
@@ -77,7 +75,7 @@ export class Hub {
 
   /** True: newly joined. Throws if the name is bad, or the connection is in too many or in too many bytes of names. */
   join(kind: NamedAudienceKind, name: string, connection: ShardConnection): boolean {
-    this.checkName(kind, name);
+    checkName(kind, name, this.#nameLimit);
     if (!connection.isOpen) return false;
     const { limit, limitCode, gauge } = this.#rules[kind];
     const memberships = connection.memberships(kind);
