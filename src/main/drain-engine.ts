@@ -3,7 +3,7 @@ import type { EngineCore } from './engine-core.ts';
 import { unguardExit } from './exit-guard.ts';
 import { drainShards, settleShards, stallMs } from './threads/end-shards.ts';
 
-const settleRounds = 10_000;
+const lastRounds = 10_000;
 
 async function endShards({ bus, pool }: EngineCore, deadline: number): Promise<boolean> {
   // What was accepted for publishing is in the rings before any shard is told to close its connections.
@@ -26,7 +26,7 @@ export async function drainEngine(core: EngineCore, graceMs: number): Promise<vo
   const deadline = performance.now() + graceMs;
   const inTime = (await pool.listening.stop(graceMs + stallMs)) && (await endShards(core, deadline));
   // What shards said last, such as disconnects, is still in their rings.
-  bus.settle(settleRounds);
+  bus.readRings(lastRounds);
   bus.close();
   core.reporter.stop();
   vitals.state = 'ended';

@@ -1,5 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ShardJob } from '../shared/bus/ipc.ts';
+import { Publisher } from '../shared/bus/publisher.ts';
+import { NoticeDispatch } from '../shared/bus/record-dispatch.ts';
 import { ThreadBus } from '../shared/bus/thread-bus.ts';
 import type { EngineConfig } from '../shared/config/config.ts';
 import { errorText } from '../shared/errors/index.ts';
@@ -17,7 +19,6 @@ import { VitalsReporter } from '../shared/memory/vitals-reporter.ts';
 import { ConnectionEvents } from './api/connection-events.ts';
 import type { EngineEvents } from './api/engine-events.ts';
 import { Listeners } from './api/listeners.ts';
-import { Publisher } from './api/publisher.ts';
 import type { ConnectionSender } from './api/remote-connection.ts';
 import { type GuardedEngine, guardExit } from './exit-guard.ts';
 import { OffloadPool } from './offload/offload-pool.ts';
@@ -86,11 +87,12 @@ export class EngineCore {
         counters.add(counter.doorbells, 1);
         this.pool.ring(thread);
       },
-      visit: (_from, kind, bytes, offset, length) => this.connectionEvents.visit(kind, bytes, offset, length),
+      onRecord: (kind, bytes, offset, length) => notices.dispatchNotice(kind, bytes, offset, length),
       onError: (error) => listeners.fault('ERR_RING_CORRUPT', `a ring failed: ${errorText(error)}`, error),
     });
     const { bus } = this;
     this.connectionEvents = new ConnectionEvents({ emitter: front, sender: front, listeners, board, bus, shards });
+    const notices = new NoticeDispatch(this.connectionEvents);
     this.pool = new ShardPool({
       config,
       memory,
@@ -109,8 +111,15 @@ export class EngineCore {
     const { pool } = this;
     const unwatch = (): void => this.watch?.close();
     const ends = new ShardEnds({ config, memory, board, logger, listeners, bus, pool, unwatch });
-    const isReady = (shard: number): boolean => pool.isReady(shard);
-    this.publisher = new Publisher({ producer: bus.producer, board, counters, shards, isReady });
+    this.publisher = new Publisher({
+      producer: bus.producer,
+      counters,
+      shards,
+      nameLimitBytes: config.limits.channelNameBytes,
+      ownShard: null,
+      isClosed: () => board.isEnding,
+      canReach: (shard) => pool.isReady(shard),
+    });
     this.guarded = {
       board,
       shardCount: shards,
@@ -143,8 +152,8 @@ export class EngineCore {
       memory: this.memory,
       logger: this.#logger,
       threadId: (shard) => this.pool.threadId(shard),
-      stalled: (shard, stall) => this.#listeners.call('stalled', shard, stall),
-      recovered: (shard, stall) => this.#listeners.call('recovered', shard, stall),
+      stalled: (shard, stall) => this.#listeners.callListeners('stalled', shard, stall),
+      recovered: (shard, stall) => this.#listeners.callListeners('recovered', shard, stall),
       restart: (shard) => this.#front.restartShard(shard),
     });
     return port;

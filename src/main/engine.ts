@@ -1,12 +1,9 @@
 import { EventEmitter } from 'node:events';
-import { recordKind } from '../shared/bus/record.ts';
 import type { KeyRing } from '../shared/config/key-ring.ts';
 import { metricsContentType } from '../shared/config/metrics-type.ts';
 import { closeCode, EngineError } from '../shared/errors/index.ts';
 import { counter } from '../shared/memory/counters.ts';
-import { checkClose } from '../shared/message/close.ts';
 import type { OutgoingMessage } from '../shared/message/message.ts';
-import { checkName } from '../shared/message/names.ts';
 import type { DirectVerdict, PublishVerdict } from '../shared/message/verdict.ts';
 import type { EngineEvents } from './api/engine-events.ts';
 import { rotated } from './api/key-rotation.ts';
@@ -72,8 +69,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** To all subscribers of a channel, on every shard. Default type `message`. Throws `ERR_MESSAGE_INVALID`. */
   publish(channel: string, message: OutgoingMessage): PublishVerdict {
-    checkName('channel', channel, this.#core.config.limits.channelNameBytes);
-    return this.#core.publisher.publish(recordKind.publish, channel, message, 'message');
+    return this.#core.publisher.publishMessage('channel', channel, message);
   }
 
   /** Bytes as they are, as the data of a `message` on a channel. */
@@ -83,13 +79,12 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** To all members of a room. Default type `room`; the envelope's channel is the room. */
   publishToRoom(room: string, message: OutgoingMessage): PublishVerdict {
-    checkName('room', room, this.#core.config.limits.channelNameBytes);
-    return this.#core.publisher.publish(recordKind.room, room, message, 'room');
+    return this.#core.publisher.publishMessage('room', room, message);
   }
 
   /** To every connection. Default type `broadcast`. */
   broadcast(message: OutgoingMessage): PublishVerdict {
-    return this.#core.publisher.publish(recordKind.broadcast, '', message, 'broadcast');
+    return this.#core.publisher.publishMessage('everyone', '', message);
   }
 
   /** Bytes as they are, as the data of a `broadcast` to every connection. */
@@ -99,13 +94,12 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** To one connection, whose id tells its shard. Default type `message`. */
   send(connectionId: string, message: OutgoingMessage): DirectVerdict {
-    return this.#core.publisher.send(connectionId, message, 'message');
+    return this.#core.publisher.sendMessage(connectionId, message);
   }
 
   /** Closes one connection with a code of 1000–1003, 1007–1014 or 3000–4999. Throws `ERR_CLOSE_CODE_INVALID`. */
   disconnect(connectionId: string, code: number = closeCode.normal, reason = ''): DirectVerdict {
-    checkClose(code, reason);
-    return this.#core.publisher.disconnect({ id: connectionId, code, reason });
+    return this.#core.publisher.orderDisconnect(connectionId, code, reason);
   }
 
   /**

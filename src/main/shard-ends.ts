@@ -43,13 +43,13 @@ export class ShardEnds {
       return;
     }
     logger.error({ shard, err: error }, 'a shard is lost');
-    listeners.call('shard-lost', shard, error);
+    listeners.callListeners('shard-lost', shard, error);
   }
 
   /** Another thread has taken the place of one that was gone. */
   replaced(shard: number): void {
     this.#options.logger.info({ shard }, 'a shard was restarted');
-    this.#options.listeners.call('shard-restarted', shard);
+    this.#options.listeners.callListeners('shard-restarted', shard);
   }
 
   /** A shard stays lost. Without any shard, or the one that accepts for all, the engine is no more. */

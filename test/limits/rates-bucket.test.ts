@@ -35,13 +35,13 @@ describe('the token buckets', () => {
         const rates = new Rates(rate, Infinity);
         const state = fresh();
         let passed = 0;
-        while (rates.take(state, 10, now) === 'within') passed += 1;
+        while (rates.countMessage(state, 10, now) === 'within') passed += 1;
         assert.equal(passed, rate);
-        assert.equal(rates.take(state, 10, now), 'too many messages');
+        assert.equal(rates.countMessage(state, 10, now), 'too many messages');
         // One more each time that there is time for one.
         const later = now + 1_000 / rate + 0.01;
-        assert.equal(rates.take(state, 10, later), 'within');
-        assert.equal(rates.take(state, 10, later), 'too many messages');
+        assert.equal(rates.countMessage(state, 10, later), 'within');
+        assert.equal(rates.countMessage(state, 10, later), 'too many messages');
       }),
     );
   });
@@ -62,7 +62,7 @@ describe('the token buckets', () => {
           const left = bucket.refill(now);
           // Too close to call with rounded numbers.
           if (Math.abs(left) < 0.01) continue;
-          const verdict = rates.take(state, bytes, now);
+          const verdict = rates.countMessage(state, bytes, now);
           assert.equal(verdict, left > 0 ? 'within' : 'too many bytes', `${left} bytes left`);
           if (verdict === 'within') bucket.take(bytes);
           verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
@@ -75,17 +75,17 @@ describe('the token buckets', () => {
   it('a refused message costs nothing, in neither bucket', () => {
     const rates = new Rates(2, 1_000);
     const state = fresh();
-    assert.equal(rates.take(state, 1_500, 0), 'within');
+    assert.equal(rates.countMessage(state, 1_500, 0), 'within');
     const after = { ...state };
-    assert.equal(rates.take(state, 1, 0), 'too many bytes');
+    assert.equal(rates.countMessage(state, 1, 0), 'too many bytes');
     assert.deepEqual(state, after);
     // The half second that is missing, then there is room.
-    assert.equal(rates.take(state, 1, 500), 'too many bytes');
-    assert.equal(rates.take(state, 1, 501), 'within');
-    assert.equal(rates.take(state, 1, 501), 'too many bytes');
-    assert.equal(rates.take(state, 1, 502), 'within');
+    assert.equal(rates.countMessage(state, 1, 500), 'too many bytes');
+    assert.equal(rates.countMessage(state, 1, 501), 'within');
+    assert.equal(rates.countMessage(state, 1, 501), 'too many bytes');
+    assert.equal(rates.countMessage(state, 1, 502), 'within');
     // That was the last half of a message.
-    assert.equal(rates.take(state, 1, 510), 'too many messages');
+    assert.equal(rates.countMessage(state, 1, 510), 'too many messages');
   });
 
   it('are there only where a limit is set', () => {
@@ -94,8 +94,11 @@ describe('the token buckets', () => {
     const messages = Rates.of({ ...limits, messagesPerSecond: 1 });
     const bytes = Rates.of({ ...limits, bytesPerSecond: 1 });
     const [one, other] = [fresh(), fresh()];
-    assert.deepEqual([messages?.take(one, 1e9, 0), messages?.take(one, 0, 0)], ['within', 'too many messages']);
-    assert.deepEqual([bytes?.take(other, 0, 0), bytes?.take(other, 1e9, 0)], ['within', 'within']);
-    assert.equal(bytes?.take(other, 0, 999_000), 'too many bytes');
+    assert.deepEqual(
+      [messages?.countMessage(one, 1e9, 0), messages?.countMessage(one, 0, 0)],
+      ['within', 'too many messages'],
+    );
+    assert.deepEqual([bytes?.countMessage(other, 0, 0), bytes?.countMessage(other, 1e9, 0)], ['within', 'within']);
+    assert.equal(bytes?.countMessage(other, 0, 999_000), 'too many bytes');
   });
 });

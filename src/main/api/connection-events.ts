@@ -1,12 +1,8 @@
 import type { EventEmitter } from 'node:events';
-import {
-  type ConnectNotice,
-  type DisconnectNotice,
-  RecordReader,
-  readJsonRecord,
-  recordKind,
-} from '../../shared/bus/record.ts';
+import type { NoticeListener } from '../../shared/bus/record-dispatch.ts';
+import type { ConnectNotice, DisconnectNotice } from '../../shared/bus/record-kind.ts';
 import type { ThreadBus } from '../../shared/bus/thread-bus.ts';
+import type { Envelope } from '../../shared/codec/index.ts';
 import { interest, type StateBoard, threadOfShard } from '../../shared/memory/engine-memory.ts';
 import { receivedMessage } from '../../shared/message/message.ts';
 import type { EngineEvents } from './engine-events.ts';
@@ -23,9 +19,8 @@ export interface ConnectionEventsOptions {
 }
 
 /** What main hears of connections: their shards forward only what there is a listener for. */
-export class ConnectionEvents {
+export class ConnectionEvents implements NoticeListener {
   readonly #options: ConnectionEventsOptions;
-  readonly #reader = new RecordReader();
 
   constructor(options: ConnectionEventsOptions) {
     this.#options = options;
@@ -55,18 +50,19 @@ export class ConnectionEvents {
     board.interest = bits;
   }
 
-  /** A record for main. */
-  visit(kind: number, bytes: Uint8Array, offset: number, length: number): void {
+  onConnectNotice(notice: ConnectNotice): void {
     const { listeners, sender } = this.#options;
-    if (kind === recordKind.onMessage) {
-      const { envelope } = this.#reader.read(bytes, offset);
-      listeners.call('message', new RemoteConnection(envelope.clientId, sender), receivedMessage(envelope));
-    } else if (kind === recordKind.onConnect) {
-      const notice = readJsonRecord(bytes, offset, length) as ConnectNotice;
-      listeners.call('connect', new NewConnection(notice, sender));
-    } else if (kind === recordKind.onDisconnect) {
-      const { id, code, reason } = readJsonRecord(bytes, offset, length) as DisconnectNotice;
-      listeners.call('disconnect', new RemoteConnection(id, sender), code, reason);
-    }
+    listeners.callListeners('connect', new NewConnection(notice, sender));
+  }
+
+  onMessageNotice(envelope: Envelope): void {
+    const { listeners, sender } = this.#options;
+    const connection = new RemoteConnection(envelope.clientId, sender);
+    listeners.callListeners('message', connection, receivedMessage(envelope));
+  }
+
+  onDisconnectNotice({ id, code, reason }: DisconnectNotice): void {
+    const { listeners, sender } = this.#options;
+    listeners.callListeners('disconnect', new RemoteConnection(id, sender), code, reason);
   }
 }

@@ -22,7 +22,7 @@ export class Listeners {
     this.#options = options;
   }
 
-  call<K extends keyof EngineEvents>(event: K, ...args: EngineEvents[K]): void {
+  callListeners<K extends keyof EngineEvents>(event: K, ...args: EngineEvents[K]): void {
     const { emitter } = this.#options;
     for (const listener of emitter.rawListeners(event)) {
       try {
@@ -38,7 +38,7 @@ export class Listeners {
   fault(code: 'ERR_RING_CORRUPT' | 'ERR_SHARD_FAILED', text: string, cause: unknown): void {
     const error = new EngineError(code, text, { cause });
     this.#options.logger.error({ err: error }, text);
-    if (this.#options.emitter.listenerCount('error') > 0) this.call('error', error);
+    if (this.#options.emitter.listenerCount('error') > 0) this.callListeners('error', error);
   }
 
   #failed(event: string, error: unknown): void {

@@ -1,4 +1,4 @@
-import type { ConnectNotice } from '../../shared/bus/record.ts';
+import type { ConnectNotice } from '../../shared/bus/record-kind.ts';
 import type { CodecName } from '../../shared/codec/index.ts';
 import { shardOfConnection } from '../../shared/message/connection-id.ts';
 import type { OutgoingMessage } from '../../shared/message/message.ts';

@@ -1,29 +1,12 @@
-import type { CodecName, Envelope } from '../codec/index.ts';
+import type { Envelope } from '../codec/index.ts';
 import { EngineError } from '../errors/index.ts';
 import type { RingProducer, WriteVerdict } from '../ring/index.ts';
 
 /**
- * What the rings carry between threads. `publish`, `room` and `broadcast` go to all shards, `send` and `disconnect` to
- * the shard of a connection, the `on…` kinds from a shard to main.
- */
-export const recordKind: Readonly<
-  Record<'publish' | 'room' | 'broadcast' | 'send' | 'disconnect' | 'onConnect' | 'onMessage' | 'onDisconnect', number>
-> = Object.freeze({
-  publish: 1,
-  room: 2,
-  broadcast: 3,
-  send: 4,
-  disconnect: 5,
-  onConnect: 6,
-  onMessage: 7,
-  onDisconnect: 8,
-});
-
-/**
  * An envelope as a record's payload, codec-neutral, little-endian:
  *
- *   0  u32 flags: 1 has data, 2 data is valid JSON, 4 data is not valid JSON, 8 the envelope's channel is the target
- *   4  u32 bytes of the target: a channel, a room or a connection's id
+ *   0  u32 flags: 1 has data, 2 data is valid JSON, 4 data is not valid JSON, 8 the envelope's channel is the address
+ *   4  u32 bytes of the address: a channel, a room or a connection's id
  *   8  u32 bytes of the type          12  u32 bytes of the envelope's channel
  *  16  u32 bytes of the client id     20  u32 bytes of the data
  *  24  i64 timestamp                  32  the five, in this order
@@ -32,11 +15,12 @@ const envelopeHeaderBytes = 32;
 const hasData = 1;
 const isJsonData = 2;
 const isNotJsonData = 4;
-const channelIsTarget = 8;
+const channelIsAddress = 8;
 
 /** An envelope read from a record, with the address it was written for. */
 export interface AddressedEnvelope {
-  readonly target: string;
+  /** Name of the channel or room, id of the connection, or ''. */
+  readonly address: string;
   /** `data` is a view into the ring: valid only until the visit ends. */
   readonly envelope: Envelope;
 }
@@ -68,12 +52,13 @@ export class RecordWriter {
     this.#producer = producer;
   }
 
-  write(kind: number, to: number, target: string, envelope: Envelope): WriteVerdict {
+  /** `to` says which readers of the ring the record is for: a thread, or a target of the ring. */
+  writeEnvelope(kind: number, to: number, address: string, envelope: Envelope): WriteVerdict {
     const { type, channel, clientId, data, dataIsJson } = envelope;
-    const sameChannel = channel !== '' && channel === target;
+    const sameChannel = channel !== '' && channel === address;
     const dataLength = data === null ? 0 : data.length;
     // A UTF-16 unit takes at most three bytes of UTF-8: claim that, commit what it took.
-    const textUnits = target.length + type.length + clientId.length + (sameChannel ? 0 : channel.length);
+    const textUnits = address.length + type.length + clientId.length + (sameChannel ? 0 : channel.length);
     const producer = this.#producer;
     const most = envelopeHeaderBytes + textUnits * 3 + dataLength;
     if (most > producer.maxRecordBytes) {
@@ -87,8 +72,8 @@ export class RecordWriter {
     const bytes = producer.claimBytes;
     const start = producer.claimOffset;
     let at = start + envelopeHeaderBytes;
-    const targetBytes = writeText(target, bytes, at);
-    at += targetBytes;
+    const addressBytes = writeText(address, bytes, at);
+    at += addressBytes;
     const typeBytes = writeText(type, bytes, at);
     at += typeBytes;
     const channelBytes = sameChannel ? 0 : writeText(channel, bytes, at);
@@ -108,8 +93,8 @@ export class RecordWriter {
     words[word] =
       (data === null ? 0 : hasData) |
       (dataIsJson === true ? isJsonData : dataIsJson === false ? isNotJsonData : 0) |
-      (sameChannel ? channelIsTarget : 0);
-    words[word + 1] = targetBytes;
+      (sameChannel ? channelIsAddress : 0);
+    words[word + 1] = addressBytes;
     words[word + 2] = typeBytes;
     words[word + 3] = channelBytes;
     words[word + 4] = clientBytes;
@@ -132,7 +117,7 @@ class TextReader {
   readonly #lastLength: number[] = [0, 0, 0, 0];
 
   /** Field `slot` (0–3) of a record: the text at `bytes[start … start + length]`. */
-  read(slot: number, bytes: Uint8Array, start: number, length: number): string {
+  readText(slot: number, bytes: Uint8Array, start: number, length: number): string {
     if (length === 0) return '';
     if (this.#buffer.buffer !== bytes.buffer) {
       this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -157,28 +142,28 @@ export class RecordReader {
   readonly #text = new TextReader();
   #view: DataView = new DataView(new ArrayBuffer(0));
 
-  read(bytes: Uint8Array, offset: number): AddressedEnvelope {
+  readEnvelope(bytes: Uint8Array, offset: number): AddressedEnvelope {
     if (this.#view.buffer !== bytes.buffer) {
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
     const view = this.#view;
     const flags = view.getUint32(offset, true);
-    const targetBytes = view.getUint32(offset + 4, true);
+    const addressBytes = view.getUint32(offset + 4, true);
     const typeBytes = view.getUint32(offset + 8, true);
     const channelBytes = view.getUint32(offset + 12, true);
     const clientBytes = view.getUint32(offset + 16, true);
     const dataLength = view.getUint32(offset + 20, true);
     let at = offset + envelopeHeaderBytes;
-    const target = this.#text.read(0, bytes, at, targetBytes);
-    at += targetBytes;
-    const type = this.#text.read(1, bytes, at, typeBytes);
+    const address = this.#text.readText(0, bytes, at, addressBytes);
+    at += addressBytes;
+    const type = this.#text.readText(1, bytes, at, typeBytes);
     at += typeBytes;
-    const channel = (flags & channelIsTarget) !== 0 ? target : this.#text.read(2, bytes, at, channelBytes);
+    const channel = (flags & channelIsAddress) !== 0 ? address : this.#text.readText(2, bytes, at, channelBytes);
     at += channelBytes;
-    const clientId = this.#text.read(3, bytes, at, clientBytes);
+    const clientId = this.#text.readText(3, bytes, at, clientBytes);
     at += clientBytes;
     return {
-      target,
+      address,
       envelope: {
         type,
         channel,
@@ -194,26 +179,4 @@ export class RecordReader {
 /** The document of a record written by `writeJson`. The writer is our own code: its shape is the caller's to know. */
 export function readJsonRecord(bytes: Uint8Array, offset: number, length: number): unknown {
   return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString());
-}
-
-/** What `onConnect` tells main. */
-export interface ConnectNotice {
-  readonly id: string;
-  readonly name: string;
-  readonly codec: CodecName;
-  readonly remoteAddress: string;
-}
-
-/** What `onDisconnect` tells main. */
-export interface DisconnectNotice {
-  readonly id: string;
-  readonly code: number;
-  readonly reason: string;
-}
-
-/** What `disconnect` asks of a shard. */
-export interface DisconnectOrder {
-  readonly id: string;
-  readonly code: number;
-  readonly reason: string;
 }

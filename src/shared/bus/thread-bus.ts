@@ -17,8 +17,8 @@ export interface ThreadBusOptions {
   /** Posts a doorbell message to a thread. */
   ring(thread: number): void;
   /** A record for this thread. `bytes` may be overwritten after the call. */
-  visit(from: number, kind: number, bytes: Uint8Array, offset: number, length: number): void;
-  /** `visit` threw (the record counts as read), or a ring is corrupt (this thread has left it). */
+  onRecord(kind: number, bytes: Uint8Array, offset: number, length: number): void;
+  /** `onRecord` threw (the record counts as read), or a ring is corrupt (this thread has left it). */
   onError(error: unknown): void;
   /** This thread has looked around; so many bytes wait in its spill queue now. */
   pumped?(spilledBytes: number): void;
@@ -54,7 +54,7 @@ export class ThreadBus {
       this.#consumers.push(new RingConsumer(other, self, { relieve: () => wake(from) }));
       this.#visitors.push((kind, bytes, offset, length) => {
         this.#visited += 1;
-        options.visit(from, kind, bytes, offset, length);
+        options.onRecord(kind, bytes, offset, length);
       });
     }
     // A new thread is awake. Look around once, then sleep until a doorbell rings.
@@ -107,7 +107,7 @@ export class ThreadBus {
   }
 
   /** Reads whatever is in the rings now, in at most `rounds` batches per ring, without yielding. */
-  settle(rounds: number): void {
+  readRings(rounds: number): void {
     for (let round = 0; round < rounds && this.#anyHasMore(); round++) this.#drainAll();
   }
 

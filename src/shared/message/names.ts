@@ -1,10 +1,14 @@
 import { requireWellFormed } from '../base/well-formed.ts';
 import { EngineError } from '../errors/index.ts';
 
-export type NamedKind = 'channel' | 'room';
+/** Whom a message may be published to: the subscribers of a channel, the members of a room, or every connection. */
+export type AudienceKind = 'channel' | 'room' | 'everyone';
+
+/** What connections join and leave by name. */
+export type NamedAudienceKind = Exclude<AudienceKind, 'everyone'>;
 
 /** Throws `ERR_CHANNEL_INVALID`, `ERR_ROOM_INVALID` or `ERR_TEXT_INVALID` for what cannot be the name of one. */
-export function checkName(kind: NamedKind, name: string, limitBytes: number): void {
+export function checkName(kind: NamedAudienceKind, name: string, limitBytes: number): void {
   // A UTF-16 unit takes one to three bytes, so the bytes need only be counted for names near the limit.
   if (typeof name === 'string' && name !== '' && name.length <= limitBytes) {
     if (name.length * 3 <= limitBytes || Buffer.byteLength(name) <= limitBytes) {

@@ -2,7 +2,7 @@ import type { Codec, CodecName, Envelope } from '../../shared/codec/index.ts';
 import { closeCode, EngineError } from '../../shared/errors/index.ts';
 import { checkClose, cutReason } from '../../shared/message/close.ts';
 import { type OutgoingMessage, outgoingEnvelope } from '../../shared/message/message.ts';
-import type { NamedKind } from '../../shared/message/names.ts';
+import type { NamedAudienceKind } from '../../shared/message/names.ts';
 import { checkAesKey, checkHmacKey, ServerSession } from '../../shared/security/index.ts';
 import type { Connection } from '../handlers/api.ts';
 import type { Lane } from '../offload/lane.ts';
@@ -16,9 +16,9 @@ export interface ConnectionPort {
   /** Whether connections may be given keys: the engine has a `security` option. */
   readonly takesKeys: boolean;
   /** True: newly joined. */
-  join(connection: ShardConnection, kind: NamedKind, name: string): boolean;
+  join(connection: ShardConnection, kind: NamedAudienceKind, name: string): boolean;
   /** True: it was a member. */
-  leave(connection: ShardConnection, kind: NamedKind, name: string): boolean;
+  leave(connection: ShardConnection, kind: NamedAudienceKind, name: string): boolean;
   /** `become` makes it one that is sealed for by itself; meanwhile it is in no audience. */
   individualize(connection: ShardConnection, become: () => void): void;
   send(connection: ShardConnection, envelope: Envelope): SendVerdict;
@@ -196,7 +196,7 @@ export class ShardConnection implements Connection {
   }
 
   /** Names of the channels or rooms, for the hub. Most connections never need the set. */
-  memberships(kind: NamedKind): Set<string> {
+  memberships(kind: NamedAudienceKind): Set<string> {
     if (kind === 'channel') {
       this.#channels ??= new Set();
       return this.#channels;

@@ -1,58 +1,99 @@
-import type { EngineConfig } from '../../shared/config/config.ts';
-import { EngineError, errorText } from '../../shared/errors/index.ts';
-import type { Handlers, HandlersFactory, ShardApi } from './api.ts';
+import { isThenable } from '../../shared/base/thenable.ts';
+import type { Envelope } from '../../shared/codec/index.ts';
+import { receivedMessage } from '../../shared/message/message.ts';
+import type { Action, Connection, Handlers, ShardApi, UpgradeRequest, UpgradeResult } from './api.ts';
+import type { HandlerGuard } from './handler-guard.ts';
+import { type HandlerConfig, loadHandlers } from './load-handlers.ts';
 
-const handlerNames = ['upgrade', 'connect', 'message', 'disconnect', 'authorize', 'slow'] as const;
+/**
+ * The handler module of this shard: the only place that calls its handlers. What they throw goes to the guard. Without a
+ * module, or until it is loaded, every call does what the absence of that handler means.
+ */
+export class HandlerHost {
+  readonly #guard: HandlerGuard;
+  #handlers: Handlers = {};
 
-function invalid(href: string, what: string, cause?: unknown): EngineError {
-  return new EngineError('ERR_HANDLERS_INVALID', `handler module ${href}: ${what}`, {
-    path: 'handlers',
-    given: href,
-    allowed: 'a module whose default export is defineHandlers({ … }) or a function that gives such an object',
-    cause,
-  });
-}
+  constructor(guard: HandlerGuard) {
+    this.#guard = guard;
+  }
 
-function checkHandlers(value: unknown, href: string): Handlers {
-  if (typeof value !== 'object' || value === null) throw invalid(href, 'its default export gives no handlers');
-  for (const [name, handler] of Object.entries(value)) {
-    if (!(handlerNames as readonly string[]).includes(name)) {
-      throw invalid(href, `"${name}" is no handler; handlers are ${handlerNames.join(', ')}`);
+  /** Loads the handler module. Throws `ERR_HANDLERS_INVALID`. Call it before the first connection. */
+  async loadModule(config: HandlerConfig, shard: ShardApi): Promise<void> {
+    this.#handlers = await loadHandlers(config, shard);
+  }
+
+  get hasUpgrade(): boolean {
+    return this.#handlers.upgrade !== undefined;
+  }
+
+  /** Throws what the handler throws: the caller also checks the result, and gives both to `upgradeFailed`. */
+  callUpgrade(request: UpgradeRequest): UpgradeResult | PromiseLike<UpgradeResult> {
+    return this.#handlers.upgrade?.(request);
+  }
+
+  /** The `upgrade` handler threw or rejected, or its result is wrong. */
+  upgradeFailed(error: unknown): void {
+    this.#guard.failed('upgrade', null, error);
+  }
+
+  /** A promise, which never rejects, if the handler is asynchronous. */
+  callConnect(connection: Connection): Promise<void> | undefined {
+    const handlers = this.#handlers;
+    const { connect } = handlers;
+    if (connect === undefined) return undefined;
+    return this.#guard.run('connect', connection, () => connect.call(handlers, connection));
+  }
+
+  /** False: nobody handles messages. The handler gets a copy of the data. */
+  callMessage(connection: Connection, envelope: Envelope): boolean {
+    const handlers = this.#handlers;
+    const { message } = handlers;
+    if (message === undefined) return false;
+    const received = receivedMessage(envelope);
+    this.#guard.run('message', connection, () => message.call(handlers, connection, received));
+    return true;
+  }
+
+  /**
+   * Whether the handler allows it; undefined: there is no such handler. A throw, a rejection, and a result other than
+   * `true` are a no. A promise never rejects.
+   */
+  callAuthorize(connection: Connection, action: Action, target: string): boolean | Promise<boolean> | undefined {
+    const handlers = this.#handlers;
+    if (handlers.authorize === undefined) return undefined;
+    try {
+      const verdict = handlers.authorize(connection, action, target);
+      if (!isThenable(verdict)) return verdict === true;
+      return Promise.resolve(verdict).then(
+        (allowed) => allowed === true,
+        (error: unknown) => this.#authorizeFailed(connection, error),
+      );
+    } catch (error) {
+      return this.#authorizeFailed(connection, error);
     }
-    if (typeof handler !== 'function') throw invalid(href, `"${name}" is not a function`);
   }
-  return value;
-}
 
-type HandlerConfig = Pick<EngineConfig, 'handlers' | 'demandsAuthorize'>;
+  #authorizeFailed(connection: Connection, error: unknown): false {
+    this.#guard.failed('authorize', connection, error);
+    return false;
+  }
 
-/** Loads the handler module into this thread. Throws `ERR_HANDLERS_INVALID`, which names what is wrong. */
-export async function loadHandlers(config: HandlerConfig, shard: ShardApi): Promise<Handlers> {
-  const { handlers: href, demandsAuthorize } = config;
-  if (href === null) return {};
-  const handlers = await loadModule(href, shard);
-  if (demandsAuthorize && handlers.authorize === undefined) {
-    throw invalid(href, 'it has no "authorize", which preset "public" demands unless the option "open" is true');
+  callSlow(connection: Connection, dropped: number): void {
+    const handlers = this.#handlers;
+    const { slow } = handlers;
+    if (slow === undefined) return;
+    this.#guard.run('slow', connection, () => slow.call(handlers, connection, dropped));
   }
-  return handlers;
-}
 
-async function loadModule(href: string, shard: ShardApi): Promise<Handlers> {
-  let exported: unknown;
-  try {
-    const module: { readonly default?: unknown } = await import(href);
-    exported = module.default;
-  } catch (cause) {
-    // Node adds which of our files imported it, which would only mislead.
-    const [text] = errorText(cause).split(' imported from ');
-    throw invalid(href, `it cannot be loaded: ${text}`, cause);
+  callDisconnect(connection: Connection, code: number, reason: string): void {
+    const handlers = this.#handlers;
+    const { disconnect } = handlers;
+    if (disconnect === undefined) return;
+    this.#guard.run('disconnect', connection, () => disconnect.call(handlers, connection, code, reason));
   }
-  if (typeof exported !== 'function') return checkHandlers(exported, href);
-  let made: unknown;
-  try {
-    made = await (exported as HandlersFactory)(shard);
-  } catch (cause) {
-    throw invalid(href, `its default export threw: ${errorText(cause)}`, cause);
+
+  /** An error that no caller saw, such as the rejection of a promise that nobody awaits. */
+  reportStray(error: unknown): void {
+    this.#guard.failed('stray', null, error);
   }
-  return checkHandlers(made, href);
 }

@@ -3,8 +3,8 @@ import { isThenable } from '../../shared/base/thenable.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { EngineError } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
-import type { Handlers, UpgradeAcceptance, UpgradeResult } from '../handlers/api.ts';
-import type { HandlerGuard } from '../handlers/handler-guard.ts';
+import type { UpgradeAcceptance, UpgradeResult } from '../handlers/api.ts';
+import type { HandlerHost } from '../handlers/handler-host.ts';
 import { answerOfRejection } from '../handlers/rejection.ts';
 import type { Exchange, HttpAnswer, TransportRequest } from '../transport/transport.ts';
 import { agreeOn, type Handshake, maxNameLength, offeredSubprotocols, refusal } from './check-handshake.ts';
@@ -19,7 +19,7 @@ export type UpgradeVerdict =
 export interface UpgradeHookOptions {
   readonly config: EngineConfig;
   readonly counters: Counters;
-  readonly guard: HandlerGuard;
+  readonly handlers: HandlerHost;
 }
 
 /** A handshake with what the engine itself has found it to be. */
@@ -75,27 +75,24 @@ function checkAcceptance(result: object): UpgradeAcceptance {
 
 /** Asks the `upgrade` handler of the handler module, and waits for its answer within bounds. */
 export class UpgradeHook {
-  /** Set once the handler module is loaded, before the first connection. */
-  handlers: Handlers = {};
   readonly #config: EngineConfig;
   readonly #counters: Counters;
-  readonly #guard: HandlerGuard;
+  readonly #handlers: HandlerHost;
   /** Ends the wait for each handshake that is being decided. */
   readonly #waiting = new Set<(verdict: UpgradeVerdict, reason: Error) => void>();
   /** How many of them each address has; only those that have some. */
   readonly #waitingOf = new Map<string, number>();
 
-  constructor({ config, counters, guard }: UpgradeHookOptions) {
+  constructor({ config, counters, handlers }: UpgradeHookOptions) {
     this.#config = config;
     this.#counters = counters;
-    this.#guard = guard;
+    this.#handlers = handlers;
   }
 
   /** Never rejects. A promise only if the handler gave one. */
-  decide(candidate: Candidate): UpgradeVerdict | Promise<UpgradeVerdict> {
-    const { upgrade } = this.handlers;
+  askUpgrade(candidate: Candidate): UpgradeVerdict | Promise<UpgradeVerdict> {
     const { request, handshake, remoteAddress } = candidate;
-    if (upgrade === undefined) return { is: 'accepted', handshake, metadata: null };
+    if (!this.#handlers.hasUpgrade) return { is: 'accepted', handshake, metadata: null };
     if (this.#waiting.size >= this.#config.limits.pendingHandshakes) {
       this.#counters.add(counter.limitHandshakes, 1);
       return refused(503, 'ERR_LIMIT_HANDSHAKES', 'too many handshakes are being decided', [['Retry-After', '1']]);
@@ -108,8 +105,8 @@ export class UpgradeHook {
     const { name } = handshake;
     const facts = new HandshakeRequest(request, { remoteAddress, name, subprotocols: offeredSubprotocols(request) });
     try {
-      const result = upgrade.call(this.handlers, facts);
-      return isThenable(result) ? this.#wait(result, facts, candidate) : this.#read(result, candidate);
+      const result = this.#handlers.callUpgrade(facts);
+      return isThenable(result) ? this.#awaitResult(result, facts, candidate) : this.#readResult(result, candidate);
     } catch (error) {
       return this.#failed(error);
     }
@@ -120,7 +117,7 @@ export class UpgradeHook {
     for (const finish of [...this.#waiting]) finish({ is: 'refused', answer }, new Error('the server is ending'));
   }
 
-  #wait(
+  #awaitResult(
     result: PromiseLike<UpgradeResult>,
     facts: HandshakeRequest,
     candidate: Candidate,
@@ -128,7 +125,7 @@ export class UpgradeHook {
     const { exchange } = candidate;
     const address = subscriberOf(candidate.remoteAddress);
     return new Promise((resolve) => {
-      const settle = (verdict: UpgradeVerdict): boolean => {
+      const conclude = (verdict: UpgradeVerdict): boolean => {
         if (!this.#waiting.delete(finish)) return false;
         this.#countAddress(address, -1);
         clearTimeout(timer);
@@ -137,7 +134,7 @@ export class UpgradeHook {
         return true;
       };
       const finish = (verdict: UpgradeVerdict, reason: Error): void => {
-        if (settle(verdict)) facts.abort(reason);
+        if (conclude(verdict)) facts.abort(reason);
       };
       const timer = setTimeout(() => {
         this.#counters.add(counter.handshakesTimedOut, 1);
@@ -150,10 +147,10 @@ export class UpgradeHook {
       // What comes after the end of the wait is too late to matter, errors included: the handler was told to stop.
       Promise.resolve(result).then(
         (value) => {
-          if (this.#waiting.has(finish)) settle(this.#read(value, candidate));
+          if (this.#waiting.has(finish)) conclude(this.#readResult(value, candidate));
         },
         (error: unknown) => {
-          if (this.#waiting.has(finish)) settle(this.#failed(error));
+          if (this.#waiting.has(finish)) conclude(this.#failed(error));
         },
       );
     });
@@ -165,7 +162,7 @@ export class UpgradeHook {
     else this.#waitingOf.delete(address);
   }
 
-  #read(result: UpgradeResult, { request, handshake }: Candidate): UpgradeVerdict {
+  #readResult(result: UpgradeResult, { request, handshake }: Candidate): UpgradeVerdict {
     try {
       if (result === undefined || result === true) return { is: 'accepted', handshake, metadata: null };
       if (result === false) {
@@ -196,7 +193,7 @@ export class UpgradeHook {
   }
 
   #failed(error: unknown): UpgradeVerdict {
-    this.#guard.failed('upgrade', null, error);
+    this.#handlers.upgradeFailed(error);
     return refused(500, 'ERR_INTERNAL', 'the handshake could not be decided');
   }
 }

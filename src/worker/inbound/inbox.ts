@@ -16,9 +16,16 @@ const heldBytes = 16_777_216;
 const shardBytes = 67_108_864;
 const littleBytes = 16_384;
 
+/** Handles the messages that the inbox lets through. */
+export interface FrameHandler {
+  /** `bytes` are valid only during the call. */
+  openFrame(connection: ShardConnection, bytes: Uint8Array): void;
+}
+
 /**
- * Keeps the messages of a connection in order while something about it is awaited: its `connect` handler, the
- * `authorize` of an earlier message, the pool, which opens one, or its turn.
+ * Keeps the messages of a connection in order while they cannot be handled: until its `connect` handler is done, the
+ * `authorize` handler has answered for an earlier message, the pool has opened one, or its turn has come. What waits is
+ * bounded per connection and per shard: a client that sends more is closed.
  */
 export class Inbox {
   readonly #maxMessages: number;
@@ -27,71 +34,69 @@ export class Inbox {
   readonly #maxShardBytes: number;
   readonly #turns: Turns;
   readonly #counters: Counters;
-  readonly #handle: (connection: ShardConnection, bytes: Uint8Array) => void;
-  /** Of all connections. */
+  readonly #handler: FrameHandler;
+  /** Of all connections of the shard. */
   #waitingBytes = 0;
 
   /** A message may have `longestBytes` as it arrives: one such can always wait. */
-  constructor(
-    config: EngineConfig,
-    counters: Counters,
-    longestBytes: number,
-    handle: (connection: ShardConnection, bytes: Uint8Array) => void,
-  ) {
+  constructor(config: EngineConfig, counters: Counters, longestBytes: number, handler: FrameHandler) {
     this.#maxMessages = config.limits.pendingMessages;
     this.#maxBytes = Math.max(config.maxBackpressureBytes, longestBytes);
     this.#maxHeldBytes = Math.max(heldBytes, 2 * longestBytes);
     this.#maxShardBytes = Math.max(shardBytes, 4 * longestBytes);
     this.#counters = counters;
-    this.#handle = handle;
-    this.#turns = new Turns(counters, (connection) => this.#release(connection));
+    this.#handler = handler;
+    this.#turns = new Turns(counters, (connection) => this.#releaseHold(connection));
   }
 
-  /** Messages that come from here on wait for `promise`, however it ends, and for every other one that is awaited. */
-  hold(connection: ShardConnection, promise: Promise<unknown>): void {
-    const release = this.pause(connection);
+  /** Messages that come from here on wait for `promise`, however it ends. */
+  holdFramesUntil(connection: ShardConnection, promise: Promise<unknown>): void {
+    const release = this.holdFrames(connection);
     promise.then(release, release);
   }
 
-  /** Messages that come from here on wait until the function that this gives is called, once. */
-  pause(connection: ShardConnection): () => void {
+  /** Messages that come from here on wait until the returned function is called, once. Holds add up. */
+  holdFrames(connection: ShardConnection): () => void {
     connection.holds += 1;
-    return () => this.#release(connection);
+    return () => this.#releaseHold(connection);
   }
 
   /** Handles a message now, or keeps a copy for later. */
-  accept(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
+  handleOrKeep(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
     if (connection.holds === 0) {
-      if (this.#turns.spend(connection, bytes.length)) {
-        this.#handle(connection, bytes);
+      if (this.#turns.spendTurn(connection, bytes.length)) {
+        this.#handler.openFrame(connection, bytes);
         return 'taken';
       }
-      this.#turns.hold(connection);
+      this.#turns.holdForTurn(connection);
     }
-    return this.#keep(connection, bytes);
+    return this.#keepFrame(connection, bytes);
   }
 
-  /** A ping or pong came, which has been answered. With too many of them, no more is read until the client's next turn. */
-  control(connection: ShardConnection): void {
-    if (this.#turns.spend(connection, 0)) return;
-    this.#turns.hold(connection);
+  /** A ping, which has been answered, or a pong. After too many of them, nothing is read until the client's next turn. */
+  countControlFrame(connection: ShardConnection): void {
+    if (this.#turns.spendTurn(connection, 0)) return;
+    this.#turns.holdForTurn(connection);
     this.#stopReading(connection);
   }
 
-  /** Calls `after` once what waits for a turn or for the pool was handled; what waits for a handler is not waited for. */
-  finish(connection: ShardConnection, after: () => void): void {
+  /**
+   * The client has left. Calls `after` once what waits for a turn or for the pool is handled; what waits for a handler is
+   * not waited for.
+   */
+  afterLastFrame(connection: ShardConnection, after: () => void): void {
     if (this.#isHeldByHandler(connection) || !connection.isHeld) after();
     else connection.leave = after;
   }
 
-  /** The connection has ended: nothing that waits is handled any more, nor waited for. */
-  forget(connection: ShardConnection): void {
-    this.abandon(connection);
+  /** The connection has ended: what waits is dropped, and nobody is called for it. */
+  forgetFrames(connection: ShardConnection): void {
+    this.dropWaitingFrames(connection);
     connection.leave = null;
   }
 
-  /** Forgets what waits, and counts it: the connection is closing, or has ended. */
-  abandon(connection: ShardConnection): void {
+  /** Drops what waits, and counts it: the connection is closing, or has ended. */
+  dropWaitingFrames(connection: ShardConnection): void {
     if (connection.pending === null) return;
     this.#counters.add(counter.messagesAbandoned, connection.pending.length);
     this.#waitingBytes -= connection.pendingBytes;
@@ -104,7 +109,7 @@ export class Inbox {
     return holds > (isHeldForTurn ? 1 : 0) + (opening === null ? 0 : 1);
   }
 
-  #keep(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
+  #keepFrame(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
     const waits = connection.pendingBytes + bytes.length + messageOverhead;
     if (this.#isHeldByHandler(connection)) {
       const count = connection.pending?.length ?? 0;
@@ -129,10 +134,10 @@ export class Inbox {
     connection.socket?.pause();
   }
 
-  #release(connection: ShardConnection): void {
+  #releaseHold(connection: ShardConnection): void {
     connection.holds -= 1;
     if (connection.isHeld) {
-      if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#left(connection);
+      if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#callLeave(connection);
       return;
     }
     // The message itself may be awaited, or use up the turn: what is left stays in front of what comes meanwhile.
@@ -142,24 +147,24 @@ export class Inbox {
       connection.pendingBytes -= cost;
       this.#waitingBytes -= cost;
       if (connection.pending.length === 0) connection.pending = null;
-      const goesOn = this.#turns.spend(connection, next.length);
-      this.#handle(connection, next);
-      if (!goesOn && !connection.isHeld && connection.pending !== null) this.#turns.hold(connection);
+      const goesOn = this.#turns.spendTurn(connection, next.length);
+      this.#handler.openFrame(connection, next);
+      if (!goesOn && !connection.isHeld && connection.pending !== null) this.#turns.holdForTurn(connection);
       if (!connection.isHeld) continue;
       // A write that found no room has set the library reading again.
       if (connection.isPaused) connection.socket?.pause();
-      if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#left(connection);
+      if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#callLeave(connection);
       return;
     }
-    if (!connection.isOpen) this.abandon(connection);
+    if (!connection.isOpen) this.dropWaitingFrames(connection);
     if (connection.isPaused) {
       connection.isPaused = false;
       connection.socket?.resume();
     }
-    if (connection.leave !== null) this.#left(connection);
+    if (connection.leave !== null) this.#callLeave(connection);
   }
 
-  #left(connection: ShardConnection): void {
+  #callLeave(connection: ShardConnection): void {
     const { leave } = connection;
     connection.leave = null;
     leave?.();

@@ -40,7 +40,7 @@ export class Rates {
    * Counts a message that came at `now`, in milliseconds. One that finds any bytes left passes, whatever its size, so that
    * a message may be larger than the bucket; what it took too much is missing afterwards. A refused one takes nothing.
    */
-  take(state: RateState, bytes: number, now: number): RateVerdict {
+  countMessage(state: RateState, bytes: number, now: number): RateVerdict {
     const messages = Math.max(state.messagesFullAt, now) + this.#msPerMessage;
     if (messages - now > burstMs + toleranceMs) return 'too many messages';
     const volume = Math.max(state.bytesFullAt, now);
@@ -51,7 +51,7 @@ export class Rates {
   }
 
   /** Counts bytes of a message that has passed: it turned out to be larger. They are missing afterwards. */
-  add(state: RateState, bytes: number, now: number): void {
+  countMoreBytes(state: RateState, bytes: number, now: number): void {
     state.bytesFullAt = Math.max(state.bytesFullAt, now) + bytes * this.#msPerByte;
   }
 }

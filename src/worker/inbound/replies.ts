@@ -16,13 +16,10 @@ export interface RepliesOptions {
 
 const typeLimit = 64;
 
-const overload = refusalOf('ERR_OVERLOADED', 'the server is overloaded, try later');
+/** What is told to a client whose message found the ring full. Made once: it is for a flood. */
+export const overloaded: EngineError = refusalOf('ERR_OVERLOADED', 'the server is overloaded, try later');
 
-export function overloaded(): EngineError {
-  return overload;
-}
-
-/** What a client is told of its own messages, as far as the option `replies` wants it told. */
+/** Answers clients about their own messages, as the option `replies` says. */
 export class Replies {
   readonly #config: EngineConfig;
   readonly #counters: Counters;
@@ -37,7 +34,7 @@ export class Replies {
   }
 
   /** The command of this type was carried out. */
-  ok(connection: ShardConnection, type: string, target: string): void {
+  confirm(connection: ShardConnection, type: string, target: string): void {
     if (this.#config.replies === 'all') this.#reply(connection, 'ok', { for: type, target });
   }
 
@@ -45,17 +42,17 @@ export class Replies {
   refuse(connection: ShardConnection, type: string, error: unknown): void {
     this.#counters.add(counter.controlRefused, 1);
     const known = error instanceof EngineError;
-    // What is no refusal is a fault of ours: log it, and tell the client no more than that.
+    // Any other error is a fault of the engine's own: it is logged, and the client is told no more than that.
     if (!known) this.#guard.fault('control', connection, error);
-    this.error(connection, type, known ? error.code : 'ERR_INTERNAL', known ? error.message : 'internal error');
+    this.replyError(connection, type, known ? error.code : 'ERR_INTERNAL', known ? error.message : 'internal error');
   }
 
-  error(connection: ShardConnection, type: string, code: string, message: string): void {
+  replyError(connection: ShardConnection, type: string, code: string, message: string): void {
     if (this.#config.replies === 'off') return;
     this.#reply(connection, 'error', { code, message, for: firstUnits(type, typeLimit) });
   }
 
   #reply(connection: ShardConnection, type: string, data: { readonly [key: string]: string }): void {
-    if (connection.isOpen) this.#fanOut.send(connection, outgoingEnvelope({ type, data }, type));
+    if (connection.isOpen) this.#fanOut.sendEnvelope(connection, outgoingEnvelope({ type, data }, type));
   }
 }

@@ -11,6 +11,11 @@ import type { OpenPlan, Sealer } from '../sealing/sealer.ts';
 import { sharedCopy } from '../sealing/shared-copy.ts';
 import type { Inbox } from './inbox.ts';
 
+export interface OpenedFrameHandler {
+  /** A frame was good, or needed no opening. `bytes` are the message's, `frameBytes` how many came. */
+  handleOpened(connection: ShardConnection, bytes: Uint8Array, frameBytes: number): void;
+}
+
 export interface SealedInOptions {
   readonly config: EngineConfig;
   readonly counters: Counters;
@@ -18,8 +23,7 @@ export interface SealedInOptions {
   readonly offload: OffloadPort<ShardJob>;
   readonly inbox: Inbox;
   readonly log: ShardLog;
-  /** A frame was good. `bytes` are the message's, `frameBytes` how many came. */
-  opened(connection: ShardConnection, bytes: Uint8Array, frameBytes: number): void;
+  readonly handler: OpenedFrameHandler;
 }
 
 /** Counter of each way in which a frame can be bad. What has no entry here counts as malformed. */
@@ -30,7 +34,10 @@ const failureCounters: ReadonlyMap<string, number> = new Map([
   ['ERR_SEAL_REPLAYED', counter.openFailedReplay],
 ]);
 
-/** Opens what clients sent, in order per connection: small frames here, large ones in the pool. */
+/**
+ * Opens what clients sent, in order per connection: small frames here, large ones in the pool. A peer without the key can
+ * have each of its frames tried once; after `maxFailures` bad ones it is closed.
+ */
 export class SealedIn {
   readonly #options: SealedInOptions;
   readonly #counters: Counters;
@@ -41,7 +48,11 @@ export class SealedIn {
   }
 
   /** `frame` is valid only during the call. */
-  open(connection: ShardConnection, frame: Uint8Array): void {
+  openSealed(connection: ShardConnection, frame: Uint8Array): void {
+    if (!this.#options.sealer.isPiped(connection)) {
+      this.#options.handler.handleOpened(connection, frame, frame.length);
+      return;
+    }
     if (connection.session !== null && !this.#options.sealer.hasKeyFor(connection)) {
       connection.close(closeCode.internalError, 'no key');
       return;
@@ -50,18 +61,18 @@ export class SealedIn {
     try {
       plan = this.#options.sealer.openFrom(connection, frame);
     } catch (error) {
-      this.#failed(connection, errorCode(error) ?? '');
+      this.#countFailure(connection, errorCode(error) ?? '');
       return;
     }
-    if (this.#isLarge(plan.job) && this.#offload(connection, plan, frame.length)) return;
+    if (this.#isLarge(plan.job) && this.#openInPool(connection, plan, frame.length)) return;
     let bytes: Uint8Array;
     try {
       bytes = runJob(plan.job);
     } catch (error) {
-      this.#openDifferently(connection, plan, errorCode(error) ?? '', frame.length);
+      this.#openWithFormerKey(connection, plan, errorCode(error) ?? '', frame.length);
       return;
     }
-    this.#succeeded(connection, plan, bytes, frame.length);
+    this.#passOpened(connection, plan, bytes, frame.length);
   }
 
   #isLarge(job: OpenJob): boolean {
@@ -71,51 +82,51 @@ export class SealedIn {
   }
 
   /** False: the pool does not take it. What the connection sends meanwhile waits. */
-  #offload(connection: ShardConnection, plan: OpenPlan, frameBytes: number): boolean {
+  #openInPool(connection: ShardConnection, plan: OpenPlan, frameBytes: number): boolean {
     const kept: OpenPlan = { ...plan, job: { ...plan.job, source: sharedCopy(plan.job.source) } };
     let release: (() => void) | null = null;
     const ticket = this.#options.offload.submit(kept.job, (outcome) => {
       connection.opening = null;
-      if (connection.isOpen) this.#settle(connection, kept, outcome, frameBytes);
+      if (connection.isOpen) this.#handleOutcome(connection, kept, outcome, frameBytes);
       else this.#counters.add(counter.messagesAbandoned, 1);
       release?.();
     });
     if (ticket === null) return false;
-    release = this.#options.inbox.pause(connection);
+    release = this.#options.inbox.holdFrames(connection);
     connection.opening = ticket;
     return true;
   }
 
-  #settle(connection: ShardConnection, plan: OpenPlan, outcome: OffloadOutcome, frameBytes: number): void {
-    if (outcome.ok) this.#succeeded(connection, plan, outcome.bytes, frameBytes);
-    else this.#openDifferently(connection, plan, outcome.code, frameBytes);
+  #handleOutcome(connection: ShardConnection, plan: OpenPlan, outcome: OffloadOutcome, frameBytes: number): void {
+    if (outcome.ok) this.#passOpened(connection, plan, outcome.bytes, frameBytes);
+    else this.#openWithFormerKey(connection, plan, outcome.code, frameBytes);
   }
 
-  #succeeded(connection: ShardConnection, plan: OpenPlan, bytes: Uint8Array, frameBytes: number): void {
+  #passOpened(connection: ShardConnection, plan: OpenPlan, bytes: Uint8Array, frameBytes: number): void {
     connection.session?.accept(plan.counter);
     this.#counters.add(counter.opens, 1);
-    this.#options.opened(connection, bytes, frameBytes);
+    this.#options.handler.handleOpened(connection, bytes, frameBytes);
   }
 
-  /** During a rotation, a frame that does not name its key may be sealed with the former one. */
-  #openDifferently(connection: ShardConnection, plan: OpenPlan, code: string, frameBytes: number): void {
+  /** During a rotation, a frame that does not name its key may be sealed with the former key. */
+  #openWithFormerKey(connection: ShardConnection, plan: OpenPlan, code: string, frameBytes: number): void {
     const { retry } = plan;
     if (retry === null || !failureCounters.has(code)) {
-      this.#failed(connection, code);
+      this.#countFailure(connection, code);
       return;
     }
     let bytes: Uint8Array;
     try {
       bytes = runJob({ ...plan.job, keys: retry });
     } catch (error) {
-      this.#failed(connection, errorCode(error) ?? '');
+      this.#countFailure(connection, errorCode(error) ?? '');
       return;
     }
-    this.#succeeded(connection, plan, bytes, frameBytes);
+    this.#passOpened(connection, plan, bytes, frameBytes);
   }
 
   /** Nothing is answered: a peer without the key learns nothing, not even what was wrong. */
-  #failed(connection: ShardConnection, code: string): void {
+  #countFailure(connection: ShardConnection, code: string): void {
     if (code === 'ERR_SEAL_TOO_LARGE') {
       this.#counters.add(counter.messagesTooLarge, 1);
       connection.close(closeCode.messageTooBig, '');

@@ -6,8 +6,8 @@ const tickMs = 20;
 const smallestBatch = 100;
 /** Time for the last Close frames to be answered before sockets are cut. */
 const lingerMs = 100;
-const settleRounds = 10_000;
-/** After which all that was published before has been written, see publish-batch.ts. */
+const lastRounds = 10_000;
+/** Turns of the loop after which the transport has written everything that was published before. */
 const turnsToWrite = 4;
 
 const idleLookMs = 2;
@@ -31,19 +31,18 @@ export async function drainConnections(
   bus: ThreadBus,
   { code, reason }: { readonly code: number; readonly reason: string },
 ): Promise<void> {
-  bus.settle(settleRounds);
-  // The transport gives the last of it to the socket library, which hands it out a turn later: from then on
-  // `bufferedBytes` tells of it.
+  bus.readRings(lastRounds);
+  // The transport gathers what is published in a turn. Only when that is written does `bufferedBytes` count it.
   for (let turn = 0; turn < turnsToWrite; turn++) await nextTurn();
   const deadline = performance.now() + graceMs;
   const ticks = Math.max(1, Math.floor(graceMs / 2 / tickMs));
   const batch = Math.max(smallestBatch, Math.ceil(connections.size / ticks));
-  const told = connections.size > 0;
+  const hasClients = connections.size > 0;
   do {
     const last = performance.now() + tickMs >= deadline;
     let closed = 0;
     for (const connection of [...connections.values()]) {
-      // A client that has not read everything yet gets the time that is left for it.
+      // A client that has not read everything yet has until the last tick.
       if (connection.bufferedBytes > 0 && !last) continue;
       connection.close(code, reason);
       closed += 1;
@@ -51,7 +50,7 @@ export async function drainConnections(
     }
     if (connections.size > 0) await sleep(tickMs);
   } while (connections.size > 0 && performance.now() < deadline);
-  // Whoever is left, after a batch that took longer than thought.
+  // Connections may be left over, if the last batch took longer than a tick.
   for (const connection of [...connections.values()]) connection.close(code, reason);
-  if (told) await sleep(Math.min(lingerMs, Math.max(0, deadline - performance.now())));
+  if (hasClients) await sleep(Math.min(lingerMs, Math.max(0, deadline - performance.now())));
 }

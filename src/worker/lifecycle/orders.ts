@@ -3,7 +3,6 @@ import { doorbell, type ToShard } from '../../shared/bus/ipc.ts';
 import type { TlsMaterial } from '../../shared/config/tls.ts';
 import { closeCode, errorText } from '../../shared/errors/index.ts';
 import { counter } from '../../shared/memory/counters.ts';
-import { shardOfThread } from '../../shared/memory/engine-memory.ts';
 import type { ShardParts } from './wiring.ts';
 
 export type DrainOrder = Extract<ToShard, { kind: 'drain' }>;
@@ -35,12 +34,10 @@ export class MainOrders {
     const { main, transport } = parts;
     switch (message.kind) {
       case 'peer':
-        parts.router.meetShard(shardOfThread(message.thread));
         parts.peers.add(message.thread, message.port);
         parts.bus.attend(message.thread);
         break;
       case 'peer-gone':
-        parts.router.forgetShard(shardOfThread(message.thread));
         parts.peers.remove(message.thread);
         // Its ring may hold more, and it may have been the one that this thread's spill queue waited for.
         parts.bus.onDoorbell();

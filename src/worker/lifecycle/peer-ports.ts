@@ -20,6 +20,11 @@ export class PeerPorts {
     port.on('message', this.#onDoorbell);
   }
 
+  /** Whether the thread is there: what is written for it is read. */
+  has(thread: number): boolean {
+    return this.#ports.has(thread);
+  }
+
   ring(thread: number): void {
     this.#ports.get(thread)?.postMessage(doorbell);
   }

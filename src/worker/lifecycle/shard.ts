@@ -3,15 +3,16 @@ import type { ShardStart, ToShard } from '../../shared/bus/ipc.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../../shared/errors/index.ts';
 import { mainThread } from '../../shared/memory/engine-memory.ts';
 import { showTicks } from '../../shared/memory/ticks.ts';
-import { loadHandlers } from '../handlers/handler-host.ts';
+import { createShardApi } from '../outbound/shard-api.ts';
 import type { CreateTransport } from '../transport/transport.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { MainPort } from './main-port.ts';
 import { type DrainOrder, MainOrders, type ShardEnding } from './orders.ts';
 import { ShardParts } from './wiring.ts';
 
+/** How long a handler module's own timers and sockets may keep the thread alive after its end. */
 const leftoverMs = 500;
-/** How long a failed shard waits for main's word. */
+/** How long a failed shard waits for main to say `abandon`. */
 const failMs = 1_000;
 
 /**
@@ -50,29 +51,28 @@ export class Shard implements ShardEnding {
 
   /** Loads the handlers and reports ready. Throws `ERR_HANDLERS_INVALID`. */
   async start(): Promise<void> {
-    const { config, router, intake, hook, vitals, bus, main, transport } = this.#parts;
-    intake.handlers = await loadHandlers(config, router.api());
-    hook.handlers = intake.handlers;
+    const { config, publisher, handlers, vitals, bus, main, transport } = this.#parts;
+    await handlers.loadModule(config, createShardApi(this.#shard, publisher));
     vitals.state = 'ready';
-    // Not before: a module that takes its time would hold back what main publishes for the others.
+    // Only now: while a slow module loads, this shard's place in main's ring would hold back the other shards.
     bus.attend(mainThread);
     main.post({ kind: 'ready', app: transport.handle });
   }
 
   /** An error that no handler's caller saw, such as the rejection of a promise nobody awaits. */
   reportStray(error: unknown): void {
-    this.#parts.guard.failed('stray', null, error);
+    this.#parts.handlers.reportStray(error);
   }
 
   /**
-   * The thread cannot go on: tell main and the clients, then close the App and call `leave`. Not before main has seen to
-   * it that nobody hands this App another connection, or has not done so in time.
+   * The thread cannot go on: tells main and the clients, then closes the App and calls `leave`. First main has to stop
+   * handing connections to this App: it gets `failMs` for that.
    */
   fail(error: unknown, leave: () => void): void {
     if (this.#leave !== null) return;
     this.#leave = leave;
-    const { reception, vitals, main, connections } = this.#parts;
-    reception.refuseUndecided();
+    const { handshakes, vitals, main, connections } = this.#parts;
+    handshakes.refuseUndecided();
     vitals.state = 'ending';
     main.post({
       kind: 'failed',
@@ -96,12 +96,12 @@ export class Shard implements ShardEnding {
 
   /** Closes every connection within the grace period, then `release`. */
   async drain(order: DrainOrder): Promise<void> {
-    const { vitals, transport, reception, sealing, connections, bus } = this.#parts;
+    const { vitals, transport, handshakes, sealing, connections, bus } = this.#parts;
     const { graceMs } = order;
     this.#isDraining = true;
     vitals.state = 'ending';
     transport.stopListening();
-    reception.refuseUndecided();
+    handshakes.refuseUndecided();
     const { out } = sealing ?? {};
     if (out !== undefined && !(await whenIdle(() => out.isIdle, performance.now() + graceMs / 2))) out.finishNow();
     await drainConnections(connections, graceMs, bus, order);
@@ -113,26 +113,28 @@ export class Shard implements ShardEnding {
     if (this.#closed) return;
     const parts = this.#parts;
     // Their end is told now: the transport tells nothing of what it cuts.
-    for (const connection of [...parts.connections.values()]) parts.reception.end(connection, 1006, '', 'lost');
+    for (const connection of [...parts.connections.values()]) {
+      parts.lifecycle.endConnection(connection, 1006, '', 'lost');
+    }
     this.#closed = true;
-    parts.reception.close();
+    parts.handshakes.close();
     parts.main.mute();
     parts.watch.stop();
-    parts.stopHeapBrake();
-    parts.intake.stop();
-    parts.reception.refuseUndecided();
+    parts.heapWatch?.stop();
+    parts.deadlines.stop();
+    parts.handshakes.refuseUndecided();
     parts.metrics.close();
     parts.reporter.stop();
     parts.vitals.state = 'ended';
     parts.offload.close();
-    parts.router.close();
+    parts.stopPublishing();
     parts.transport.close();
     parts.board.setShardOpen(this.#shard, false);
     parts.bus.close();
     parts.peers.close();
     parts.keys.close();
     parts.main.close();
-    // What a handler module left open, such as an interval, does not hold the engine's close up for longer than this.
+    // A handler module may have left something open, such as an interval.
     if (this.#leave === null) setTimeout(() => this.#endThread(0), leftoverMs).unref();
     else this.#leave();
   }

@@ -1,37 +1,43 @@
 import type { ShardJob, ShardStart } from '../../shared/bus/ipc.ts';
-import { RecordWriter } from '../../shared/bus/record.ts';
-import { ThreadBus } from '../../shared/bus/thread-bus.ts';
+import { Publisher } from '../../shared/bus/publisher.ts';
+import { DeliveryDispatch, type ShardDelivery } from '../../shared/bus/record-dispatch.ts';
+import type { ThreadBus } from '../../shared/bus/thread-bus.ts';
 import { deepFreeze, type EngineConfig } from '../../shared/config/config.ts';
-import { EngineError, errorCode } from '../../shared/errors/index.ts';
 import { ConnectionTally } from '../../shared/memory/connection-tally.ts';
 import { Counters, counter } from '../../shared/memory/counters.ts';
-import { mainThread, StateBoard, threadOfShard } from '../../shared/memory/engine-memory.ts';
+import { StateBoard, threadOfShard } from '../../shared/memory/engine-memory.ts';
 import { Vitals } from '../../shared/memory/vitals.ts';
 import { VitalsReporter } from '../../shared/memory/vitals-reporter.ts';
 import { ConnectionIds } from '../../shared/message/connection-id.ts';
 import { runJob } from '../../shared/security/index.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 import { HandlerGuard } from '../handlers/handler-guard.ts';
+import { HandlerHost } from '../handlers/handler-host.ts';
 import { ShardLog } from '../handlers/shard-log.ts';
+import { Handshakes } from '../handshake/handshakes.ts';
 import { MetricsDesk } from '../handshake/metrics-proxy.ts';
 import { NameClaims } from '../handshake/name-claims.ts';
-import { Reception } from '../handshake/reception.ts';
 import { UpgradeHook } from '../handshake/upgrade-hook.ts';
 import { Intake } from '../inbound/intake.ts';
 import { OffloadPort } from '../offload/offload-port.ts';
 import { FanOut, type SealingParts } from '../outbound/fan-out.ts';
 import { Hub } from '../outbound/hub.ts';
-import { Router } from '../outbound/router.ts';
+import { LocalDelivery } from '../outbound/local-delivery.ts';
 import { SealedOut } from '../outbound/sealed-out.ts';
 import { ShardBackpressure } from '../outbound/shard-backpressure.ts';
 import { LiveKeys } from '../sealing/live-keys.ts';
 import { Sealer } from '../sealing/sealer.ts';
-import type { CreateTransport, Transport, TransportEvents } from '../transport/transport.ts';
-import { ownHeap, watchCollections } from '../upkeep/heap.ts';
-import { HeapBrake } from '../upkeep/heap-brake.ts';
+import type { CreateTransport, Transport, TransportOptions } from '../transport/transport.ts';
+import { Deadlines } from '../upkeep/deadlines.ts';
+import { HeapWatch } from '../upkeep/heap-watch.ts';
 import { idleTimeoutSeconds, Watch } from '../upkeep/watch.ts';
+import { ConnectionLifecycle } from './connection-lifecycle.ts';
+import { ShardPort } from './connection-port.ts';
 import type { MainPort } from './main-port.ts';
+import { MainNotices } from './notices.ts';
 import { PeerPorts } from './peer-ports.ts';
+import { createShardBus } from './shard-bus.ts';
+import { ShardEvents } from './transport-events.ts';
 
 export interface ShardPartsOptions {
   readonly start: ShardStart;
@@ -43,10 +49,8 @@ export interface ShardPartsOptions {
 
 /** A message up to this much longer than allowed is still read, to be answered with 1009 instead of a cut line. */
 const oversizeBytes = 1_048_576;
-/** Beside the looks for what clients bring: handlers fill the heap too. */
-const heapLookMs = 100;
 
-/** What a shard consists of, put together. Parts that need each other find each other here, when something happens. */
+/** What a shard consists of. Creates the parts, each with those that it calls; what they do is in their own files. */
 export class ShardParts {
   readonly config: EngineConfig;
   readonly main: MainPort;
@@ -54,208 +58,126 @@ export class ShardParts {
   readonly counters: Counters;
   readonly vitals: Vitals;
   readonly reporter: VitalsReporter;
+  readonly log: ShardLog;
   readonly guard: HandlerGuard;
+  readonly handlers: HandlerHost;
   readonly bus: ThreadBus;
   readonly peers: PeerPorts = new PeerPorts(() => this.bus.onDoorbell());
   readonly offload: OffloadPort<ShardJob>;
   readonly keys: LiveKeys;
   /** Null: the engine has no `security` option. */
   readonly sealing: SealingParts | null;
-  readonly router: Router;
+  readonly dispatch: DeliveryDispatch;
+  readonly publisher: Publisher;
   readonly intake: Intake;
-  readonly reception: Reception;
-  readonly hook: UpgradeHook;
+  readonly handshakes: Handshakes;
+  readonly lifecycle: ConnectionLifecycle;
   readonly names: NameClaims;
   readonly metrics: MetricsDesk;
   readonly transport: Transport;
   readonly watch: Watch;
+  readonly deadlines: Deadlines;
   /** Null: nobody looks after the heap. */
-  readonly heapBrake: HeapBrake | null;
+  readonly heapWatch: HeapWatch | null;
   readonly backpressure: ShardBackpressure;
   readonly connections: Map<string, ShardConnection> = new Map();
-  readonly #log: ShardLog;
-  #unwatchHeap: () => void = () => undefined;
+  #publishesNoMore = false;
 
   constructor({ start, main, createTransport, isLeaving }: ShardPartsOptions) {
     const { shard, memory } = start;
     const config = deepFreeze(start.config);
     const log = new ShardLog(shard, (message) => main.post(message));
-    this.#log = log;
+    const board = new StateBoard(memory);
+    const counters = new Counters(memory, threadOfShard(shard));
+    const vitals = new Vitals(memory, threadOfShard(shard));
+    const guard = new HandlerGuard(counters, vitals, log);
+    const handlers = new HandlerHost(guard);
+    const tally = memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits);
+    const common = { shard, config, counters, vitals, board, log, guard, handlers, tally };
     this.config = config;
     this.main = main;
-    this.board = new StateBoard(memory);
-    this.counters = new Counters(memory, threadOfShard(shard));
-    this.vitals = new Vitals(memory, threadOfShard(shard));
-    this.reporter = new VitalsReporter(this.vitals);
-    this.guard = new HandlerGuard(this.counters, this.vitals, log);
-    this.heapBrake = config.maxShardHeapBytes === false ? null : this.#createHeapBrake();
+    this.board = board;
+    this.counters = counters;
+    this.vitals = vitals;
+    this.reporter = new VitalsReporter(vitals);
+    this.log = log;
+    this.guard = guard;
+    this.handlers = handlers;
+    this.heapWatch = config.maxShardHeapBytes === false ? null : new HeapWatch(vitals, log);
+    const heapBrake = this.heapWatch?.brake ?? null;
     this.names = new NameClaims(config.duplicateName, (message) => main.post(message));
     this.metrics = new MetricsDesk((message) => main.post(message));
     this.backpressure = new ShardBackpressure({
       maxBytes: config.maxShardBackpressureBytes,
-      counters: this.counters,
+      counters,
       connections: this.connections,
       log,
     });
-    this.bus = this.#createBus(start);
-    this.transport = this.#createTransport(start, createTransport);
+    this.bus = createShardBus(memory, shard, config.ring.spillBytes, this);
+    this.transport = createTransport(transportOptions(config, start), new ShardEvents(this));
     // An App that is open must be closed before its thread ends, or the process aborts.
-    this.board.setShardOpen(shard, true);
-    const hub = new Hub(config.limits, this.counters);
-    this.watch = new Watch({
-      config,
-      counters: this.counters,
-      hub,
-      guard: this.guard,
-      handlers: () => this.intake.handlers,
-    });
+    board.setShardOpen(shard, true);
+    const hub = new Hub(config.limits, counters);
+    this.watch = new Watch({ ...common, hub });
+    this.deadlines = new Deadlines(common);
     this.offload = this.#createOffload();
-    this.keys = new LiveKeys(start.keys, start.keyPort, this.board);
+    this.keys = new LiveKeys(start.keys, start.keyPort, board);
     this.sealing = this.#createSealing();
     const compressFromBytes = config.compression?.thresholdBytes ?? Infinity;
-    const fanOut = new FanOut(this.transport, this.counters, this.sealing, compressFromBytes, this.backpressure);
-    this.router = new Router({
-      shard,
-      config,
-      counters: this.counters,
-      hub,
-      fanOut,
-      writer: new RecordWriter(this.bus.producer),
-      connections: this.connections,
-    });
+    const fanOut = new FanOut(this.transport, counters, this.sealing, compressFromBytes, this.backpressure);
+    const delivery = new LocalDelivery({ ...common, hub, fanOut, connections: this.connections });
+    this.dispatch = new DeliveryDispatch(delivery);
+    this.publisher = this.#createPublisher(shard, delivery);
     this.intake = new Intake({
-      config,
-      counters: this.counters,
-      board: this.board,
+      ...common,
       hub,
       fanOut,
-      router: this.router,
-      guard: this.guard,
-      log,
+      publisher: this.publisher,
+      deadlines: this.deadlines,
       sealer: this.sealing?.sealer ?? null,
       offload: this.offload,
-      heapBrake: this.heapBrake,
+      heapBrake,
     });
-    this.hook = new UpgradeHook({ config, counters: this.counters, guard: this.guard });
-    this.reception = new Reception({
-      shard,
+    const { inbox } = this.intake;
+    const { closings } = this.watch;
+    this.handshakes = new Handshakes({
+      ...common,
       ids: new ConnectionIds(shard, start.incarnation),
-      config,
-      counters: this.counters,
-      vitals: this.vitals,
-      board: this.board,
-      hub,
-      fanOut,
-      router: this.router,
-      intake: this.intake,
-      guard: this.guard,
-      log,
-      names: this.names,
-      watch: this.watch,
-      hook: this.hook,
-      tally: memory.tally === null ? null : new ConnectionTally(memory.tally, config.limits),
+      hook: new UpgradeHook(common),
       metrics: this.metrics,
-      sealing: this.sealing,
-      connections: this.connections,
-      heapBrake: this.heapBrake,
+      heapBrake,
+      port: new ShardPort({ takesKeys: this.sealing !== null, hub, fanOut, closings, inbox }),
       isLeaving,
     });
-  }
-
-  /** The heap is looked after no more. */
-  stopHeapBrake(): void {
-    this.#unwatchHeap();
-  }
-
-  #createHeapBrake(): HeapBrake {
-    const brake = new HeapBrake({
-      heap: ownHeap(),
-      vitals: this.vitals,
-      now: () => performance.now(),
-      changed: (isOn, heapUsedBytes) => {
-        if (isOn) this.#log.write('warn', 'the heap of a shard is nearly full: it takes nothing in', { heapUsedBytes });
-        else this.#log.write('info', 'the heap of a shard has room again', { heapUsedBytes });
-      },
-      exhausted: (usedBytes, limitBytes) => {
-        const text = `the heap of a shard is full: ${usedBytes} of ${limitBytes} bytes`;
-        // Out of here first: whoever looked is in the middle of something.
-        setImmediate(() => {
-          throw new EngineError('ERR_SHARD_OUT_OF_MEMORY', text);
-        });
-      },
-    });
-    const timer = setInterval(() => brake.look(), heapLookMs).unref();
-    const unwatch = watchCollections(() => brake.collected());
-    this.#unwatchHeap = () => {
-      clearInterval(timer);
-      unwatch();
-    };
-    return brake;
-  }
-
-  #createBus({ shard, memory }: ShardStart): ThreadBus {
-    return new ThreadBus({
-      memory,
-      self: threadOfShard(shard),
-      spillBytes: this.config.ring.spillBytes,
-      ring: (thread) => {
-        this.counters.add(counter.doorbells, 1);
-        if (thread === mainThread) this.main.ring();
-        else this.peers.ring(thread);
-      },
-      visit: (_from, kind, bytes, offset, length) => this.router.visit(kind, bytes, offset, length),
-      onError: (error) => this.#ringFailed(error),
-      pumped: (spilledBytes) => this.counters.set(counter.ringSpilledBytes, spilledBytes),
+    this.lifecycle = new ConnectionLifecycle({
+      ...common,
+      hub,
+      fanOut,
+      inbox,
+      deadlines: this.deadlines,
+      names: this.names,
+      watch: this.watch,
+      notices: new MainNotices(board, this.publisher, log),
+      sealing: this.sealing,
+      connections: this.connections,
     });
   }
 
-  #createTransport({ keys, tls }: ShardStart, create: CreateTransport): Transport {
-    const { config } = this;
-    const hasKeys = keys.current.aesKey !== null || keys.current.hmacKey !== null;
-    const options = {
-      path: config.path,
-      hardMessageBytes: config.maxMessageBytes + Math.max(config.maxMessageBytes, oversizeBytes),
-      maxBackpressureBytes: config.maxBackpressureBytes,
-      idleTimeoutSeconds: idleTimeoutSeconds(config),
-      // Sealed frames do not compress: where all are sealed, nobody need ask for it (checklist H-97).
-      compression: hasKeys ? null : config.compression,
-      tls,
-    };
-    const events: TransportEvents<ShardConnection> = {
-      upgrade: (request, exchange) => this.reception.upgrade(request, exchange),
-      request: (request) => this.reception.answer(request),
-      open: (connection, socket) => this.reception.open(connection, socket),
-      message: (connection, payload) => {
-        this.watch.heard(connection);
-        this.intake.accept(connection, payload);
-      },
-      alive: (connection, unanswered) => {
-        if (unanswered) this.counters.add(counter.pongsDropped, 1);
-        this.watch.heard(connection);
-        this.backpressure.ponged();
-        this.intake.control(connection);
-      },
-      drain: (connection) => this.watch.drained(connection),
-      dropped: (connection, messages, batches) => this.watch.dropped(connection, messages, batches),
-      close: (connection, code, reason, cause) => this.reception.leave(connection, code, reason, cause),
-      gone: (connection) => this.reception.gone(connection),
-      cut: () => this.counters.add(counter.connectionsCut, 1),
-      abandoned: () => this.counters.add(counter.handshakesAbandoned, 1),
-      discarded: (connection) => this.reception.discarded(connection),
-      error: (error) => this.guard.fault('transport', null, error),
-      starved: (isStarved) => this.#starved(isStarved),
-    };
-    return create(options, events);
+  /** From here on whoever publishes is answered with `closed`. */
+  stopPublishing(): void {
+    this.#publishesNoMore = true;
   }
 
-  /** Only of the shard that accepts for all. How many clients were refused meanwhile, nobody is told. */
-  #starved(isStarved: boolean): void {
-    if (isStarved) {
-      this.counters.add(counter.acceptErrors, 1);
-      this.#log.write('error', 'no descriptor is left: clients are refused until there is room', {});
-    } else {
-      this.#log.write('warn', 'there are descriptors again: clients are accepted');
-    }
+  #createPublisher(shard: number, delivery: ShardDelivery): Publisher {
+    return new Publisher({
+      producer: this.bus.producer,
+      counters: this.counters,
+      shards: this.config.shards,
+      nameLimitBytes: this.config.limits.channelNameBytes,
+      ownShard: { shard, delivery },
+      isClosed: () => this.#publishesNoMore,
+      canReach: (other) => this.peers.has(threadOfShard(other)),
+    });
   }
 
   #createOffload(): OffloadPort<ShardJob> {
@@ -286,19 +208,23 @@ export class ShardParts {
       offload: this.offload,
       backpressure: this.backpressure,
       // Not at once: the sender is in the middle of a loop over an audience.
-      dropped: (connection) => setImmediate(() => this.watch.dropped(connection, 1, 0)),
-      flushed: (connection) => this.watch.flushed(connection),
+      dropped: (connection) => setImmediate(() => this.watch.noteDropped(connection, 1, 0)),
+      flushed: (connection) => this.watch.noteFlushed(connection),
       error: (error) => this.guard.fault('seal', null, error),
     });
     return { sealer, out };
   }
+}
 
-  #ringFailed(error: unknown): void {
-    this.guard.fault('ring', null, error);
-    if (errorCode(error) !== 'ERR_RING_CORRUPT') return;
-    // Out of here first: whoever reads the rings is in the middle of it.
-    setImmediate(() => {
-      throw error;
-    });
-  }
+function transportOptions(config: EngineConfig, { keys, tls }: ShardStart): TransportOptions {
+  const hasKeys = keys.current.aesKey !== null || keys.current.hmacKey !== null;
+  return {
+    path: config.path,
+    hardMessageBytes: config.maxMessageBytes + Math.max(config.maxMessageBytes, oversizeBytes),
+    maxBackpressureBytes: config.maxBackpressureBytes,
+    idleTimeoutSeconds: idleTimeoutSeconds(config),
+    // Sealed frames do not compress: where all are sealed, compression is not agreed on.
+    compression: hasKeys ? null : config.compression,
+    tls,
+  };
 }

@@ -17,7 +17,7 @@ export interface SealingParts {
 
 /**
  * Takes a message to the members of an audience in this shard: encoded once per codec that has members, sealed once per
- * codec with the engine's keys, published once per codec as a native topic (checklist H-55). No loop here runs per
+ * codec with the engine's keys, published once per codec as a native topic. No loop here runs per
  * subscriber, other than over those with keys or a session of their own.
  */
 export class FanOut {
@@ -28,7 +28,7 @@ export class FanOut {
   readonly #backpressure: ShardBackpressure;
   readonly #scratch = new Scratch();
 
-  /** Payloads of at least `compressFromBytes` may be compressed, unless they are sealed (checklist H-97). */
+  /** Payloads of at least `compressFromBytes` may be compressed, unless they are sealed. */
   constructor(
     transport: Transport,
     counters: Counters,
@@ -43,25 +43,25 @@ export class FanOut {
     this.#backpressure = backpressure;
   }
 
-  deliver(audience: Audience, envelope: Envelope): void {
+  fanOutEnvelope(audience: Audience, envelope: Envelope): void {
     for (const codec of codecs) {
       const { index } = codec;
       const plain = audience.counts[index] ?? 0;
       if (this.#sealing !== null) {
         if (!audience.hasMembers(index)) continue;
-        this.#deliverSealed(this.#sealing, audience, codec, new Payload(this.#encode(codec, envelope)));
+        this.#fanOutSealed(this.#sealing, audience, codec, new Payload(this.#encode(codec, envelope)));
       } else if (plain > 0) {
-        this.#publish(audience, index, plain, this.#encode(codec, envelope), codec.binary);
+        this.#publishPlain(audience, index, plain, this.#encode(codec, envelope), codec.binary);
       }
     }
   }
 
-  send(connection: ShardConnection, envelope: Envelope): SendVerdict {
+  sendEnvelope(connection: ShardConnection, envelope: Envelope): SendVerdict {
     if (!connection.isOpen) return 'closed';
     const payload = this.#encode(connection.codecImpl, envelope);
     if (this.#sealing === null || !this.#sealing.sealer.isPiped(connection))
       return this.#sendPlain(connection, payload);
-    return this.#sealing.out.send(connection, new Payload(payload));
+    return this.#sealing.out.sendSealed(connection, new Payload(payload));
   }
 
   #encode(codec: Codec, envelope: Envelope): Uint8Array {
@@ -69,7 +69,7 @@ export class FanOut {
     return codec.encode(envelope, this.#scratch);
   }
 
-  #publish(audience: Audience, variant: number, members: number, payload: Uint8Array, binary: boolean): void {
+  #publishPlain(audience: Audience, variant: number, members: number, payload: Uint8Array, binary: boolean): void {
     this.#counters.add(counter.messagesOut, members);
     this.#counters.add(counter.bytesOut, members * payload.length);
     const compress = payload.length >= this.#compressFromBytes;
@@ -77,17 +77,17 @@ export class FanOut {
     this.#backpressure.sent();
   }
 
-  #deliverSealed({ sealer, out }: SealingParts, audience: Audience, codec: Codec, payload: Payload): void {
+  #fanOutSealed({ sealer, out }: SealingParts, audience: Audience, codec: Codec, payload: Payload): void {
     for (let variant: number = codec.index; variant >= 0; variant = nextVariant(variant)) {
       const members = audience.counts[variant] ?? 0;
       if (members === 0) continue;
-      if (out.pipes(variant, codec.index)) out.publish(audience, variant, payload, codec.index);
-      else this.#publish(audience, variant, members, payload.bytes, codec.binary);
+      if (out.pipes(variant, codec.index)) out.publishSealed(audience, variant, payload, codec.index);
+      else this.#publishPlain(audience, variant, members, payload.bytes, codec.binary);
     }
     const individuals = audience.individuals[codec.index];
     if (individuals === undefined) return;
     for (const connection of individuals) {
-      if (sealer.isPiped(connection)) out.send(connection, payload);
+      if (sealer.isPiped(connection)) out.sendSealed(connection, payload);
       else this.#sendPlain(connection, payload.bytes);
     }
   }

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { type ErrorCode, refusalOf } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
-import { checkName, type NamedKind } from '../../shared/message/names.ts';
+import { checkName, type NamedAudienceKind } from '../../shared/message/names.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 import type { Lane } from '../offload/lane.ts';
 import { Audience } from './audience.ts';
@@ -16,7 +16,7 @@ interface Rules {
   readonly gauge: number;
 }
 
-/** Who is in which channel and room of this shard. A channel or room exists while it has members (checklist H-52, H-53). */
+/** Who is in which channel and room of this shard. A channel or room exists while it has members. */
 export class Hub {
   /**
    * Number of the next audience. Numbers are never used twice: messages that wait for a former audience, and members of its
@@ -25,8 +25,8 @@ export class Hub {
    */
   #nextNumber = randomInt(firstNumberLimit);
   readonly everyone: Audience = this.#create('');
-  readonly #audiences: Record<NamedKind, Map<string, Audience>> = { channel: new Map(), room: new Map() };
-  readonly #rules: Record<NamedKind, Rules>;
+  readonly #audiences: Record<NamedAudienceKind, Map<string, Audience>> = { channel: new Map(), room: new Map() };
+  readonly #rules: Record<NamedAudienceKind, Rules>;
   readonly #nameLimit: number;
   readonly #membershipBytes: number;
   readonly #counters: Counters;
@@ -50,17 +50,15 @@ export class Hub {
   }
 
   /** The members of a channel or room in this shard; undefined: none. */
-  find(kind: NamedKind, name: string): Audience | undefined {
+  findAudience(kind: NamedAudienceKind, name: string): Audience | undefined {
     return this.#audiences[kind].get(name);
   }
 
-  /** Throws `ERR_CHANNEL_INVALID` or `ERR_ROOM_INVALID` for what cannot be a name. */
-  checkName(kind: NamedKind, name: string): void {
-    checkName(kind, name, this.#nameLimit);
-  }
-
-  /** The same, with an error that has no stack, see `refusalOf`. */
-  checkNameOfClient(kind: NamedKind, name: string): void {
+  /**
+   * Throws `ERR_CHANNEL_INVALID`, `ERR_ROOM_INVALID` or `ERR_TEXT_INVALID` for what cannot be a name. The error is for the
+   * client and has no stack, see `refusalOf`.
+   */
+  checkNameOfClient(kind: NamedAudienceKind, name: string): void {
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     try {
@@ -76,8 +74,8 @@ export class Hub {
   }
 
   /** True: newly joined. Throws if the name is bad, or the connection is in too many or in too many bytes of names. */
-  join(kind: NamedKind, name: string, connection: ShardConnection): boolean {
-    this.checkName(kind, name);
+  join(kind: NamedAudienceKind, name: string, connection: ShardConnection): boolean {
+    checkName(kind, name, this.#nameLimit);
     if (!connection.isOpen) return false;
     const { limit, limitCode, gauge } = this.#rules[kind];
     const memberships = connection.memberships(kind);
@@ -108,7 +106,7 @@ export class Hub {
   }
 
   /** True: it was a member. */
-  leave(kind: NamedKind, name: string, connection: ShardConnection): boolean {
+  leave(kind: NamedAudienceKind, name: string, connection: ShardConnection): boolean {
     if (!connection.memberships(kind).delete(name)) return false;
     connection.membershipBytes -= Buffer.byteLength(name);
     const audience = this.#audiences[kind].get(name);
@@ -171,7 +169,7 @@ export class Hub {
     connection.membershipBytes = 0;
   }
 
-  #remove(kind: NamedKind, audience: Audience, connection: ShardConnection): void {
+  #remove(kind: NamedAudienceKind, audience: Audience, connection: ShardConnection): void {
     audience.remove(connection);
     if (audience.members > 0) return;
     const audiences = this.#audiences[kind];

@@ -71,8 +71,8 @@ export class SealedOut {
     return this.#sealer.hasKeys || variant !== codecIndex;
   }
 
-  /** Seals once for all members of a variant (checklist H-98). */
-  publish(audience: Audience, variant: number, payload: Payload, codecIndex: number): void {
+  /** Seals once for all members of a variant. */
+  publishSealed(audience: Audience, variant: number, payload: Payload, codecIndex: number): void {
     const { length } = payload.bytes;
     const sealing = formOfVariant(variant);
     const level = this.#sealer.deflateLevel(sealing, length);
@@ -96,7 +96,7 @@ export class SealedOut {
   }
 
   /** Seals for one connection. */
-  send(connection: ShardConnection, payload: Payload): SendVerdict {
+  sendSealed(connection: ShardConnection, payload: Payload): SendVerdict {
     const { socket } = connection;
     if (socket === null) return 'closed';
     if (!this.greet(connection)) {

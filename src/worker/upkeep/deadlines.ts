@@ -32,15 +32,15 @@ export class Deadlines {
     this.#ticks = this.#wheel.ticksOf(handlerMs) + 1;
   }
 
-  await(handler: Awaited['handler'], connection: ShardConnection, giveUp: () => void): Awaited {
+  awaitHandler(handler: Awaited['handler'], connection: ShardConnection, giveUp: () => void): Awaited {
     const awaited: Awaited = { dueAt: -1, handler, connection, giveUp };
     this.#wheel.start();
     this.#wheel.schedule(awaited, this.#ticks);
     return awaited;
   }
 
-  /** The answer came, or is not needed any more. False: it was given up before. */
-  settle(awaited: Awaited): boolean {
+  /** The answer came, or is not needed any more. False: the deadline has passed before. */
+  stopAwaiting(awaited: Awaited): boolean {
     if (awaited.giveUp === null) return false;
     awaited.giveUp = null;
     this.#wheel.cancel(awaited);

@@ -2,32 +2,30 @@ import type { EngineConfig } from '../../shared/config/config.ts';
 import { closeCode } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
-import type { Handlers } from '../handlers/api.ts';
-import type { HandlerGuard } from '../handlers/handler-guard.ts';
+import type { HandlerHost } from '../handlers/handler-host.ts';
 
 export interface SlowConsumersOptions {
   readonly config: EngineConfig;
   readonly counters: Counters;
-  readonly guard: HandlerGuard;
-  handlers(): Handlers;
+  readonly handlers: HandlerHost;
 }
 
-/** What becomes of connections that read too slowly (checklist H-116, X-26). */
+/** Closes connections that read too slowly, or tells the `slow` handler, as the option `slowConsumer` says. */
 export class SlowConsumers {
-  readonly #options: SlowConsumersOptions;
+  readonly #handlers: HandlerHost;
   readonly #counters: Counters;
   readonly #disconnects: boolean;
   readonly #recoveredBytes: number;
 
   constructor(options: SlowConsumersOptions) {
-    this.#options = options;
+    this.#handlers = options.handlers;
     this.#counters = options.counters;
     this.#disconnects = options.config.slowConsumer === 'disconnect';
     this.#recoveredBytes = options.config.maxBackpressureBytes / 2;
   }
 
   /** So many messages were not given to a connection, `batches` of them the first of a batch whose rest went unseen. */
-  dropped(connection: ShardConnection, messages: number, batches: number): void {
+  handleDropped(connection: ShardConnection, messages: number, batches: number): void {
     this.#counters.add(counter.messagesDropped, messages);
     this.#counters.add(counter.batchesDropped, batches);
     if (!connection.isOpen) return;
@@ -39,14 +37,11 @@ export class SlowConsumers {
     if (connection.isSlow) return;
     connection.isSlow = true;
     this.#counters.add(counter.slowEpisodes, 1);
-    const handlers = this.#options.handlers();
-    const { slow } = handlers;
-    if (slow === undefined) return;
-    this.#options.guard.run('slow', connection, () => slow.call(handlers, connection, messages));
+    this.#handlers.callSlow(connection, messages);
   }
 
   /** A connection has read something: with enough room again, what is dropped later is news again. */
-  drained(connection: ShardConnection): void {
+  checkRecovered(connection: ShardConnection): void {
     if (connection.isSlow && connection.bufferedBytes < this.#recoveredBytes) connection.isSlow = false;
   }
 }

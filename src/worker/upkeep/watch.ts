@@ -1,8 +1,8 @@
 import type { EngineConfig } from '../../shared/config/config.ts';
 import type { Counters } from '../../shared/memory/counters.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
-import type { Handlers } from '../handlers/api.ts';
 import type { HandlerGuard } from '../handlers/handler-guard.ts';
+import type { HandlerHost } from '../handlers/handler-host.ts';
 import type { Hub } from '../outbound/hub.ts';
 import { Closings } from './closings.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -14,7 +14,7 @@ export interface WatchOptions {
   readonly counters: Counters;
   readonly hub: Hub;
   readonly guard: HandlerGuard;
-  handlers(): Handlers;
+  readonly handlers: HandlerHost;
 }
 
 const greatestIdleSeconds = 960;
@@ -29,8 +29,8 @@ function tickMs({ heartbeat, writeWaitMs }: EngineConfig): number {
 }
 
 /**
- * When the transport cuts a socket by itself: never before the heartbeat, and then the wait of a closing connection, have
- * had their turn.
+ * After which silence the transport cuts a socket by itself. The heartbeat comes first, then the wait of a closing
+ * connection.
  */
 export function idleTimeoutSeconds({ heartbeat, writeWaitMs }: EngineConfig): number {
   if (heartbeat === null) return 0;
@@ -60,34 +60,34 @@ export class Watch {
     this.#wheel.stop();
   }
 
-  opened(connection: ShardConnection): void {
+  startWatching(connection: ShardConnection): void {
     this.#heartbeat?.watch(connection);
   }
 
-  ended(connection: ShardConnection): void {
+  stopWatching(connection: ShardConnection): void {
     this.#wheel.cancel(connection);
   }
 
   /** A frame of whatever kind came. */
-  heard(connection: ShardConnection): void {
+  noteFrame(connection: ShardConnection): void {
     this.#heartbeat?.heard(connection);
   }
 
-  /** It reads, so it is there. */
-  drained(connection: ShardConnection): void {
+  /** The client has read what waited in its socket: it is alive, and may be no slow consumer any more. */
+  noteDrained(connection: ShardConnection): void {
     this.#heartbeat?.heard(connection);
     this.closings.resume(connection);
-    this.#slowConsumers.drained(connection);
+    this.#slowConsumers.checkRecovered(connection);
   }
 
-  /** Nothing waits for the pool any more on its way to this connection. */
-  flushed(connection: ShardConnection): void {
-    this.#slowConsumers.drained(connection);
+  /** The pool has no more jobs for this connection. */
+  noteFlushed(connection: ShardConnection): void {
+    this.#slowConsumers.checkRecovered(connection);
   }
 
   /** So many messages were not given to a connection, `batches` of them the first of a batch that was dropped. */
-  dropped(connection: ShardConnection, messages: number, batches: number): void {
-    this.#slowConsumers.dropped(connection, messages, batches);
+  noteDropped(connection: ShardConnection, messages: number, batches: number): void {
+    this.#slowConsumers.handleDropped(connection, messages, batches);
   }
 
   #look(connection: ShardConnection): void {

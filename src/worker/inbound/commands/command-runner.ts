@@ -1,0 +1,165 @@
+import type { Publisher } from '../../../shared/bus/publisher.ts';
+import { EngineError, refusalOf } from '../../../shared/errors/index.ts';
+import { type Counters, counter } from '../../../shared/memory/counters.ts';
+import type { ShardConnection } from '../../connection/shard-connection.ts';
+import type { HandlerHost } from '../../handlers/handler-host.ts';
+import type { Hub } from '../../outbound/hub.ts';
+import type { Deadlines } from '../../upkeep/deadlines.ts';
+import type { HeapBrake } from '../../upkeep/heap-brake.ts';
+import type { Inbox } from '../inbox.ts';
+import { overloaded, type Replies } from '../replies.ts';
+import type { Command, CommandParts, CommandRequest } from './command.ts';
+
+const forbidden = refusalOf('ERR_FORBIDDEN', 'not allowed');
+/** Made once: it is for a flood. */
+const heapFull = new EngineError('ERR_LIMIT_HEAP', 'the server has no room for another membership, try later');
+
+export interface CommandRunnerOptions {
+  readonly hub: Hub;
+  readonly publisher: Publisher;
+  readonly handlers: HandlerHost;
+  readonly inbox: Inbox;
+  readonly replies: Replies;
+  readonly counters: Counters;
+  /** Null: nobody looks after the heap. */
+  readonly heapBrake: HeapBrake | null;
+  readonly deadlines: Deadlines;
+}
+
+/** A command whose `authorize` is awaited. */
+interface AwaitedCommand {
+  readonly type: string;
+  readonly command: Command;
+  /** Null once the deadline has passed. */
+  request: CommandRequest | null;
+  /** Why the sender may not, when it asked: it is in no room any more once it has left. */
+  readonly refusal: EngineError | null;
+}
+
+/** Carries out what clients ask for by control messages, if they may. */
+export class CommandRunner {
+  readonly #parts: CommandParts;
+  readonly #hub: Hub;
+  readonly #handlers: HandlerHost;
+  readonly #inbox: Inbox;
+  readonly #replies: Replies;
+  readonly #counters: Counters;
+  readonly #heapBrake: HeapBrake | null;
+  readonly #deadlines: Deadlines;
+
+  constructor(options: CommandRunnerOptions) {
+    this.#parts = { hub: options.hub, publisher: options.publisher };
+    this.#hub = options.hub;
+    this.#handlers = options.handlers;
+    this.#inbox = options.inbox;
+    this.#replies = options.replies;
+    this.#counters = options.counters;
+    this.#heapBrake = options.heapBrake;
+    this.#deadlines = options.deadlines;
+  }
+
+  /**
+   * Asks the `authorize` handler where there is one; later messages of the connection wait if its answer does. `type` is
+   * the message's, for the reply.
+   */
+  runCommand(connection: ShardConnection, type: string, command: Command, request: CommandRequest): void {
+    if (command.action === null) {
+      this.#perform(connection, type, command, request);
+      return;
+    }
+    try {
+      // Before the handler is asked: it need not cope with impossible names.
+      if (command.target !== 'everyone') this.#hub.checkNameOfClient(command.target, request.name);
+    } catch (error) {
+      this.#replies.refuse(connection, type, error);
+      return;
+    }
+    const answer = this.#handlers.callAuthorize(connection, command.action, request.name);
+    const allowed = answer ?? command.isAllowedByDefault;
+    if (allowed === true) this.#perform(connection, type, command, request);
+    else if (allowed === false) this.#forbid(connection, type);
+    else this.#awaitAuthorize(connection, type, command, request, allowed);
+  }
+
+  #awaitAuthorize(
+    connection: ShardConnection,
+    type: string,
+    command: Command,
+    request: CommandRequest,
+    answer: Promise<boolean>,
+  ): void {
+    const waiting: AwaitedCommand = {
+      type,
+      command,
+      request: keptRequest(command, request),
+      refusal: command.checkSender(connection, request),
+    };
+    const release = this.#inbox.holdFrames(connection);
+    const awaited = this.#deadlines.awaitHandler('authorize', connection, () => {
+      waiting.request = null;
+      this.#counters.add(counter.messagesAbandoned, 1);
+      release();
+    });
+    void answer.then((allowed) => {
+      if (!this.#deadlines.stopAwaiting(awaited)) return;
+      try {
+        this.#runAwaited(connection, waiting, allowed);
+      } finally {
+        release();
+      }
+    });
+  }
+
+  /** An allowed message is also published if its client has left meanwhile: the message came before. */
+  #runAwaited(connection: ShardConnection, waiting: AwaitedCommand, allowed: boolean): void {
+    const { type, command, request, refusal } = waiting;
+    if (request === null) return;
+    if (!allowed) this.#forbid(connection, type);
+    else if (connection.isOpen) this.#perform(connection, type, command, request);
+    else if (command.publishes) this.#performAfterLeave(connection, command, request, refusal);
+  }
+
+  #performAfterLeave(
+    connection: ShardConnection,
+    command: Command,
+    request: CommandRequest,
+    refusal: EngineError | null,
+  ): void {
+    if (refusal !== null) this.#counters.add(counter.controlRefused, 1);
+    // The shard may have ended, too. A full ring counts by itself.
+    else if (command.perform(this.#parts, connection, request) === 'closed') {
+      this.#counters.add(counter.messagesAbandoned, 1);
+    }
+  }
+
+  #perform(connection: ShardConnection, type: string, command: Command, request: CommandRequest): void {
+    if (command.takesMemory && this.#heapBrake?.isOn === true) {
+      this.#counters.add(counter.heapRefused, 1);
+      this.#replies.refuse(connection, type, heapFull);
+      return;
+    }
+    const refusal = command.checkSender(connection, request) ?? this.#tryPerform(connection, command, request);
+    if (refusal === null) this.#replies.confirm(connection, type, request.name);
+    else this.#replies.refuse(connection, type, refusal);
+  }
+
+  /** What it threw, or that the ring is full; null: done. */
+  #tryPerform(connection: ShardConnection, command: Command, request: CommandRequest): unknown {
+    try {
+      return command.perform(this.#parts, connection, request) === 'queued' ? null : overloaded;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #forbid(connection: ShardConnection, type: string): void {
+    this.#replies.refuse(connection, type, forbidden);
+  }
+}
+
+/** The message's bytes belong to the socket library: a command that is performed later needs a copy of what it uses. */
+function keptRequest(command: Command, request: CommandRequest): CommandRequest {
+  const { name, envelope } = request;
+  if (!command.publishes || envelope.data === null) return request;
+  return { name, envelope: { ...envelope, data: envelope.data.slice() } };
+}
