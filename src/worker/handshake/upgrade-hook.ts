@@ -114,7 +114,7 @@ export class UpgradeHook {
 
   /** Nobody connects here any more: ends every wait with an answer. */
   refuseAll(answer: HttpAnswer): void {
-    for (const finish of [...this.#waiting]) finish({ is: 'refused', answer }, new Error('the server is ending'));
+    for (const endWait of [...this.#waiting]) endWait({ is: 'refused', answer }, new Error('the server is ending'));
   }
 
   #awaitResult(
@@ -126,31 +126,31 @@ export class UpgradeHook {
     const address = subscriberOf(candidate.remoteAddress);
     return new Promise((resolve) => {
       const conclude = (verdict: UpgradeVerdict): boolean => {
-        if (!this.#waiting.delete(finish)) return false;
+        if (!this.#waiting.delete(endWait)) return false;
         this.#countAddress(address, -1);
         clearTimeout(timer);
         exchange.onGone = null;
         resolve(verdict);
         return true;
       };
-      const finish = (verdict: UpgradeVerdict, reason: Error): void => {
+      const endWait = (verdict: UpgradeVerdict, reason: Error): void => {
         if (conclude(verdict)) facts.abort(reason);
       };
       const timer = setTimeout(() => {
         this.#counters.add(counter.handshakesTimedOut, 1);
         const text = 'the handshake took too long to decide';
-        finish(refused(503, 'ERR_HANDSHAKE_TIMEOUT', text, [['Retry-After', '1']]), new Error(text));
+        endWait(refused(503, 'ERR_HANDSHAKE_TIMEOUT', text, [['Retry-After', '1']]), new Error(text));
       }, this.#config.limits.handshakeMs);
-      this.#waiting.add(finish);
+      this.#waiting.add(endWait);
       this.#countAddress(address, 1);
-      exchange.onGone = () => finish(gone, new Error('the client has left'));
+      exchange.onGone = () => endWait(gone, new Error('the client has left'));
       // What comes after the end of the wait is too late to matter, errors included: the handler was told to stop.
       Promise.resolve(result).then(
         (value) => {
-          if (this.#waiting.has(finish)) conclude(this.#readResult(value, candidate));
+          if (this.#waiting.has(endWait)) conclude(this.#readResult(value, candidate));
         },
         (error: unknown) => {
-          if (this.#waiting.has(finish)) conclude(this.#failed(error));
+          if (this.#waiting.has(endWait)) conclude(this.#failed(error));
         },
       );
     });
@@ -175,13 +175,13 @@ export class UpgradeHook {
         this.#counters.add(counter.upgradesRejected, 1);
         return { is: 'refused', answer };
       }
-      return this.#accept(checkAcceptance(result), request, handshake);
+      return this.#acceptResult(checkAcceptance(result), request, handshake);
     } catch (error) {
       return this.#failed(error);
     }
   }
 
-  #accept(acceptance: UpgradeAcceptance, request: TransportRequest, handshake: Handshake): UpgradeVerdict {
+  #acceptResult(acceptance: UpgradeAcceptance, request: TransportRequest, handshake: Handshake): UpgradeVerdict {
     const { metadata, name = handshake.name, subprotocol } = acceptance;
     // Without a prototype: keys often come from clients.
     const own = metadata === undefined ? null : Object.assign(Object.create(null) as Record<string, unknown>, metadata);

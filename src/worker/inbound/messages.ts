@@ -54,7 +54,7 @@ export class Messages {
     // A handler may have closed the connection: then nothing more is done for it.
     if (seen === 'refused' || !connection.isOpen) return;
     const command = commandTable.get(envelope.type);
-    if (command !== undefined) this.#readAndRun(connection, envelope, command);
+    if (command !== undefined) this.#commands.runCommand(connection, envelope, command);
     else if (seen === 'unseen') this.#refuseUnknown(connection, envelope.type);
   }
 
@@ -67,17 +67,6 @@ export class Messages {
       return 'refused';
     }
     return isHandled || mainListens ? 'seen' : 'unseen';
-  }
-
-  #readAndRun(connection: ShardConnection, envelope: Envelope, command: Command): void {
-    let request: CommandRequest;
-    try {
-      request = command.readRequest(connection, envelope);
-    } catch (error) {
-      this.#replies.refuse(connection, envelope.type, error);
-      return;
-    }
-    this.#commands.runCommand(connection, envelope.type, command, request);
   }
 
   #refuseUnknown(connection: ShardConnection, type: string): void {

@@ -3,14 +3,12 @@ import { type Counters, counter } from '../../shared/memory/counters.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 
 /** How much of a turn a connection has used. */
-export interface TurnState {
+interface TurnState {
   /** The turn that `turnCost` is about. */
   turn: number;
   turnCost: number;
   /** The cost at which the clock is read. */
   turnLook: number;
-  /** Whether its budget is used up, so that its messages wait for a later turn. */
-  isHeldForTurn: boolean;
 }
 
 /**
@@ -67,21 +65,21 @@ export class Turns {
     setImmediate(this.#serveHeld);
   }
 
-  #beginTurn(connection: ShardConnection): void {
-    connection.turn = this.#turn;
-    connection.turnCost = 0;
-    connection.turnLook = lookEvery;
+  #beginTurn(state: TurnState): void {
+    state.turn = this.#turn;
+    state.turnCost = 0;
+    state.turnLook = lookEvery;
   }
 
-  #readClock(connection: ShardConnection): boolean {
+  #readClock(state: TurnState): boolean {
     const now = performance.now();
     if (!this.#isEnding) {
       this.#isEnding = true;
       this.#startedAt = now;
       setImmediate(this.#endTurn);
     }
-    connection.turnLook = connection.turnCost + lookEvery;
-    return connection.turnCost < turnBudget && now - this.#startedAt < turnMs;
+    state.turnLook = state.turnCost + lookEvery;
+    return state.turnCost < turnBudget && now - this.#startedAt < turnMs;
   }
 
   readonly #endTurn = (): void => {
