@@ -26,7 +26,7 @@ import type { Watch } from '../upkeep/watch.ts';
 import { certificateRefusal, checkHandshake, type Handshake, refusal } from './check-handshake.ts';
 import { createFindClient, type FindClient } from './client-address.ts';
 import { type CheckHost, createHostCheck } from './host-check.ts';
-import type { MetricsDesk } from './metrics-proxy.ts';
+import type { MetricsProxy } from './metrics-proxy.ts';
 import type { NameClaims } from './name-claims.ts';
 import { answerRequest, isHealthPath, isReading } from './pages.ts';
 import { Refusals } from './refusals.ts';
@@ -50,7 +50,7 @@ export interface ReceptionOptions {
   readonly hook: UpgradeHook;
   /** Null: connections are not limited. */
   readonly tally: ConnectionTally | null;
-  readonly metrics: MetricsDesk;
+  readonly metrics: MetricsProxy;
   /** Null: the engine has no `security` option. */
   readonly sealing: SealingParts | null;
   /** Of this shard, by id. The reception puts them there and takes them away. */

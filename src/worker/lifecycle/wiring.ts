@@ -13,7 +13,7 @@ import { runJob } from '../../shared/security/index.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 import { HandlerGuard } from '../handlers/handler-guard.ts';
 import { ShardLog } from '../handlers/shard-log.ts';
-import { MetricsDesk } from '../handshake/metrics-proxy.ts';
+import { MetricsProxy } from '../handshake/metrics-proxy.ts';
 import { NameClaims } from '../handshake/name-claims.ts';
 import { Reception } from '../handshake/reception.ts';
 import { UpgradeHook } from '../handshake/upgrade-hook.ts';
@@ -66,7 +66,7 @@ export class ShardParts {
   readonly reception: Reception;
   readonly hook: UpgradeHook;
   readonly names: NameClaims;
-  readonly metrics: MetricsDesk;
+  readonly metrics: MetricsProxy;
   readonly transport: Transport;
   readonly watch: Watch;
   /** Null: nobody looks after the heap. */
@@ -89,8 +89,8 @@ export class ShardParts {
     this.reporter = new VitalsReporter(this.vitals);
     this.guard = new HandlerGuard(this.counters, this.vitals, log);
     this.heapBrake = config.maxShardHeapBytes === false ? null : this.#createHeapBrake();
-    this.names = new NameClaims(config.duplicateName, (message) => main.post(message));
-    this.metrics = new MetricsDesk((message) => main.post(message));
+    this.names = new NameClaims(config.duplicateName, main.asks, (message) => main.post(message));
+    this.metrics = new MetricsProxy(main.asks);
     this.backpressure = new ShardBackpressure({
       maxBytes: config.maxShardBackpressureBytes,
       counters: this.counters,
