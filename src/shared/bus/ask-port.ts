@@ -109,6 +109,7 @@ export class AskPort<Out extends QuestionKinds<Out>, In extends QuestionKinds<In
       about: kind,
       timer: this.#startTimer(id, timeoutMs),
       settle: (answer) => {
+        // Of the kind that was asked: `onAnswer` has looked.
         const { outcome } = answer;
         if (outcome.ok) resolve(outcome.answer);
         else reject(new EngineError(outcome.code, outcome.text));
