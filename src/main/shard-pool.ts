@@ -12,7 +12,7 @@ import { Listening } from './accept/listening.ts';
 import { readyInTime } from './threads/ready-in-time.ts';
 import { retireShard } from './threads/retire-shard.ts';
 import { type RequestServices, ShardRequests } from './threads/shard-requests.ts';
-import { ShardThread, type ShardThreadEvents } from './threads/shard-thread.ts';
+import { ShardThread } from './threads/shard-thread.ts';
 import { Supervisor } from './threads/supervisor.ts';
 import { ShardCertificate } from './tls/shard-certificate.ts';
 
@@ -81,8 +81,11 @@ export class ShardPool {
   #create(shard: number): ShardThread {
     const { config, memory, counters } = this.#options;
     const adopted = counters[threadOfShard(shard)]?.get(counter.descriptorsAdopted) ?? 0;
-    return new ShardThread(shard, config, memory, this.#keys, this.certificate.material, adopted, {
-      message: (thread, message) => this.#onMessage(thread, message),
+    const { replies } = this.#requests;
+    return new ShardThread(shard, config, memory, this.#keys, this.certificate.material, adopted, replies, {
+      doorbell: () => this.#options.doorbell(),
+      notice: (thread, notice) => this.#requests.notice(thread, notice),
+      failed: (thread) => this.#onFailed(thread),
       gone: (thread, error) => this.#onGone(thread, error),
     });
   }
@@ -204,17 +207,11 @@ export class ShardPool {
     this.#threads[shard]?.post({ kind: 'abandon' });
   }
 
-  #onMessage(thread: ShardThread, message: Parameters<ShardThreadEvents['message']>[1]): void {
-    if (typeof message === 'number') this.#options.doorbell();
-    else if (message.kind === 'failed') this.#onFailed(thread);
-    else if (message.kind === 'app-forgotten') this.listening.forgotten(message.thread);
-    else this.#requests.handle(thread, message);
-  }
-
   /** A shard waits for leave to close its App: no connection may be handed to it any more. */
   #onFailed(failed: ShardThread): void {
     this.listening.shardsChanged();
-    void this.listening.disown(failed).then(() => failed.post({ kind: 'abandon' }));
+    const abandon = (): void => failed.post({ kind: 'abandon' });
+    this.listening.disown(failed).then(abandon, abandon);
   }
 
   #onGone(gone: ShardThread, error: EngineError | null): void {

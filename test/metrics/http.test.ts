@@ -3,8 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { AskPort } from '#dist/shared/bus/ask-port.js';
 import type { FromShard } from '#dist/shared/bus/ipc.js';
-import { MetricsDesk } from '#dist/worker/handshake/metrics-proxy.js';
+import { type MainQuestions, type ShardQuestions, shardQuestionRules } from '#dist/shared/bus/questions.js';
+import { EngineError } from '#dist/shared/errors/index.js';
+import { MetricsProxy } from '#dist/worker/handshake/metrics-proxy.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
 import { serve } from '../cli/command.ts';
 import { withEngine } from '../support/leaks.ts';
@@ -99,28 +102,53 @@ describe('metrics over HTTP', () => {
   });
 });
 
-describe('a shard’s desk for metrics', () => {
+/** A shard's port to main, whose other end is in the test's hands. */
+function portToMain(post: (message: FromShard) => void): AskPort<ShardQuestions, MainQuestions> {
+  const unasked = (): never => assert.fail('nothing is asked here');
+  return new AskPort<ShardQuestions, MainQuestions>({
+    other: 'main',
+    lateCode: 'ERR_OVERLOADED',
+    rules: shardQuestionRules,
+    replies: {
+      ping: unasked,
+      listen: unasked,
+      'stop-listening': unasked,
+      'forget-app': unasked,
+      'reload-tls': unasked,
+      settle: unasked,
+    },
+    post,
+  });
+}
+
+describe('a shard’s proxy for metrics', () => {
   it('asks main once for all who come meanwhile, and takes no answer but that to its question', async () => {
     const posted: FromShard[] = [];
-    const desk = new MetricsDesk((message) => posted.push(message));
-    const answers = [desk.answer(get), desk.answer(get), desk.answer(get)];
-    assert.deepEqual(posted, [{ kind: 'metrics', request: 1 }]);
-    desk.settle(0, 'of an earlier question');
-    desk.settle(1, 'the page');
-    desk.settle(1, 'the page again');
+    const asks = portToMain((message) => posted.push(message));
+    const proxy = new MetricsProxy(asks);
+    const settle = (id: number, answer: string): void => {
+      asks.onAnswer({ kind: 'answer', id, about: 'metrics', outcome: { ok: true, answer } });
+    };
+    const question = { kind: 'question', about: 'metrics', question: null };
+    const answers = [proxy.answer(get), proxy.answer(get), proxy.answer(get)];
+    assert.deepEqual(posted, [{ ...question, id: 1 }]);
+    settle(0, 'of an earlier question');
+    settle(1, 'the page');
+    settle(1, 'the page again');
     for (const answer of await Promise.all(answers)) assert.deepEqual([answer.status, answer.body], [200, 'the page']);
-    const next = desk.answer(get);
-    assert.deepEqual(posted.slice(1), [{ kind: 'metrics', request: 2 }]);
-    desk.settle(1, 'late');
-    desk.settle(2, null);
+    const next = proxy.answer(get);
+    assert.deepEqual(posted.slice(1), [{ ...question, id: 2 }]);
+    settle(1, 'late');
+    const outcome = { ok: false, code: 'ERR_INTERNAL', text: 'the page could not be written' } as const;
+    asks.onAnswer({ kind: 'answer', id: 2, about: 'metrics', outcome });
     assert.equal((await next).status, 503);
   });
 
   it('answers 503 to those who wait when the shard ends', async () => {
-    const desk = new MetricsDesk(() => undefined);
-    const waiting = desk.answer(get);
-    desk.close();
-    desk.close();
+    const asks = portToMain(() => undefined);
+    const waiting = new MetricsProxy(asks).answer(get);
+    asks.end(new EngineError('ERR_SHUTTING_DOWN', 'this shard has ended'));
+    asks.end(new EngineError('ERR_SHUTTING_DOWN', 'this shard has ended'));
     assert.equal((await waiting).status, 503);
   });
 });

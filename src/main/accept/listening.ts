@@ -2,7 +2,7 @@ import type { LogFields, LogLevel } from '../../shared/bus/ipc.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { EngineError } from '../../shared/errors/index.ts';
 import { type Counters, counter } from '../../shared/memory/counters.ts';
-import { mainThread, shardOfThread } from '../../shared/memory/engine-memory.ts';
+import { mainThread } from '../../shared/memory/engine-memory.ts';
 import { endInTime } from '../threads/end-shards.ts';
 import type { ShardThread } from '../threads/shard-thread.ts';
 import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
@@ -78,12 +78,6 @@ export class Listening {
   async disown(thread: ShardThread): Promise<void> {
     const [first] = this.#options.threads;
     if (first !== thread && first?.isReady === true) await this.#shardAcceptor?.forget(first, thread);
-  }
-
-  /** The first shard has forgotten the App of a thread. */
-  forgotten(thread: number): void {
-    const forgotten = this.#options.threads[shardOfThread(thread)];
-    if (forgotten !== undefined) this.#shardAcceptor?.forgotten(forgotten);
   }
 
   /** A thread has ended: nobody else can close what it was given and has not taken over. */

@@ -8,7 +8,7 @@ export class ShardAcceptor {
   /** The transports' handles, by shard. */
   readonly #handles: unknown[];
   /** Threads whose App the first shard was told to forget. */
-  readonly #forgetting = new Map<ShardThread, { readonly done: Promise<void>; readonly tell: () => void }>();
+  readonly #forgetting = new Map<ShardThread, Promise<void>>();
 
   constructor(host: string, handles: readonly unknown[]) {
     this.#host = host;
@@ -40,22 +40,9 @@ export class ShardAcceptor {
 
   /** Resolves once the first shard gives the other one no more connections, or is gone. */
   forget(first: ShardThread, other: ShardThread): Promise<void> {
-    let asked = this.#forgetting.get(other);
-    if (asked === undefined) {
-      let tell = (): void => undefined;
-      const done = new Promise<void>((resolve) => {
-        tell = resolve;
-      });
-      asked = { done, tell };
-      this.#forgetting.set(other, asked);
-      first.post({ kind: 'forget-app', app: this.#handles[other.shard], thread: other.thread });
-    }
-    return Promise.race([asked.done, first.exited]);
-  }
-
-  /** The first shard has forgotten a thread's App. */
-  forgotten(thread: ShardThread): void {
-    this.#forgetting.get(thread)?.tell();
+    const asked = this.#forgetting.get(other) ?? first.forgetApp(this.#handles[other.shard]);
+    this.#forgetting.set(other, asked);
+    return asked;
   }
 
   gone(thread: ShardThread): void {

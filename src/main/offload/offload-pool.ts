@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { type Deferred, deferred } from '../../shared/base/deferred.ts';
 import { Fifo } from '../../shared/base/fifo.ts';
 import { Rest } from '../../shared/base/rest.ts';
+import { within } from '../../shared/base/within.ts';
 import type { LogFields, LogLevel } from '../../shared/bus/ipc.ts';
 import { isOutcome, type OffloadOutcome } from '../../shared/config/offload.ts';
 import { errorText } from '../../shared/errors/index.ts';
@@ -58,7 +59,7 @@ export class OffloadPool<J> {
   #look: NodeJS.Immediate | null = null;
   #loggedSecond = -1;
   #closing: Promise<void> | null = null;
-  #allDone: (() => void) | null = null;
+  #allDone: Deferred<void> | null = null;
 
   /** Starts nothing: the first job does. */
   constructor(options: OffloadPoolOptions) {
@@ -90,21 +91,13 @@ export class OffloadPool<J> {
   async #close(): Promise<void> {
     this.#giveUpWaiting();
     if (this.#running.size > 0) {
-      const allDone = new Promise<void>((resolve) => {
-        this.#allDone = resolve;
-      });
-      await this.#inTime(allDone);
+      this.#allDone = deferred();
+      await within(this.#allDone.promise, closeMs);
     }
     this.#discardPool();
     this.#unwatch();
     // A thread inside a long native call ends after it, whatever one does.
-    await this.#inTime(Promise.all(this.#threads.values()));
-  }
-
-  async #inTime(done: Promise<unknown>): Promise<void> {
-    const timer = new AbortController();
-    await Promise.race([done, sleep(closeMs, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    timer.abort();
+    await within(Promise.all(this.#threads.values()), closeMs);
   }
 
   #pump(): void {
@@ -207,7 +200,7 @@ export class OffloadPool<J> {
   #finished(work: OffloadWork<J>): void {
     this.#running.delete(work);
     this.#pump();
-    if (this.#running.size === 0) this.#allDone?.();
+    if (this.#running.size === 0) this.#allDone?.resolve();
   }
 
   #fault(reason: string): void {

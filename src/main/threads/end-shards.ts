@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../../shared/base/monotonic.ts';
+import { within } from '../../shared/base/within.ts';
 import { closeCode } from '../../shared/errors/index.ts';
 import type { ShardThread } from './shard-thread.ts';
 import { timeToRun } from './time-to-run.ts';
@@ -10,13 +10,8 @@ export const stallMs = 5_000;
 /** Resolves once every shard's spill queue is empty, or at `deadline` (as `performance.now()`). */
 export async function settleShards(threads: readonly ShardThread[], deadline: number): Promise<void> {
   const at = monotonicMs() + deadline - performance.now();
-  const timer = new AbortController();
   const settled = threads.filter((thread) => thread.isReady).map((thread) => thread.settle(at));
-  await Promise.race([
-    Promise.all(settled),
-    sleep(Math.max(0, at - monotonicMs()), undefined, { signal: timer.signal }).catch(() => undefined),
-  ]);
-  timer.abort();
+  await within(Promise.all(settled), Math.max(0, at - monotonicMs()));
 }
 
 /** Lets every shard drain. False: one of them has not ended within `timeoutMs`. */
@@ -31,10 +26,7 @@ export async function endInTime(
   done: Promise<unknown>,
   timeoutMs: number,
 ): Promise<boolean> {
-  const timer = new AbortController();
-  const late = timeToRun(timeoutMs, timer.signal).then(() => false);
-  const inTime = await Promise.race([done.then(() => true), late]);
-  timer.abort();
-  if (!inTime) for (const thread of threads) thread.unref();
-  return inTime;
+  const isInTime = (await within(done, timeoutMs, timeToRun)) !== null;
+  if (!isInTime) for (const thread of threads) thread.unref();
+  return isInTime;
 }

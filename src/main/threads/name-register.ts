@@ -1,7 +1,7 @@
 /** What happens to a name that is asked for. */
 export type NameVerdict = { readonly granted: boolean; readonly replaced: string | null };
 
-/** Which connection holds each client-given name, engine-wide, when names must be unique (checklist H-29). */
+/** Which connection holds each client-given name, engine-wide, when names must be unique. */
 export class NameRegister {
   readonly #holders = new Map<string, string>();
   readonly #replace: boolean;

@@ -1,4 +1,5 @@
 import { monotonicMs } from '../../shared/base/monotonic.ts';
+import { within } from '../../shared/base/within.ts';
 import { closeCode, EngineError } from '../../shared/errors/index.ts';
 import type { ShardThread } from './shard-thread.ts';
 
@@ -48,15 +49,9 @@ export async function retireShard(thread: ShardThread, retirement: Retirement): 
     retirement.leaving();
     throw stalled(shard, `has not answered within ${stallMs} ms`);
   }
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()) + stallMs);
-  });
   // It may fail before it comes to its end.
   const ended = Promise.race([end(thread, deadline, retirement.disown), thread.exited]);
-  const isInTime = await Promise.race([ended.then(() => true), late]);
-  clearTimeout(timer);
-  if (isInTime) return;
+  if ((await within(ended, Math.max(0, deadline - performance.now()) + stallMs)) !== null) return;
   thread.isOverdue = true;
   throw stalled(shard, `has not ended within ${graceMs + stallMs} ms`);
 }

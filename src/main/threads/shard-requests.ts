@@ -1,13 +1,12 @@
-import type { FromShard, LogFields, LogLevel, ShardJob } from '../../shared/bus/ipc.ts';
+import type { Replies } from '../../shared/bus/ask-port.ts';
+import type { LogFields, LogLevel, ShardJob, ShardNotice } from '../../shared/bus/ipc.ts';
+import type { ShardQuestions } from '../../shared/bus/questions.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { type OffloadOutcome, type OffloadRequest, outcomeTransfer } from '../../shared/config/offload.ts';
 import { errorText } from '../../shared/errors/index.ts';
 import { shardOfConnection } from '../../shared/message/connection-id.ts';
 import { NameRegister } from './name-register.ts';
 import type { ShardThread } from './shard-thread.ts';
-
-/** What a shard wants of main while it runs. */
-export type ShardRequest = Extract<FromShard, { kind: 'log' | 'claim-name' | 'release-name' | 'offload' | 'metrics' }>;
 
 /** Who does what shards ask for. */
 export interface RequestServices {
@@ -18,11 +17,13 @@ export interface RequestServices {
   metrics(): Promise<string>;
 }
 
-/** Answers the shards' requests. To a thread that is gone an answer does nothing. */
+/** What shards want of main while they run: it answers their questions and hears their notices. */
 export class ShardRequests {
+  /** The same for all shards: a question says which connection it is about. */
+  readonly replies: Replies<ShardQuestions>;
   readonly #threads: readonly ShardThread[];
   readonly #services: RequestServices;
-  /** Null: names may be had twice. */
+  /** Null: two connections may have the same name. */
   readonly #names: NameRegister | null;
 
   constructor(
@@ -33,24 +34,23 @@ export class ShardRequests {
     this.#threads = threads;
     this.#services = services;
     this.#names = duplicateName === 'allow' ? null : new NameRegister(duplicateName);
+    this.replies = {
+      // Without a promise, so that it is answered before the next question is looked at: see `name-replaced`.
+      'claim-name': ({ name, connection }) => this.#claimName(name, connection),
+      metrics: () => this.#writeMetrics(),
+    };
   }
 
-  handle(thread: ShardThread, request: ShardRequest): void {
-    switch (request.kind) {
+  notice(thread: ShardThread, notice: ShardNotice): void {
+    switch (notice.kind) {
       case 'log':
-        this.#services.log(request.level, request.fields, request.text);
-        break;
-      case 'claim-name':
-        this.#claimName(thread, request.claim, request.name, request.connection);
+        this.#services.log(notice.level, notice.fields, notice.text);
         break;
       case 'release-name':
-        this.#names?.release(request.name, request.connection);
+        this.#names?.release(notice.name, notice.connection);
         break;
       case 'offload':
-        void this.#offload(thread, request.request);
-        break;
-      case 'metrics':
-        void this.#metrics(thread, request.request);
+        void this.#offload(thread, notice.request);
         break;
     }
   }
@@ -60,27 +60,29 @@ export class ShardRequests {
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === shard);
   }
 
-  #claimName(thread: ShardThread, claim: number, name: string, connection: string): void {
-    const verdict = this.#names?.claim(name, connection) ?? { granted: true, replaced: null };
-    if (verdict.replaced !== null) {
-      const holder = this.#threads[shardOfConnection(verdict.replaced)];
-      if (holder?.isReady === true) holder.post({ kind: 'name-replaced', connection: verdict.replaced });
+  /** True: the name is this connection's now. */
+  #claimName(name: string, connection: string): boolean {
+    if (this.#names === null) return true;
+    const { granted, replaced } = this.#names.claim(name, connection);
+    if (replaced !== null) {
+      const holder = this.#threads[shardOfConnection(replaced)];
+      if (holder?.isReady === true) holder.post({ kind: 'name-replaced', connection: replaced });
     }
-    thread.post({ kind: 'name-answer', claim, granted: verdict.granted });
+    return granted;
   }
 
+  /** To a thread that is gone an answer does nothing. */
   async #offload(thread: ShardThread, { id, job }: OffloadRequest<ShardJob>): Promise<void> {
     const outcome = await this.#services.offload(job);
     thread.post({ kind: 'offloaded', answer: { id, outcome } }, outcomeTransfer(outcome));
   }
 
-  async #metrics(thread: ShardThread, request: number): Promise<void> {
-    let text: string | null = null;
+  async #writeMetrics(): Promise<string> {
     try {
-      text = await this.#services.metrics();
+      return await this.#services.metrics();
     } catch (error) {
       this.#services.log('error', { reason: errorText(error) }, 'the metrics could not be written');
+      throw error;
     }
-    thread.post({ kind: 'metrics', request, text });
   }
 }

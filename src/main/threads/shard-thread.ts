@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
-import type { FromShard, ShardStart, ToShard } from '../../shared/bus/ipc.ts';
+import { deferred } from '../../shared/base/deferred.ts';
+import { AskPort, type Replies } from '../../shared/bus/ask-port.ts';
+import type { FromShard, ShardFailed, ShardNotice, ShardStart, ToShard } from '../../shared/bus/ipc.ts';
+import { type MainQuestions, mainQuestionRules, type ShardQuestions } from '../../shared/bus/questions.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import type { KeyRing } from '../../shared/config/key-ring.ts';
 import type { TlsMaterial } from '../../shared/config/tls.ts';
@@ -9,28 +12,13 @@ import { type EngineMemory, threadOfShard } from '../../shared/memory/engine-mem
 import { startWorker } from './start-worker.ts';
 
 export interface ShardThreadEvents {
-  /** A message that is not about starting or listening. */
-  message(
-    thread: ShardThread,
-    message: Exclude<
-      FromShard,
-      {
-        kind: 'ready' | 'listening' | 'listen-failed' | 'settled' | 'stopped-listening' | 'tls-reloaded' | 'pong';
-      }
-    >,
-  ): void;
+  /** It rang: something is in a ring for main. */
+  doorbell(): void;
+  notice(thread: ShardThread, notice: ShardNotice): void;
+  /** It cannot go on, and waits for `abandon`. */
+  failed(thread: ShardThread): void;
   /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
   gone(thread: ShardThread, error: EngineError | null): void;
-}
-
-function later<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
 }
 
 /** Main's side of one shard's thread. */
@@ -51,18 +39,16 @@ export class ShardThread {
   isGone = false;
   readonly #worker: Worker;
   readonly #keyPort: MessagePort;
-  #listening = later<number>();
-  readonly #settled = later<void>();
-  readonly #stopped = later<void>();
+  readonly #config: EngineConfig;
+  readonly #events: ShardThreadEvents;
+  readonly #asks: AskPort<MainQuestions, ShardQuestions>;
+  readonly #ready = deferred<unknown>();
+  readonly #exited = deferred<void>();
   /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
   readonly #handed: number[] = [];
   /** How many before those are known to be adopted; of the counter, which former threads of the shard counted too. */
   #forgotten: number;
   #failure: EngineError | null = null;
-  /** Whoever waits for the answer to a `reload-tls`. */
-  readonly #reloads = new Map<number, (problem: string | null) => void>();
-  #nextReload = 0;
-  #pong: (() => void) | null = null;
 
   /** `adopted` is the shard's counter of descriptors taken over, now. */
   constructor(
@@ -72,92 +58,92 @@ export class ShardThread {
     keys: KeyRing,
     tls: TlsMaterial | null,
     adopted: number,
+    replies: Replies<ShardQuestions>,
     events: ShardThreadEvents,
   ) {
     this.shard = shard;
+    this.#config = config;
+    this.#events = events;
     this.#forgotten = adopted;
     this.thread = threadOfShard(shard);
     const { port1, port2 } = new MessageChannel();
     this.#keyPort = port1;
     const incarnation = randomBytes(4).toString('hex');
     const start: ShardStart = { shard, incarnation, config, memory, keys, keyPort: port2, tls };
-    const ready = later<unknown>();
-    const exited = later<void>();
-    this.ready = ready.promise;
-    this.exited = exited.promise;
+    this.ready = this.#ready.promise;
+    this.exited = this.#exited.promise;
     // Looked at by whoever waits for it; a failure before that is no unhandled rejection.
     this.ready.catch(() => undefined);
-    this.#listening.promise.catch(() => undefined);
+    this.#asks = new AskPort({
+      other: `shard ${shard}`,
+      lateCode: 'ERR_SHARD_STALLED',
+      rules: mainQuestionRules,
+      replies,
+      post: (message) => this.post(message),
+    });
     this.#worker = startWorker(new URL('../../worker/entry.js', import.meta.url), {
       workerData: start,
       transferList: [port2],
       name: `shardwire-shard-${shard}`,
     });
-    this.#worker.on('message', (message: FromShard) => {
-      if (typeof message === 'number') {
-        events.message(this, message);
-        return;
-      }
-      switch (message.kind) {
-        case 'ready':
-          this.isReady = true;
-          ready.resolve(message.app);
-          break;
-        case 'pong':
-          this.#pong?.();
-          break;
-        case 'settled':
-          this.#settled.resolve();
-          break;
-        case 'stopped-listening':
-          this.#stopped.resolve();
-          break;
-        case 'tls-reloaded':
-          this.#endReload(message.id, message.problem);
-          break;
-        case 'listening':
-          this.#listening.resolve(message.port);
-          break;
-        case 'listen-failed':
-          this.#listening.reject(
-            new EngineError('ERR_LISTEN_FAILED', `cannot listen on ${config.host}:${config.port}`),
-          );
-          break;
-        case 'failed': {
-          const failure = new EngineError(message.code as ErrorCode, message.text);
-          if (message.stack !== undefined) failure.stack = message.stack;
-          this.#failure = failure;
-          this.isReady = false;
-          events.message(this, message);
-          break;
-        }
-        default:
-          events.message(this, message);
-      }
-    });
-    this.#worker.on('error', (cause) => {
-      this.#failure ??=
-        errorCode(cause) === 'ERR_TLS_INVALID'
-          ? new EngineError('ERR_TLS_INVALID', errorText(cause), { path: 'tls' })
-          : new EngineError('ERR_SHARD_FAILED', `shard ${shard} failed: ${String(cause)}`, { cause });
-    });
-    this.#worker.on('exit', (code) => {
-      if (code !== 0) {
-        this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
-      }
-      this.isReady = false;
-      this.isGone = true;
-      for (const id of [...this.#reloads.keys()]) this.#endReload(id, null);
-      this.#keyPort.close();
-      const unready =
-        this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
-      ready.reject(unready);
-      this.#listening.reject(unready);
-      this.#settled.resolve();
-      this.#stopped.resolve();
-      events.gone(this, this.#failure);
-      exited.resolve();
-    });
+    this.#worker.on('message', (message: FromShard) => this.#onMessage(message));
+    this.#worker.on('error', (cause) => this.#onError(cause));
+    this.#worker.on('exit', (code) => this.#onExit(code));
+  }
+
+  #onMessage(message: FromShard): void {
+    if (typeof message === 'number') {
+      this.#events.doorbell();
+      return;
+    }
+    switch (message.kind) {
+      case 'question':
+        this.#asks.onQuestion(message);
+        break;
+      case 'answer':
+        this.#asks.onAnswer(message);
+        break;
+      case 'ready':
+        this.isReady = true;
+        this.#ready.resolve(message.app);
+        break;
+      case 'failed':
+        this.#onFailed(message);
+        break;
+      default:
+        this.#events.notice(this, message);
+    }
+  }
+
+  #onFailed({ code, text, stack }: ShardFailed): void {
+    const failure = new EngineError(code as ErrorCode, text);
+    if (stack !== undefined) failure.stack = stack;
+    this.#failure = failure;
+    this.isReady = false;
+    this.#events.failed(this);
+  }
+
+  #onError(cause: unknown): void {
+    this.#failure ??=
+      errorCode(cause) === 'ERR_TLS_INVALID'
+        ? new EngineError('ERR_TLS_INVALID', errorText(cause), { path: 'tls' })
+        : new EngineError('ERR_SHARD_FAILED', `shard ${this.shard} failed: ${String(cause)}`, { cause });
+  }
+
+  #onExit(code: number): void {
+    const { shard } = this;
+    if (code !== 0) {
+      this.#failure ??= new EngineError('ERR_SHARD_FAILED', `the thread of shard ${shard} ended with code ${code}`);
+    }
+    this.isReady = false;
+    this.isGone = true;
+    this.#keyPort.close();
+    const unready =
+      this.#failure ?? new EngineError('ERR_SHARD_START_FAILED', `shard ${shard} ended before it was ready`);
+    this.#ready.reject(unready);
+    this.#asks.end(unready);
+    this.#events.gone(this, this.#failure);
+    this.#exited.resolve();
   }
 
   /** Number of the thread in this process. */
@@ -170,17 +156,14 @@ export class ShardThread {
     return this.isReady && this.isIntroduced && !this.isLeaving;
   }
 
-  /** Whether its loop turns: it answers within `timeoutMs`. */
+  /** Whether its loop turns: it answers within `timeoutMs`, or is gone. */
   async answers(timeoutMs: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const answered = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeoutMs);
-      this.#pong = () => resolve(true);
-      this.post({ kind: 'ping' });
-    });
-    const inTime = await Promise.race([answered, this.exited.then(() => true)]);
-    clearTimeout(timer);
-    return inTime;
+    try {
+      await this.#unlessGone(this.#asks.ask('ping', null, timeoutMs));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   post(message: ToShard, transfer: readonly (MessagePort | ArrayBuffer)[] = []): void {
@@ -198,9 +181,8 @@ export class ShardThread {
   }
 
   /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `monotonicMs()`), or is gone. */
-  settle(deadline: number): Promise<void> {
-    this.post({ kind: 'settle', deadline });
-    return this.#settled.promise;
+  async settle(deadline: number): Promise<void> {
+    await this.#unlessGone(this.#asks.ask('settle', { deadline }));
   }
 
   /** Gives accepted sockets to the shard. `adopted` is how many descriptors it has taken over so far. */
@@ -222,33 +204,43 @@ export class ShardThread {
   }
 
   /** Resolves once the shard accepts no more, or is gone. */
-  stopListening(): Promise<void> {
-    this.post({ kind: 'stop-listening' });
-    return this.#stopped.promise;
-  }
-
-  /** Lets the shard accept for all shards (the fallback acceptor). Resolves to the port. */
-  listen(host: string, port: number, apps: readonly unknown[]): Promise<number> {
-    this.post({ kind: 'listen', host, port, apps });
-    return this.#listening.promise;
+  async stopListening(): Promise<void> {
+    await this.#unlessGone(this.#asks.ask('stop-listening', null));
   }
 
   /**
-   * Gives the shard another certificate. Resolves to null once it has it or is gone, else to what is wrong with it.
+   * Lets the shard accept for all shards (the fallback acceptor). Resolves to the port. Rejects with `ERR_LISTEN_FAILED`,
+   * or with why the thread has ended.
    */
-  reloadTls(tls: TlsMaterial): Promise<string | null> {
-    if (this.isGone) return Promise.resolve(null);
-    const id = this.#nextReload;
-    this.#nextReload += 1;
-    return new Promise((resolve) => {
-      this.#reloads.set(id, resolve);
-      this.post({ kind: 'reload-tls', id, tls });
-    });
+  async listen(host: string, port: number, apps: readonly unknown[]): Promise<number> {
+    try {
+      return await this.#asks.ask('listen', { host, port, apps });
+    } catch (error) {
+      if (this.isGone) throw error;
+      throw new EngineError('ERR_LISTEN_FAILED', `cannot listen on ${this.#config.host}:${this.#config.port}`);
+    }
   }
 
-  #endReload(id: number, problem: string | null): void {
-    this.#reloads.get(id)?.(problem);
-    this.#reloads.delete(id);
+  /** Resolves once the shard hands no more connections to the App behind `app`, or is gone. */
+  async forgetApp(app: unknown): Promise<void> {
+    await this.#unlessGone(this.#asks.ask('forget-app', { app }));
+  }
+
+  /**
+   * Gives the shard another certificate. Resolves once it has it or is gone. Rejects with what is wrong with it, or with
+   * `ERR_SHARD_STALLED` after `timeoutMs`: the shard takes it once it goes on.
+   */
+  async reloadTls(tls: TlsMaterial, timeoutMs: number): Promise<void> {
+    await this.#unlessGone(this.#asks.ask('reload-tls', tls, timeoutMs));
+  }
+
+  /** The end of the thread is as good as its answer: nothing is left of what it was asked to end or to change. */
+  async #unlessGone(answer: Promise<unknown>): Promise<void> {
+    try {
+      await answer;
+    } catch (error) {
+      if (!this.isGone) throw error;
+    }
   }
 
   /** Main may end although this thread has not. */

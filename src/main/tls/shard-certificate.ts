@@ -1,7 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TlsMaterial } from '../../shared/config/tls.ts';
-import { EngineError } from '../../shared/errors/index.ts';
+import { EngineError, errorCode, errorText } from '../../shared/errors/index.ts';
 import type { ShardThread } from '../threads/shard-thread.ts';
+
+/** What one shard made of a certificate. */
+type Verdict = { readonly is: 'taken' | 'late' } | { readonly is: 'refused'; readonly text: string };
 
 /** The certificate of all shards of an engine: each has it, or will once it goes on. */
 export class ShardCertificate {
@@ -26,23 +28,31 @@ export class ShardCertificate {
   async reload(material: TlsMaterial, timeoutMs: number): Promise<void> {
     const former = this.#material;
     this.#material = material;
-    const problems = new Map<ShardThread, string | null>();
-    const answers = this.#threads.map(async (thread) => problems.set(thread, await thread.reloadTls(material)));
-    const timer = new AbortController();
-    const late = sleep(timeoutMs, null, { signal: timer.signal }).catch(() => null);
-    await Promise.race([Promise.all(answers), late]);
-    timer.abort();
-    const problem = [...problems.values()].find((one) => one !== null);
+    const verdicts = new Map<ShardThread, Verdict>();
+    await Promise.all(
+      this.#threads.map(async (thread) => verdicts.set(thread, await this.#give(thread, material, timeoutMs))),
+    );
+    const problem = [...verdicts.values()].find((verdict) => verdict.is === 'refused')?.text;
     if (problem !== undefined) {
       this.#material = former;
-      // Those without an answer too: it is the last that counts.
       for (const thread of this.#threads) {
-        if (former !== null && (problems.get(thread) ?? null) === null) void thread.reloadTls(former);
+        // Those that are late too: the last certificate that they are given is the one that counts.
+        if (former !== null && verdicts.get(thread)?.is !== 'refused') void this.#give(thread, former, timeoutMs);
       }
       throw new EngineError('ERR_TLS_INVALID', problem, { path: 'tls' });
     }
-    if (problems.size < this.#threads.length) {
+    if ([...verdicts.values()].some((verdict) => verdict.is === 'late')) {
       throw new EngineError('ERR_SHARD_STALLED', `a shard did not take the certificate within ${timeoutMs} ms`);
+    }
+  }
+
+  async #give(thread: ShardThread, material: TlsMaterial, timeoutMs: number): Promise<Verdict> {
+    try {
+      await thread.reloadTls(material, timeoutMs);
+      return { is: 'taken' };
+    } catch (error) {
+      const isLate = errorCode(error) === 'ERR_SHARD_STALLED';
+      return isLate ? { is: 'late' } : { is: 'refused', text: errorText(error) };
     }
   }
 }

@@ -1,4 +1,6 @@
 import type { Session } from 'node:inspector';
+import { deferred } from '../../shared/base/deferred.ts';
+import { within } from '../../shared/base/within.ts';
 
 const patienceMs = 1_000;
 const mostFrames = 30;
@@ -70,25 +72,22 @@ export async function readStack(threadId: number): Promise<string | undefined> {
     const message = JSON.stringify({ id: nextId, method });
     session.post('NodeWorker.sendMessageToWorker', { sessionId: target, message });
   };
-  let timer: NodeJS.Timeout | undefined;
-  const stack = await new Promise<string | undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), patienceMs);
-    session.on('NodeWorker.attachedToWorker', ({ params }: WorkerAttached) => {
-      if (!params.workerInfo.title.startsWith(title)) return;
-      target = params.sessionId;
-      tell('Debugger.enable');
-      tell('Debugger.pause');
-    });
-    session.on('NodeWorker.receivedMessageFromWorker', ({ params }: WorkerMessage) => {
-      if (params.sessionId !== target) return;
-      const { method, params: what = {} } = JSON.parse(params.message) as Told;
-      // Enabling the debugger tells of all scripts that are loaded, before anything else.
-      if (method === 'Debugger.scriptParsed') urls.set(what.scriptId ?? '', what.url ?? '');
-      else if (method === 'Debugger.paused') resolve(stackOf(what.callFrames ?? [], urls));
-    });
-    session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
+  const { promise: paused, resolve } = deferred<string | undefined>();
+  session.on('NodeWorker.attachedToWorker', ({ params }: WorkerAttached) => {
+    if (!params.workerInfo.title.startsWith(title)) return;
+    target = params.sessionId;
+    tell('Debugger.enable');
+    tell('Debugger.pause');
   });
-  clearTimeout(timer);
+  session.on('NodeWorker.receivedMessageFromWorker', ({ params }: WorkerMessage) => {
+    if (params.sessionId !== target) return;
+    const { method, params: what = {} } = JSON.parse(params.message) as Told;
+    // Enabling the debugger tells of all scripts that are loaded, before anything else.
+    if (method === 'Debugger.scriptParsed') urls.set(what.scriptId ?? '', what.url ?? '');
+    else if (method === 'Debugger.paused') resolve(stackOf(what.callFrames ?? [], urls));
+  });
+  session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
+  const stack = (await within(paused, patienceMs))?.value;
   if (target !== undefined) {
     // Also where no pause has come yet: the thread gets these after the order to pause, and then does not.
     tell('Debugger.resume');

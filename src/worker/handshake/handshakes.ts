@@ -12,7 +12,7 @@ import type { HeapBrake } from '../upkeep/heap-brake.ts';
 import { certificateRefusal, checkHandshake, type Handshake, refusal } from './check-handshake.ts';
 import { createFindClient, type FindClient } from './client-address.ts';
 import { type CheckHost, createHostCheck } from './host-check.ts';
-import type { MetricsDesk } from './metrics-proxy.ts';
+import type { MetricsProxy } from './metrics-proxy.ts';
 import { answerRequest, isHealthPath, isReading } from './pages.ts';
 import { Refusals } from './refusals.ts';
 import type { UpgradeHook, UpgradeVerdict } from './upgrade-hook.ts';
@@ -28,7 +28,7 @@ export interface HandshakesOptions {
   readonly hook: UpgradeHook;
   /** Null: connections are not limited. */
   readonly tally: ConnectionTally | null;
-  readonly metrics: MetricsDesk;
+  readonly metrics: MetricsProxy;
   /** Null: nobody looks after the heap. */
   readonly heapBrake: HeapBrake | null;
   /** Of every connection. */

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { ShardStart, ToShard } from '../../shared/bus/ipc.ts';
+import type { DrainOrder, ShardStart, ToShard } from '../../shared/bus/ipc.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../../shared/errors/index.ts';
 import { mainThread } from '../../shared/memory/engine-memory.ts';
 import { showTicks } from '../../shared/memory/ticks.ts';
@@ -7,7 +7,8 @@ import { createShardApi } from '../outbound/shard-api.ts';
 import type { CreateTransport } from '../transport/transport.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { MainPort } from './main-port.ts';
-import { type DrainOrder, MainOrders, type ShardEnding } from './orders.ts';
+import { MainOrders, type ShardEnding } from './orders.ts';
+import { repliesToMain } from './replies-to-main.ts';
 import { ShardParts } from './wiring.ts';
 
 /** How long a handler module's own timers and sockets may keep the thread alive after its end. */
@@ -37,9 +38,13 @@ export class Shard implements ShardEnding {
   ) {
     this.#shard = start.shard;
     this.#endThread = endThread;
+    const replies = repliesToMain({
+      transport: () => this.#parts.transport,
+      settle: (deadline) => this.settle(deadline),
+    });
     this.#parts = new ShardParts({
       start,
-      main: new MainPort(port),
+      main: new MainPort(port, replies),
       createTransport,
       isLeaving: () => this.#closed || this.#isDraining || this.#leave !== null,
     });
@@ -86,12 +91,14 @@ export class Shard implements ShardEnding {
     setTimeout(() => this.release(), failMs);
   }
 
-  /** What was sent to this shard is published, and what it publishes is in its ring, or `deadline` has come. */
+  /**
+   * Resolves once what was sent to this shard is published and what it publishes is in its ring, or at `deadline` (as
+   * `performance.now()`).
+   */
   async settle(deadline: number): Promise<void> {
-    const { offload, bus, main } = this.#parts;
+    const { offload, bus } = this.#parts;
     await whenIdle(() => offload.pending === 0, deadline);
     await bus.flushed(deadline);
-    main.post({ kind: 'settled' });
   }
 
   /** Closes every connection within the grace period, then `release`. */
@@ -123,7 +130,6 @@ export class Shard implements ShardEnding {
     parts.heapWatch?.stop();
     parts.deadlines.stop();
     parts.handshakes.refuseUndecided();
-    parts.metrics.close();
     parts.reporter.stop();
     parts.vitals.state = 'ended';
     parts.offload.close();

@@ -15,7 +15,7 @@ import { HandlerGuard } from '../handlers/handler-guard.ts';
 import { HandlerHost } from '../handlers/handler-host.ts';
 import { ShardLog } from '../handlers/shard-log.ts';
 import { Handshakes } from '../handshake/handshakes.ts';
-import { MetricsDesk } from '../handshake/metrics-proxy.ts';
+import { MetricsProxy } from '../handshake/metrics-proxy.ts';
 import { NameClaims } from '../handshake/name-claims.ts';
 import { UpgradeHook } from '../handshake/upgrade-hook.ts';
 import { Intake } from '../inbound/intake.ts';
@@ -73,7 +73,7 @@ export class ShardParts {
   readonly handshakes: Handshakes;
   readonly lifecycle: ConnectionLifecycle;
   readonly names: NameClaims;
-  readonly metrics: MetricsDesk;
+  readonly metrics: MetricsProxy;
   readonly transport: Transport;
   readonly watch: Watch;
   readonly deadlines: Deadlines;
@@ -105,8 +105,8 @@ export class ShardParts {
     this.handlers = handlers;
     this.heapWatch = config.maxShardHeapBytes === false ? null : new HeapWatch(vitals, log);
     const heapBrake = this.heapWatch?.brake ?? null;
-    this.names = new NameClaims(config.duplicateName, (message) => main.post(message));
-    this.metrics = new MetricsDesk((message) => main.post(message));
+    this.names = new NameClaims(config.duplicateName, main.asks, (message) => main.post(message));
+    this.metrics = new MetricsProxy(main.asks);
     this.backpressure = new ShardBackpressure({
       maxBytes: config.maxShardBackpressureBytes,
       counters,
