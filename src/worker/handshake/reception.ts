@@ -63,12 +63,11 @@ export interface ReceptionOptions {
 
 type Decision = UpgradeDecision<ShardConnection>;
 
-const shuttingDown = refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]);
+const shuttingDown = refusal('ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]);
 
-const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [number, ErrorCode, string, number]>> = {
-  full: [503, 'ERR_LIMIT_CONNECTIONS', 'this server has as many connections as it may', counter.limitConnections],
+const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [ErrorCode, string, number]>> = {
+  full: ['ERR_LIMIT_CONNECTIONS', 'this server has as many connections as it may', counter.limitConnections],
   'address-full': [
-    429,
     'ERR_LIMIT_CONNECTIONS_PER_ADDRESS',
     'too many connections from this address',
     counter.limitConnectionsPerAddress,
@@ -76,7 +75,7 @@ const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [num
 };
 const fullRetrySeconds = '5';
 
-const heapFull = refusal(503, 'ERR_LIMIT_HEAP', 'this server has no room for another connection', [
+const heapFull = refusal('ERR_LIMIT_HEAP', 'this server has no room for another connection', [
   ['Retry-After', fullRetrySeconds],
 ]);
 
@@ -136,7 +135,7 @@ export class Reception {
       const verdict = checkHandshake(request, this.#config, forwarded);
       // What passes every check would have been an upgrade, were it not for the first of several `Connection` lines.
       const text = 'the first Connection header asks for something else than an upgrade';
-      const refused = verdict.ok ? refusal(400, 'ERR_HANDSHAKE_CONNECTION', text) : verdict.answer;
+      const refused = verdict.ok ? refusal('ERR_HANDSHAKE_CONNECTION', text) : verdict.answer;
       return this.#turnedAway(request, refused, address);
     }
     if (answer.code !== undefined) this.#refusals.count(answer);
@@ -210,9 +209,9 @@ export class Reception {
   }
 
   #full(request: TransportRequest, admission: Exclude<Admission, 'admitted'>, address: string): Decision {
-    const [status, code, text, count] = fullAnswers[admission];
+    const [code, text, count] = fullAnswers[admission];
     this.#counters.add(count, 1);
-    return this.#refused(request, refusal(status, code, text, [['Retry-After', fullRetrySeconds]]), address);
+    return this.#refused(request, refusal(code, text, [['Retry-After', fullRetrySeconds]]), address);
   }
 
   #refused(request: TransportRequest, answer: HttpAnswer, address: string): Decision {
