@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { EngineError, type ErrorCode, errorCode, errorText } from '../shared/errors/index.ts';
+import { EngineError, type ErrorCode, errorCode, errorFacts, errorText } from '../shared/errors/index.ts';
 import { optionInvalid } from './frame-error.ts';
 import { type HeaderValues, headerLines } from './http-head.ts';
 
@@ -26,35 +26,39 @@ export function handshakeRejection(rejection: HandshakeRejection): EngineError {
   return error;
 }
 
-/** Statuses of refusals that are the client's fault; everything else is this side's. */
-const statuses: ReadonlyMap<string, number> = new Map<ErrorCode, number>([
-  ['ERR_HANDSHAKE_HTTP_VERSION', 505],
-  ['ERR_HANDSHAKE_METHOD', 405],
-  ['ERR_HANDSHAKE_HOST', 400],
-  ['ERR_HANDSHAKE_UPGRADE', 400],
-  ['ERR_HANDSHAKE_CONNECTION', 400],
-  ['ERR_HANDSHAKE_VERSION', 426],
-  ['ERR_HANDSHAKE_KEY', 400],
-  ['ERR_HANDSHAKE_SUBPROTOCOL', 400],
-  ['ERR_HANDSHAKE_MALFORMED', 400],
-  ['ERR_HANDSHAKE_ABORTED', 400],
-  ['ERR_HANDSHAKE_TIMEOUT', 408],
-  ['ERR_HANDSHAKE_TOO_LARGE', 431],
+/** The faults that the client is told. Every other error is a fault of this side: status 500. */
+const toldCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'ERR_HANDSHAKE_HTTP_VERSION',
+  'ERR_HANDSHAKE_METHOD',
+  'ERR_HANDSHAKE_HOST',
+  'ERR_HANDSHAKE_UPGRADE',
+  'ERR_HANDSHAKE_CONNECTION',
+  'ERR_HANDSHAKE_VERSION',
+  'ERR_HANDSHAKE_KEY',
+  'ERR_HANDSHAKE_SUBPROTOCOL',
+  'ERR_HANDSHAKE_MALFORMED',
+  'ERR_HANDSHAKE_ABORTED',
+  'ERR_HANDSHAKE_TIMEOUT',
+  'ERR_HANDSHAKE_TOO_LARGE',
 ]);
 
 function answerTo(error: unknown): Required<HandshakeRejection> {
   const own = error instanceof EngineError ? rejections.get(error) : undefined;
   if (own !== undefined) return { status: own.status, reason: own.reason ?? '', headers: own.headers ?? {} };
   const code = errorCode(error) ?? '';
-  const known = statuses.get(code);
-  // What a hook threw may be nobody else's business.
-  if (known === undefined) return { status: 500, reason: 'ERR_INTERNAL: the handshake failed\n', headers: {} };
+  const facts = toldCodes.has(code) ? errorFacts(code) : undefined;
+  // The text of an error that a hook threw may be confidential.
+  if (facts?.status === undefined) return { status: 500, reason: 'ERR_INTERNAL: the handshake failed\n', headers: {} };
   const reason = `${code}: ${errorText(error)}\n`;
-  if (code === 'ERR_HANDSHAKE_METHOD') return { status: known, reason, headers: { Allow: 'GET' } };
-  if (code !== 'ERR_HANDSHAKE_VERSION') return { status: known, reason, headers: {} };
+  const { status, otherStatus = status } = facts;
+  if (code === 'ERR_HANDSHAKE_METHOD') return { status, reason, headers: { Allow: 'GET' } };
+  // Here it is the client that took too long, to send the head.
+  if (code === 'ERR_HANDSHAKE_TIMEOUT') return { status: otherStatus, reason, headers: {} };
+  if (code !== 'ERR_HANDSHAKE_VERSION') return { status, reason, headers: {} };
   // Without any version it is a bad request; with another one the client learns which to use.
   const missing = error instanceof EngineError && error.given === undefined;
-  return { status: missing ? 400 : known, reason, headers: missing ? {} : { 'Sec-WebSocket-Version': '13' } };
+  if (missing) return { status: otherStatus, reason, headers: {} };
+  return { status, reason, headers: { 'Sec-WebSocket-Version': '13' } };
 }
 
 /** The bytes that refuse a handshake. `extra`: header lines of every answer. */

@@ -2,7 +2,7 @@ import { EngineError } from '../../shared/errors/index.ts';
 
 const maxGraceMs = 600_000;
 
-/** Throws `ERR_OPTION_INVALID` for what is no grace period. */
+/** Throws `ERR_OPTION_INVALID` unless this is a grace period. */
 export function checkGrace(graceMs: number): void {
   if (Number.isFinite(graceMs) && graceMs >= 0 && graceMs <= maxGraceMs) return;
   const allowed = `0 to ${maxGraceMs} milliseconds`;
@@ -13,7 +13,7 @@ export function checkGrace(graceMs: number): void {
   });
 }
 
-/** Throws `ERR_OPTION_INVALID` for what is no number of a shard. */
+/** Throws `ERR_OPTION_INVALID` unless this is the number of a shard. */
 export function checkShard(shard: number, shards: number): void {
   if (Number.isInteger(shard) && shard >= 0 && shard < shards) return;
   const allowed = `a whole number from 0 to ${shards - 1}`;

@@ -3,11 +3,11 @@ import { cFunction } from '../../shared/base/c-library.ts';
 /** `RLIMIT_NOFILE` of the C library. */
 const openFiles: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 7, darwin: 8 };
 
-/** Above this the number says that there is no limit, or the system's own bounds come first. */
+/** A limit above this means that there is none, or that other bounds of the system are reached first. */
 const unbounded = 1_000_000_000;
-/** Of the limit, for connections; the rest is for files, logs and what else the program opens. */
+/** The part of the limit that connections may use. The rest is for files, logs and what else the program opens. */
 const share = 0.8;
-/** What Node and an engine have open without any connection, measured: about 20 and 12 for each shard. */
+/** Descriptors that are open without any connection. Measured: about 20 for Node and 12 for each shard. */
 const ownDescriptors = 40;
 const shardDescriptors = 16;
 
@@ -15,8 +15,8 @@ const shardDescriptors = 16;
 const greatest = 10_000_000;
 
 /**
- * How many descriptors the process may have: the soft limit, which Node raises to the hard one as it starts. Null: there
- * is no limit, or it cannot be found out (Windows).
+ * How many descriptors the process may have open: the soft limit, which Node raises to the hard one at its start. Null:
+ * there is no limit, or the engine cannot ask for it (Windows).
  */
 export function descriptorLimit(): number | null {
   const resource = openFiles[process.platform];
@@ -28,7 +28,7 @@ export function descriptorLimit(): number | null {
   return soft > 0 && soft < unbounded ? soft : null;
 }
 
-/** The default of `limits.connections`: what a process with this limit has room for beside its own descriptors. */
+/** The default of `limits.connections`: how many connections fit into this limit, besides the engine's own descriptors. */
 export function connectionsThatFit(limit: number | null, shards: number): number | null {
   if (limit === null) return null;
   const own = ownDescriptors + shardDescriptors * shards;

@@ -1,12 +1,15 @@
+import type { Logger } from 'pino';
 import type { LogLevel } from '../../shared/bus/ipc.ts';
-import type { EngineLogger } from './engine-options.ts';
+
+/** The methods of a pino logger that the engine calls. Every logger with these methods will do. */
+export type EngineLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
 const silent = (): void => undefined;
 const silentLogger: EngineLogger = { debug: silent, info: silent, warn: silent, error: silent } as EngineLogger;
 
 /**
- * Whether a logger writes debug lines: as it says itself (`isLevelEnabled`, as pino), or by its level. One that says
- * neither gets none, because a line for each connection is much.
+ * Whether a logger writes debug lines: what its `isLevelEnabled` answers (pino has one), else what its `level` is. A
+ * logger that has neither gets no debug lines, because there is one for each connection.
  */
 export function wantsDebug(logger: EngineLogger): boolean {
   const isLevelEnabled: unknown = Reflect.get(logger, 'isLevelEnabled');
@@ -15,7 +18,7 @@ export function wantsDebug(logger: EngineLogger): boolean {
   return level === 'debug' || level === 'trace';
 }
 
-/** A logger that throws nothing: a full disk must not end the engine. */
+/** A logger that never throws: a full disk must not end the engine. */
 export function guardedLogger(logger: EngineLogger | undefined): EngineLogger {
   if (logger === undefined) return silentLogger;
   const write = (level: LogLevel): ((fields: object, text?: string) => void) => {
@@ -23,7 +26,7 @@ export function guardedLogger(logger: EngineLogger | undefined): EngineLogger {
       try {
         logger[level](fields, text);
       } catch {
-        // There is nobody left to tell.
+        // The logger is the only place to report to, and it has failed.
       }
     };
   };

@@ -14,7 +14,7 @@ function unitOf(origin: string): string {
   return origin === 'string' ? ' character(s)' : origin === 'array' ? ' element(s)' : '';
 }
 
-/** What a schema's complaint says is allowed, in words. */
+/** What the schema would have accepted, in words. */
 function allowed(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
@@ -49,19 +49,19 @@ function show(value: unknown): string {
   }
 }
 
-/** Of the complaints of a union's branches, one about something inside of the value says more than the union's own. */
+/** For a union, an issue about something inside of the value says more than the issue about the value. */
 function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue;
   const inner = issue.errors.flat().find((one) => one.path.length > 0);
   return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
 }
 
-/** A key is never shown: not even a wrong one, which may be the right one with a typing error. */
+/** A key is never shown. Not even a wrong one, which may be the right one with a typing error. */
 function isKey(path: readonly PropertyKey[]): boolean {
   return path[0] === 'security' && (path[1] === 'aesKey' || path[1] === 'hmacKey');
 }
 
-/** Of the TLS option only the name of a file or a version is shown, and not if it is a key given in the wrong place. */
+/** Of the TLS option, only file names and versions are shown, and not if one is a key that was given in the wrong place. */
 function isTlsSecret(path: readonly PropertyKey[], value: unknown): boolean {
   if (path[0] !== 'tls') return false;
   if (!['certFile', 'keyFile', 'caFile', 'minVersion'].includes(String(path[1]))) return true;
@@ -72,9 +72,11 @@ function describeKey(value: unknown): string {
   return value instanceof Uint8Array ? `${value.length} bytes` : `a value of type ${typeof value}`;
 }
 
-/** Says of a schema's complaint which option is wrong, what was given and what is allowed. */
-export function optionError(input: unknown, complaint: z.core.$ZodIssue): EngineError {
-  const issue = innermost(complaint);
+/** The error for the first issue of a schema: which option is wrong, what was given and what is allowed. */
+export function optionError(input: unknown, error: z.ZodError): EngineError {
+  const [first] = error.issues;
+  if (first === undefined) throw error;
+  const issue = innermost(first);
   const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
   const path = [...issue.path, ...keys.slice(0, 1)];
   const name = path.map(String).join('.');
@@ -87,4 +89,16 @@ export function optionError(input: unknown, complaint: z.core.$ZodIssue): Engine
     given,
     allowed: what,
   });
+}
+
+/** The error for a value that would be allowed if another option were different. `inText`: what its text says instead. */
+export function optionNotAllowed(
+  path: string,
+  given: number | string,
+  what: string,
+  inText: string = what,
+): EngineError {
+  const shown = typeof given === 'number' ? given : `"${given}"`;
+  const text = `option "${path}" is ${shown}; allowed: ${inText}`;
+  return new EngineError('ERR_OPTION_INVALID', text, { path, given, allowed: what });
 }

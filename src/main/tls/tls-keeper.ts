@@ -1,8 +1,7 @@
 import type { TlsMaterial } from '../../shared/config/tls.ts';
 import { EngineError, errorCode } from '../../shared/errors/index.ts';
 import type { EngineLogger, TlsOptions } from '../options/engine-options.ts';
-import { compileTls } from '../options/options.ts';
-import type { TlsSource } from '../options/tls-options.ts';
+import { compileTls, type TlsSource } from '../options/tls-options.ts';
 import { type LoadedTls, loadTls } from './tls-material.ts';
 
 /** 'unchanged': the certificate, the key and the settings are those in use already. */

@@ -37,10 +37,7 @@ export const closeCode: Readonly<Record<CloseCodeName, number>> = Object.freeze(
   nameTaken: 3505,
 });
 
-/**
- * Whether a program may put this code into a Close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 section 7.4;
- * checklist G-12, X-08, X-09).
- */
+/** Whether a program may put this code into a Close frame: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 section 7.4). */
 export function isSendableCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false;
   if (code >= 3000) return code <= 4999;

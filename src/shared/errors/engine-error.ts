@@ -1,6 +1,6 @@
 /**
  * Every code that an error of this package can carry. A code is stable: programs may compare it; texts may change.
- * docs/errors.md has one heading per code.
+ * error-table.ts has a row for each code, and docs/errors.md a heading.
  */
 export type ErrorCode =
   // What the program that embeds the engine did.

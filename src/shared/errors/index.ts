@@ -7,4 +7,5 @@ export {
   errorStack,
   errorText,
 } from './engine-error.ts';
+export { type ErrorFacts, errorFacts, errorTable } from './error-table.ts';
 export { refusalOf } from './refusal.ts';

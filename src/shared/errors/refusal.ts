@@ -1,11 +1,11 @@
 import { EngineError, type EngineErrorDetail, type ErrorCode } from './engine-error.ts';
 
-/** V8's own, which this leaf has no types for. */
+/** A property of V8. The types of this folder are those of the language alone, and do not have it. */
 const stacks: { stackTraceLimit: number } = Error as unknown as { stackTraceLimit: number };
 
 /**
- * An error about what a peer sent, without a stack. Where in our code the fault was found tells nobody anything, and
- * writing that down costs several times as much as handling a good message: a peer would have it for the asking.
+ * An error about what a peer sent, without a stack. A stack would only say where in our code the fault was found.
+ * Collecting one costs several times as much as handling a valid message, and a hostile peer could cause that at will.
  */
 export function refusalOf(code: ErrorCode, message: string, detail?: EngineErrorDetail): EngineError {
   const { stackTraceLimit } = stacks;

@@ -1,6 +1,6 @@
 import { type Codec, type CodecName, codecByName } from '../../shared/codec/index.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
-import type { ErrorCode } from '../../shared/errors/index.ts';
+import { type ErrorCode, errorTable } from '../../shared/errors/index.ts';
 import { hasItem, hasToken, isHandshakeKey, splitList } from '../../shared/http/index.ts';
 import { decodeClientNonce } from '../../shared/security/index.ts';
 import type { SealForm } from '../connection/variants.ts';
@@ -32,11 +32,12 @@ export type HandshakeVerdict =
 /** Of a client's name, in UTF-16 code units. */
 export const maxNameLength = 128;
 
+/** The answer with the status that the table of errors has for the code, or with another one. */
 export function refusal(
-  status: number,
   code: ErrorCode,
   text: string,
   extra: readonly (readonly [string, string])[] = [],
+  status: number = errorTable[code].status ?? 500,
 ): HttpAnswer {
   const headers = new Map<string, string>([['Content-Type', 'text/plain; charset=utf-8'], ...extra]);
   return { status, headers, body: `${code}: ${text}\n`, code };
@@ -63,7 +64,7 @@ export function offeredSubprotocols({ headers }: TransportRequest): readonly str
  */
 export function certificateRefusal({ clientCertificate }: TransportRequest): HttpAnswer | null {
   if (clientCertificate !== '') return null;
-  return refusal(403, 'ERR_HANDSHAKE_CERTIFICATE', 'this server is for clients with a certificate');
+  return refusal('ERR_HANDSHAKE_CERTIFICATE', 'this server is for clients with a certificate');
 }
 
 /**
@@ -184,43 +185,44 @@ export function checkHandshake(
   forwarded: Forwarded | null = null,
 ): HandshakeVerdict {
   const { headers } = request;
-  if (request.path !== policy.path) return refuse(404, 'ERR_HANDSHAKE_PATH', 'nothing is served at this path');
+  if (request.path !== policy.path) return refuse('ERR_HANDSHAKE_PATH', 'nothing is served at this path');
   if (request.method !== 'GET') {
-    return refuse(405, 'ERR_HANDSHAKE_METHOD', 'a WebSocket handshake is a GET request', [['Allow', 'GET']]);
+    return refuse('ERR_HANDSHAKE_METHOD', 'a WebSocket handshake is a GET request', [['Allow', 'GET']]);
   }
   // A list: the header was given more than once (RFC 9112 section 3.2).
   if ((headers.get('host') ?? ',').includes(',')) {
-    return refuse(400, 'ERR_HANDSHAKE_HOST', 'the Host header must be given exactly once');
+    return refuse('ERR_HANDSHAKE_HOST', 'the Host header must be given exactly once');
   }
   if (!hasToken(headers.get('connection') ?? '', 'upgrade')) {
-    return refuse(400, 'ERR_HANDSHAKE_CONNECTION', 'the Connection header must contain "Upgrade"');
+    return refuse('ERR_HANDSHAKE_CONNECTION', 'the Connection header must contain "Upgrade"');
   }
   if (!hasToken(headers.get('upgrade') ?? '', 'websocket')) {
-    return refuse(400, 'ERR_HANDSHAKE_UPGRADE', 'the Upgrade header must contain "websocket"');
+    return refuse('ERR_HANDSHAKE_UPGRADE', 'the Upgrade header must contain "websocket"');
   }
   const version = headers.get('sec-websocket-version');
   if (version !== '13') {
-    const status = version === undefined || version === '' ? 400 : 426;
+    const isMissing = version === undefined || version === '';
+    const status = isMissing ? errorTable.ERR_HANDSHAKE_VERSION.otherStatus : undefined;
     const text = 'Sec-WebSocket-Version must be 13';
-    return refuse(status, 'ERR_HANDSHAKE_VERSION', text, [['Sec-WebSocket-Version', '13']]);
+    return refuse('ERR_HANDSHAKE_VERSION', text, [['Sec-WebSocket-Version', '13']], status);
   }
   if (!isHandshakeKey(headers.get('sec-websocket-key') ?? '')) {
-    return refuse(400, 'ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
+    return refuse('ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
   // What would follow the head is neither a frame nor read by anybody.
   if ((headers.get('content-length') ?? '0') !== '0' || headers.has('transfer-encoding')) {
-    return refuse(400, 'ERR_HANDSHAKE_MALFORMED', 'a WebSocket handshake has no body');
+    return refuse('ERR_HANDSHAKE_MALFORMED', 'a WebSocket handshake has no body');
   }
   if (!isOriginAllowed(headers, policy.origins, forwarded, policy.tls !== null)) {
     const allowed = typeof policy.origins === 'string' ? policy.origins : policy.origins.join(', ');
-    return { ok: false, answer: { ...refusal(403, 'ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed'), allowed } };
+    return { ok: false, answer: { ...refusal('ERR_HANDSHAKE_ORIGIN', 'this Origin is not allowed'), allowed } };
   }
   const choice = negotiate(headers.get('sec-websocket-protocol'), policy);
   if (choice === null) {
     const known = knownSubprotocols(policy)
       .map(({ name }) => name)
       .join(', ');
-    return refuse(400, 'ERR_HANDSHAKE_SUBPROTOCOL', `none of the offered subprotocols is known; known are: ${known}`);
+    return refuse('ERR_HANDSHAKE_SUBPROTOCOL', `none of the offered subprotocols is known; known are: ${known}`);
   }
   return settle(request, choice);
 }
@@ -232,20 +234,20 @@ function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }
   const clientNonce = hasSession ? decodeClientNonce(query.get('client_nonce') ?? '') : null;
   if (clientNonce === null && hasSession) {
     const text = 'this subprotocol needs client_nonce in the query: 16 random bytes in base64url, 22 characters';
-    return refuse(400, 'ERR_HANDSHAKE_NONCE', text);
+    return refuse('ERR_HANDSHAKE_NONCE', text);
   }
   const headerName = request.headers.get('x-client-id') ?? '';
   // The socket library cuts such bytes off both ends of a value, and names would collide: the rest is not believed.
   if (!isAscii(headerName)) {
     const text = 'a client id in X-Client-ID is ASCII; give others as client_id in the query';
-    return refuse(400, 'ERR_NAME_INVALID', text);
+    return refuse('ERR_NAME_INVALID', text);
   }
   const name = headerName || (query.get('client_id') ?? '');
   if (name.length > maxNameLength) {
-    return refuse(400, 'ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
+    return refuse('ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
   }
   // In a query, all bytes that are no UTF-8 read as this character: different names would be one.
-  if (name.includes('\uFFFD')) return refuse(400, 'ERR_NAME_INVALID', 'a client id is UTF-8');
+  if (name.includes('\uFFFD')) return refuse('ERR_NAME_INVALID', 'a client id is UTF-8');
   return { ok: true, handshake: { codec, sealing, subprotocol, name, clientNonce } };
 }
 

@@ -39,12 +39,11 @@ export interface HandshakesOptions {
 
 type Decision = UpgradeDecision<ShardConnection>;
 
-const shuttingDown = refusal(503, 'ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]);
+const shuttingDown = refusal('ERR_SHUTTING_DOWN', 'this server is shutting down', [['Retry-After', '1']]);
 
-const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [number, ErrorCode, string, number]>> = {
-  full: [503, 'ERR_LIMIT_CONNECTIONS', 'this server has as many connections as it may', counter.limitConnections],
+const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [ErrorCode, string, number]>> = {
+  full: ['ERR_LIMIT_CONNECTIONS', 'this server has as many connections as it may', counter.limitConnections],
   'address-full': [
-    429,
     'ERR_LIMIT_CONNECTIONS_PER_ADDRESS',
     'too many connections from this address',
     counter.limitConnectionsPerAddress,
@@ -52,7 +51,7 @@ const fullAnswers: Readonly<Record<Exclude<Admission, 'admitted'>, readonly [num
 };
 const fullRetrySeconds = '5';
 
-const heapFull = refusal(503, 'ERR_LIMIT_HEAP', 'this server has no room for another connection', [
+const heapFull = refusal('ERR_LIMIT_HEAP', 'this server has no room for another connection', [
   ['Retry-After', fullRetrySeconds],
 ]);
 
@@ -94,7 +93,7 @@ export class Handshakes {
       const verdict = checkHandshake(request, this.#config, forwarded);
       // A request that passes every check would be an upgrade, but for the first of several `Connection` lines.
       const text = 'the first Connection header asks for something else than an upgrade';
-      const refused = verdict.ok ? refusal(400, 'ERR_HANDSHAKE_CONNECTION', text) : verdict.answer;
+      const refused = verdict.ok ? refusal('ERR_HANDSHAKE_CONNECTION', text) : verdict.answer;
       return this.#refusePlainRequest(request, refused, address);
     }
     if (answer.code !== undefined) this.#refusals.count(answer);
@@ -155,9 +154,9 @@ export class Handshakes {
   }
 
   #refuseFull(request: TransportRequest, admission: Exclude<Admission, 'admitted'>, address: string): Decision {
-    const [status, code, text, count] = fullAnswers[admission];
+    const [code, text, count] = fullAnswers[admission];
     this.#counters.add(count, 1);
-    return this.#refuseUpgrade(request, refusal(status, code, text, [['Retry-After', fullRetrySeconds]]), address);
+    return this.#refuseUpgrade(request, refusal(code, text, [['Retry-After', fullRetrySeconds]]), address);
   }
 
   /** The client of an accepted handshake left before the answer: the connection will not be opened. */

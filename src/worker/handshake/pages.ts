@@ -29,7 +29,7 @@ export function answerRequest(request: TransportRequest, config: EngineConfig, s
   const isMetrics = config.metrics !== false && path === config.metrics.path;
   if (page === undefined && !isHealth && !isMetrics) return null;
   if (!isReading(request)) {
-    return refusal(405, 'ERR_HANDSHAKE_METHOD', 'this path answers GET only', [['Allow', 'GET, HEAD']]);
+    return refusal('ERR_HANDSHAKE_METHOD', 'this path answers GET only', [['Allow', 'GET, HEAD']]);
   }
   const answer = page === undefined ? health(path, config, state) : pageAnswer(page.contentType, page.body);
   return request.method === 'HEAD' ? { ...answer, body: '' } : answer;

@@ -95,12 +95,12 @@ export class UpgradeHook {
     if (!this.#handlers.hasUpgrade) return { is: 'accepted', handshake, metadata: null };
     if (this.#waiting.size >= this.#config.limits.pendingHandshakes) {
       this.#counters.add(counter.limitHandshakes, 1);
-      return refused(503, 'ERR_LIMIT_HANDSHAKES', 'too many handshakes are being decided', [['Retry-After', '1']]);
+      return refused('ERR_LIMIT_HANDSHAKES', 'too many handshakes are being decided', [['Retry-After', '1']]);
     }
     if ((this.#waitingOf.get(subscriberOf(remoteAddress)) ?? 0) >= this.#config.limits.pendingHandshakesPerAddress) {
       this.#counters.add(counter.limitHandshakesPerAddress, 1);
       const text = 'too many handshakes from this address are being decided';
-      return refused(429, 'ERR_LIMIT_HANDSHAKES_PER_ADDRESS', text, [['Retry-After', '1']]);
+      return refused('ERR_LIMIT_HANDSHAKES_PER_ADDRESS', text, [['Retry-After', '1']]);
     }
     const { name } = handshake;
     const facts = new HandshakeRequest(request, { remoteAddress, name, subprotocols: offeredSubprotocols(request) });
@@ -139,7 +139,7 @@ export class UpgradeHook {
       const timer = setTimeout(() => {
         this.#counters.add(counter.handshakesTimedOut, 1);
         const text = 'the handshake took too long to decide';
-        endWait(refused(503, 'ERR_HANDSHAKE_TIMEOUT', text, [['Retry-After', '1']]), new Error(text));
+        endWait(refused('ERR_HANDSHAKE_TIMEOUT', text, [['Retry-After', '1']]), new Error(text));
       }, this.#config.limits.handshakeMs);
       this.#waiting.add(endWait);
       this.#countAddress(address, 1);
@@ -167,7 +167,7 @@ export class UpgradeHook {
       if (result === undefined || result === true) return { is: 'accepted', handshake, metadata: null };
       if (result === false) {
         this.#counters.add(counter.upgradesRejected, 1);
-        return refused(403, 'ERR_HANDSHAKE_REFUSED', 'not allowed');
+        return refused('ERR_HANDSHAKE_REFUSED', 'not allowed');
       }
       if (typeof result !== 'object' || result === null) throw invalid(`it is a ${typeof result}`);
       const answer = answerOfRejection(result);
@@ -194,6 +194,6 @@ export class UpgradeHook {
 
   #failed(error: unknown): UpgradeVerdict {
     this.#handlers.upgradeFailed(error);
-    return refused(500, 'ERR_INTERNAL', 'the handshake could not be decided');
+    return refused('ERR_INTERNAL', 'the handshake could not be decided');
   }
 }
