@@ -34,7 +34,7 @@ async function holder(engine: Engine): Promise<Client> {
   }, 'the name to be free');
 }
 
-describe('two clients with the same id (H-29)', () => {
+describe('two clients with the same id', () => {
   test("'allow' gives both a connection of their own, and the end of one leaves the other alone", async () => {
     await withEngine({}, async (engine) => {
       const one = await connect(engine, named);
