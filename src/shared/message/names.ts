@@ -3,7 +3,7 @@ import { EngineError } from '../errors/index.ts';
 
 export type NamedKind = 'channel' | 'room';
 
-/** Throws `ERR_CHANNEL_INVALID`, `ERR_ROOM_INVALID` or `ERR_TEXT_INVALID` for what cannot be the name of one. */
+/** Throws `ERR_CHANNEL_INVALID`, `ERR_ROOM_INVALID` or `ERR_TEXT_INVALID` if the name is not valid. */
 export function checkName(kind: NamedKind, name: string, limitBytes: number): void {
   // A UTF-16 unit takes one to three bytes, so the bytes need only be counted for names near the limit.
   if (typeof name === 'string' && name !== '' && name.length <= limitBytes) {
