@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { Fifo } from '../../shared/base/fifo.ts';
-import { Rest } from '../../shared/base/rest.ts';
+import { RetryPause } from '../../shared/base/retry-pause.ts';
 import type { LogFields, LogLevel } from '../../shared/bus/ipc.ts';
 import { isOutcome, type OffloadOutcome } from '../../shared/config/offload.ts';
 import { errorText } from '../../shared/errors/index.ts';
@@ -51,7 +51,7 @@ export class OffloadPool<J> {
   readonly #running = new Set<OffloadWork<J>>();
   /** Threads that have not ended yet, and their ends. */
   readonly #threads = new Map<Worker, Promise<void>>();
-  readonly #rest = new Rest();
+  readonly #pause = new RetryPause();
   #pool: Piscina | null = null;
   #failuresInARow = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -74,7 +74,7 @@ export class OffloadPool<J> {
     const { maxQueue, threads, timeoutMs } = this.#options;
     const now = performance.now();
     const isFull = this.#running.size >= threads && this.#waiting.length >= maxQueue;
-    if (this.#closing !== null || threads === 0 || isFull || !this.#rest.isOver(now)) return Promise.resolve(null);
+    if (this.#closing !== null || threads === 0 || isFull || !this.#pause.isOver(now)) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.#waiting.push(new OffloadWork(job, now + timeoutMs, resolve));
       this.#pump();
@@ -192,7 +192,7 @@ export class OffloadPool<J> {
       return;
     }
     this.#failuresInARow = 0;
-    this.#rest.succeeded(performance.now());
+    this.#pause.succeeded(performance.now());
     work.answer(result);
     this.#finished(work);
   }
@@ -215,10 +215,10 @@ export class OffloadPool<J> {
     this.#options.failed();
     const now = performance.now();
     this.#failuresInARow += 1;
-    const rests = this.#failuresInARow >= patience && this.#rest.isOver(now);
+    const rests = this.#failuresInARow >= patience && this.#pause.isOver(now);
     if (rests) {
       // Threads that die as they start would otherwise be started again and again.
-      this.#rest.begin(now);
+      this.#pause.begin(now);
       this.#discardPool();
       this.#giveUpWaiting();
     }
@@ -226,7 +226,7 @@ export class OffloadPool<J> {
     // The counter tells how many; one line a second tells that it happens.
     if (second === this.#loggedSecond && !rests) return;
     this.#loggedSecond = second;
-    const fields = { reason, restMs: rests ? this.#rest.lastMs : 0 };
+    const fields = { reason, restMs: rests ? this.#pause.lastMs : 0 };
     this.#options.log('warn', fields, 'a thread of the offload pool failed; the shard does its work');
   }
 

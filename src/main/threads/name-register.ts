@@ -1,7 +1,10 @@
-/** What happens to a name that is asked for. */
+/** The answer to a claim of a name. */
 export type NameVerdict = { readonly granted: boolean; readonly replaced: string | null };
 
-/** Which connection holds each client-given name, engine-wide, when names must be unique (checklist H-29). */
+/**
+ * Which connection holds each client-given name, engine-wide, when names must be unique. It is in main, because two
+ * clients with one name may be on different shards.
+ */
 export class NameRegister {
   readonly #holders = new Map<string, string>();
   readonly #replace: boolean;
@@ -10,7 +13,7 @@ export class NameRegister {
     this.#replace = policy === 'replace';
   }
 
-  /** `replaced` is the connection that must go. */
+  /** `replaced` is the connection that must be closed. */
   claim(name: string, connection: string): NameVerdict {
     const holder = this.#holders.get(name) ?? null;
     if (holder !== null && !this.#replace) return { granted: false, replaced: null };
@@ -18,7 +21,7 @@ export class NameRegister {
     return { granted: true, replaced: holder };
   }
 
-  /** Only the holder gives a name back: one that was replaced no longer has it. */
+  /** Only the holder releases a name: a replaced connection no longer holds it. */
   release(name: string, connection: string): void {
     if (this.#holders.get(name) === connection) this.#holders.delete(name);
   }

@@ -2,7 +2,10 @@ import { EngineError } from '../../shared/errors/index.ts';
 import type { ShardThread } from './shard-thread.ts';
 import { timeToRun } from './time-to-run.ts';
 
-/** The transports' handles of threads, once all are ready. Rejects with `ERR_SHARD_START_FAILED` if that takes too long. */
+/**
+ * The handles of the threads' transports, once all are ready. Rejects with `ERR_SHARD_START_FAILED` if that takes too
+ * long.
+ */
 export async function readyInTime(threads: readonly ShardThread[], timeoutMs: number): Promise<readonly unknown[]> {
   const timer = new AbortController();
   const late = timeToRun(timeoutMs, timer.signal).then(() => null);

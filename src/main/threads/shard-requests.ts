@@ -6,23 +6,23 @@ import { shardOfConnection } from '../../shared/message/connection-id.ts';
 import { NameRegister } from './name-register.ts';
 import type { ShardThread } from './shard-thread.ts';
 
-/** What a shard wants of main while it runs. */
+/** The requests of a running shard to main. */
 export type ShardRequest = Extract<FromShard, { kind: 'log' | 'claim-name' | 'release-name' | 'offload' | 'metrics' }>;
 
-/** Who does what shards ask for. */
+/** The parts of main that serve the shards' requests. */
 export interface RequestServices {
-  /** Work for the pool. Never rejects; null: the shard has to do it. */
+  /** Does a job in the pool. Never rejects; null: the shard must do it. */
   offload(job: ShardJob): Promise<OffloadOutcome | null>;
   log(level: LogLevel, fields: LogFields, text: string): void;
   /** The page for Prometheus. */
   metrics(): Promise<string>;
 }
 
-/** Answers the shards' requests. To a thread that is gone an answer does nothing. */
+/** Answers the shards' requests. An answer to an ended thread does nothing. */
 export class ShardRequests {
   readonly #threads: readonly ShardThread[];
   readonly #services: RequestServices;
-  /** Null: names may be had twice. */
+  /** Null: names need not be unique. */
   readonly #names: NameRegister | null;
 
   constructor(
@@ -55,7 +55,7 @@ export class ShardRequests {
     }
   }
 
-  /** A shard's thread is gone, and so are its connections. */
+  /** A shard's thread has ended, and with it its connections. */
   gone(shard: number): void {
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === shard);
   }

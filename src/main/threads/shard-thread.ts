@@ -19,7 +19,7 @@ export interface ShardThreadEvents {
       }
     >,
   ): void;
-  /** The thread is gone. `error` is what it said of itself, or null if it ended as asked. */
+  /** The thread has ended. `error` is the reason it gave, or null if it ended as asked. */
   gone(thread: ShardThread, error: EngineError | null): void;
 }
 
@@ -37,16 +37,16 @@ function later<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject:
 export class ShardThread {
   readonly shard: number;
   readonly thread: number;
-  /** Resolves to the transport's handle, or rejects with why the shard could not start. */
+  /** Resolves to the transport's handle. Rejects with the reason why the shard could not start. */
   readonly ready: Promise<unknown>;
   readonly exited: Promise<void>;
-  /** Its handlers are loaded, and it has not failed. */
+  /** Its handlers are loaded and it has not failed. */
   isReady = false;
   /** It knows the other shards and they know it. */
   isIntroduced = false;
-  /** It was asked to end and to make room for another thread. */
+  /** It was asked to end so that another thread takes its place. */
   isLeaving = false;
-  /** Nobody waits any longer for the end that it was asked for. */
+  /** It did not end in time, and nothing waits for its end any more. */
   isOverdue = false;
   isGone = false;
   readonly #worker: Worker;
@@ -54,17 +54,20 @@ export class ShardThread {
   #listening = later<number>();
   readonly #settled = later<void>();
   readonly #stopped = later<void>();
-  /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
+  /** Descriptors that were handed over and may not be adopted yet, in the order of their adoption. */
   readonly #handed: number[] = [];
-  /** How many before those are known to be adopted; of the counter, which former threads of the shard counted too. */
+  /**
+   * How many descriptors before those are adopted, by the shard's counter. The counter includes earlier threads of the
+   * shard.
+   */
   #forgotten: number;
   #failure: EngineError | null = null;
-  /** Whoever waits for the answer to a `reload-tls`. */
+  /** Waits for the answer to a `reload-tls`. */
   readonly #reloads = new Map<number, (problem: string | null) => void>();
   #nextReload = 0;
   #pong: (() => void) | null = null;
 
-  /** `adopted` is the shard's counter of descriptors taken over, now. */
+  /** `adopted` is the present value of the shard's counter of adopted descriptors. */
   constructor(
     shard: number,
     config: EngineConfig,
@@ -85,7 +88,7 @@ export class ShardThread {
     const exited = later<void>();
     this.ready = ready.promise;
     this.exited = exited.promise;
-    // Looked at by whoever waits for it; a failure before that is no unhandled rejection.
+    // A caller awaits it later: a failure before that is no unhandled rejection.
     this.ready.catch(() => undefined);
     this.#listening.promise.catch(() => undefined);
     this.#worker = startWorker(new URL('../../worker/entry.js', import.meta.url), {
@@ -160,17 +163,17 @@ export class ShardThread {
     });
   }
 
-  /** Number of the thread in this process. */
+  /** The thread's id in this process. */
   get threadId(): number {
     return this.#worker.threadId;
   }
 
-  /** Whether connections may be given to it. */
+  /** Whether the shard may be given connections. */
   get isPlaceable(): boolean {
     return this.isReady && this.isIntroduced && !this.isLeaving;
   }
 
-  /** Whether its loop turns: it answers within `timeoutMs`. */
+  /** Whether its loop turns, that is, it answers within `timeoutMs`. */
   async answers(timeoutMs: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const answered = new Promise<boolean>((resolve) => {
@@ -187,7 +190,7 @@ export class ShardThread {
     this.#worker.postMessage(message, transfer);
   }
 
-  /** Says why the thread will end. What it said of itself counts more. */
+  /** Sets the reason for the thread's end. A reason that the thread itself gave takes precedence. */
   blame(error: EngineError): void {
     this.#failure ??= error;
   }
@@ -197,20 +200,23 @@ export class ShardThread {
     this.post({ kind: 'take-keys' });
   }
 
-  /** Resolves once the shard's spill queue is empty, or it gave up at `deadline` (as `monotonicMs()`), or is gone. */
+  /**
+   * Resolves once the shard's spill queue is empty, the shard gave up at `deadline` (as `monotonicMs()`), or its thread
+   * ended.
+   */
   settle(deadline: number): Promise<void> {
     this.post({ kind: 'settle', deadline });
     return this.#settled.promise;
   }
 
-  /** Gives accepted sockets to the shard. `adopted` is how many descriptors it has taken over so far. */
+  /** Gives accepted sockets to the shard. `adopted` is how many descriptors it has adopted so far. */
   handOver(descriptors: readonly number[], adopted: number): void {
     this.#forgetAdopted(adopted);
     this.#handed.push(...descriptors);
     this.post({ kind: 'adopt', descriptors });
   }
 
-  /** Descriptors that were given to the shard and that it never took: somebody else must close them. */
+  /** Descriptors that were given to the shard and that it never adopted. The caller must close them. */
   takeOrphans(adopted: number): readonly number[] {
     this.#forgetAdopted(adopted);
     return this.#handed.splice(0);
@@ -221,7 +227,7 @@ export class ShardThread {
     this.#forgotten = adopted;
   }
 
-  /** Resolves once the shard accepts no more, or is gone. */
+  /** Resolves once the shard accepts no more connections, or its thread ended. */
   stopListening(): Promise<void> {
     this.post({ kind: 'stop-listening' });
     return this.#stopped.promise;
@@ -234,7 +240,8 @@ export class ShardThread {
   }
 
   /**
-   * Gives the shard another certificate. Resolves to null once it has it or is gone, else to what is wrong with it.
+   * Gives the shard another certificate. Resolves to null once it has the certificate or its thread ended, else to the
+   * problem.
    */
   reloadTls(tls: TlsMaterial): Promise<string | null> {
     if (this.isGone) return Promise.resolve(null);
@@ -251,7 +258,7 @@ export class ShardThread {
     this.#reloads.delete(id);
   }
 
-  /** Main may end although this thread has not. */
+  /** Lets the process end although this thread has not. */
   unref(): void {
     this.#worker.unref();
   }
