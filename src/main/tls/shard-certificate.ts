@@ -3,7 +3,7 @@ import type { TlsMaterial } from '../../shared/config/tls.ts';
 import { EngineError } from '../../shared/errors/index.ts';
 import type { ShardThread } from '../threads/shard-thread.ts';
 
-/** The certificate of all shards of an engine: each has it, or will once it goes on. */
+/** The certificate of all shards of an engine. A blocked shard takes a new one once its loop turns. */
 export class ShardCertificate {
   readonly #threads: readonly ShardThread[];
   #material: TlsMaterial | null;
@@ -14,14 +14,15 @@ export class ShardCertificate {
     this.#material = material;
   }
 
-  /** What a thread that is started now begins with. */
+  /** The certificate for a thread that starts now. */
   get material(): TlsMaterial | null {
     return this.#material;
   }
 
   /**
-   * Gives every shard another certificate, or leaves all with the one they have. Rejects with `ERR_TLS_INVALID`, or with
-   * `ERR_SHARD_STALLED` if a shard has not answered within `timeoutMs`; it takes the certificate once it goes on.
+   * Gives every shard another certificate, or leaves all shards with the present one. Rejects with `ERR_TLS_INVALID`,
+   * or with `ERR_SHARD_STALLED` if a shard has not answered within `timeoutMs`; that shard takes the certificate once
+   * its loop turns.
    */
   async reload(material: TlsMaterial, timeoutMs: number): Promise<void> {
     const former = this.#material;
@@ -35,7 +36,7 @@ export class ShardCertificate {
     const problem = [...problems.values()].find((one) => one !== null);
     if (problem !== undefined) {
       this.#material = former;
-      // Those without an answer too: it is the last that counts.
+      // Also to shards without an answer: the last certificate sent is the one that counts.
       for (const thread of this.#threads) {
         if (former !== null && (problems.get(thread) ?? null) === null) void thread.reloadTls(former);
       }

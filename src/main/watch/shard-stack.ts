@@ -22,9 +22,9 @@ interface Told {
   };
 }
 
-/** `urls` by script: the frames themselves have none. */
+/** `urls` maps scripts to URLs, because the frames have none. */
 function stackOf(frames: readonly CallFrame[], urls: ReadonlyMap<string, string>): string | undefined {
-  // It was on its way from one callback to the next.
+  // The thread was between two callbacks.
   if (frames.length === 0) return undefined;
   const lines = frames.slice(0, mostFrames).map(({ functionName, location }) => {
     const url = urls.get(location.scriptId) ?? '<anonymous>';
@@ -46,7 +46,7 @@ async function openSession(): Promise<Session | null> {
   }
 }
 
-/** What the types of Node 20 lack of a session: methods of the protocol that it passes to threads. */
+/** Methods of the protocol for threads that the types of Node 20 lack. */
 interface ThreadSession {
   on(event: string, listener: (told: never) => void): void;
   post(method: string, params?: object): void;
@@ -54,8 +54,9 @@ interface ThreadSession {
 }
 
 /**
- * Where a thread is, although its loop does not turn: its debugger interrupts it, shows the frames, and lets it go on.
- * Undefined where that cannot be had: inside a native call, or without the inspector. Takes a second at most.
+ * The stack of a thread whose loop does not turn: its debugger interrupts the thread, reads the frames, and lets it
+ * continue. Undefined where that is not possible: inside a native call, or without the inspector. Takes at most a
+ * second.
  */
 export async function readStack(threadId: number): Promise<string | undefined> {
   const opened = await openSession();
@@ -82,7 +83,7 @@ export async function readStack(threadId: number): Promise<string | undefined> {
     session.on('NodeWorker.receivedMessageFromWorker', ({ params }: WorkerMessage) => {
       if (params.sessionId !== target) return;
       const { method, params: what = {} } = JSON.parse(params.message) as Told;
-      // Enabling the debugger tells of all scripts that are loaded, before anything else.
+      // Enabling the debugger reports all loaded scripts before anything else.
       if (method === 'Debugger.scriptParsed') urls.set(what.scriptId ?? '', what.url ?? '');
       else if (method === 'Debugger.paused') resolve(stackOf(what.callFrames ?? [], urls));
     });
@@ -90,7 +91,7 @@ export async function readStack(threadId: number): Promise<string | undefined> {
   });
   clearTimeout(timer);
   if (target !== undefined) {
-    // Also where no pause has come yet: the thread gets these after the order to pause, and then does not.
+    // Also if no pause has come yet: the thread gets these after the order to pause, and then does not pause.
     tell('Debugger.resume');
     tell('Debugger.disable');
   }
