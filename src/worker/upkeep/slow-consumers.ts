@@ -12,7 +12,9 @@ export interface SlowConsumersOptions {
   handlers(): Handlers;
 }
 
-/** What becomes of connections that read too slowly (checklist H-116, X-26). */
+/**
+ * Handles connections that read too slowly: closes them with 3008, or drops messages for them, as `slowConsumer` says.
+ */
 export class SlowConsumers {
   readonly #options: SlowConsumersOptions;
   readonly #counters: Counters;
@@ -26,7 +28,10 @@ export class SlowConsumers {
     this.#recoveredBytes = options.config.maxBackpressureBytes / 2;
   }
 
-  /** So many messages were not given to a connection, `batches` of them the first of a batch whose rest went unseen. */
+  /**
+   * This many messages were not given to a connection. `batches` of them were the first of a dropped batch whose other
+   * messages are not counted.
+   */
   dropped(connection: ShardConnection, messages: number, batches: number): void {
     this.#counters.add(counter.messagesDropped, messages);
     this.#counters.add(counter.batchesDropped, batches);
@@ -45,7 +50,7 @@ export class SlowConsumers {
     this.#options.guard.run('slow', connection, () => slow.call(handlers, connection, messages));
   }
 
-  /** A connection has read something: with enough room again, what is dropped later is news again. */
+  /** A connection has read something. Once it has enough room again, later drops are reported again. */
   drained(connection: ShardConnection): void {
     if (connection.isSlow && connection.bufferedBytes < this.#recoveredBytes) connection.isSlow = false;
   }

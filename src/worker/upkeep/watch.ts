@@ -19,7 +19,7 @@ export interface WatchOptions {
 
 const greatestIdleSeconds = 960;
 
-/** Times are kept to about an eighth of the shortest one. */
+/** One tick is about an eighth of the shortest time. */
 function tickMs({ heartbeat, writeWaitMs }: EngineConfig): number {
   const shortest =
     heartbeat === null
@@ -29,19 +29,19 @@ function tickMs({ heartbeat, writeWaitMs }: EngineConfig): number {
 }
 
 /**
- * When the transport cuts a socket by itself: never before the heartbeat, and then the wait of a closing connection, have
- * had their turn.
+ * When the transport cuts a silent socket by itself: not before the heartbeat and the wait of a closing connection are
+ * over.
  */
 export function idleTimeoutSeconds({ heartbeat, writeWaitMs }: EngineConfig): number {
   if (heartbeat === null) return 0;
   return Math.min(greatestIdleSeconds, Math.ceil((heartbeat.pongWaitMs + writeWaitMs) / 1_000) + 30);
 }
 
-/** Watches over the open connections of a shard, with one timer: who is gone, who is closing, who reads too slowly. */
+/** Watches the open connections of a shard with one timer: dead, closing and slow connections. */
 export class Watch {
   readonly closings: Closings;
   readonly #wheel: TimeWheel<ShardConnection>;
-  /** Null: silence is no reason to end a connection. */
+  /** Null: silent connections are not closed. */
   readonly #heartbeat: Heartbeat | null;
   readonly #slowConsumers: SlowConsumers;
   readonly #guard: HandlerGuard;
@@ -68,24 +68,24 @@ export class Watch {
     this.#wheel.cancel(connection);
   }
 
-  /** A frame of whatever kind came. */
+  /** A frame of any kind came. */
   heard(connection: ShardConnection): void {
     this.#heartbeat?.heard(connection);
   }
 
-  /** It reads, so it is there. */
+  /** A connection that reads is alive. */
   drained(connection: ShardConnection): void {
     this.#heartbeat?.heard(connection);
     this.closings.resume(connection);
     this.#slowConsumers.drained(connection);
   }
 
-  /** Nothing waits for the pool any more on its way to this connection. */
+  /** All messages to this connection have left the pool. */
   flushed(connection: ShardConnection): void {
     this.#slowConsumers.drained(connection);
   }
 
-  /** So many messages were not given to a connection, `batches` of them the first of a batch that was dropped. */
+  /** This many messages were not given to a connection. `batches` of them were the first of a dropped batch. */
   dropped(connection: ShardConnection, messages: number, batches: number): void {
     this.#slowConsumers.dropped(connection, messages, batches);
   }
