@@ -43,7 +43,7 @@ async function loadModule(href: string, shard: ShardApi): Promise<Handlers> {
     const module: { readonly default?: unknown } = await import(href);
     exported = module.default;
   } catch (cause) {
-    // Node adds which of our files imported it, which would only mislead.
+    // Node adds the name of our importing file, which would mislead.
     const [text] = errorText(cause).split(' imported from ');
     throw invalid(href, `it cannot be loaded: ${text}`, cause);
   }

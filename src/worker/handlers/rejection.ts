@@ -1,10 +1,13 @@
 import { EngineError } from '../../shared/errors/index.ts';
 import type { HttpAnswer } from '../transport/transport.ts';
 
-/** Known across copies of this package: a handler module may import another one than the engine runs. */
+/**
+ * A registered symbol, known across copies of this package: a handler module may import another copy than the engine
+ * runs.
+ */
 const brand: unique symbol = Symbol.for('shardwire.rejection');
 
-/** How a handshake is refused. Made by `reject`. */
+/** A refusal of a handshake, made by `reject`. */
 export interface Rejection {
   readonly [brand]: HttpAnswer;
 }
@@ -19,7 +22,7 @@ export interface RejectOptions {
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 section 5.5, without the characters beyond ASCII that recipients read in different ways. */
 const fieldValue = /^[\t\x20-\x7e]*$/;
-/** They belong to the connection or follow from the body, and are the engine's to write. */
+/** These headers belong to the connection or follow from the body: only the engine writes them. */
 const ownHeaders = ['connection', 'content-length', 'transfer-encoding', 'upgrade', 'keep-alive'];
 
 function invalid(path: string, given: unknown, allowed: string): EngineError {
@@ -56,7 +59,7 @@ export function reject(status: number, { headers = {}, body = '' }: RejectOption
   return Object.freeze({ [brand]: { status, headers: all, body } });
 }
 
-/** The answer behind what `reject` made; null: it did not make this. */
+/** The answer in a result of `reject`; null: it is no such result. */
 export function answerOfRejection(value: object): HttpAnswer | null {
   return brand in value ? (value as Rejection)[brand] : null;
 }

@@ -4,15 +4,15 @@ export interface DeflateOffer {
   readonly clientNoContextTakeover: boolean;
   /** The largest window that the client can inflate; null: any. */
   readonly serverMaxWindowBits: number | null;
-  /** What the client would keep to if asked; 'any': it names no number; null: it cannot be asked. */
+  /** The largest window that the client would use if asked; 'any': it named no number; null: it cannot be asked. */
   readonly clientMaxWindowBits: number | 'any' | null;
 }
 
 /** A parameter's value is null if it has none. */
 type Parameters = readonly (readonly [name: string, value: string | null])[];
 
-// Each is tried at one place only, where the cursor stands, and the branches of the last begin with different characters:
-// one way to match, given up once. So each is linear, and the cursor never goes back.
+// Each pattern is tried only where the cursor stands, and the branches of the last begin with different characters, so
+// there is one way to match. Each is linear, and the cursor never goes back.
 const spacePattern = /[ \t]*/y;
 const tokenPattern = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const quotedPattern = /"((?:[^"\\]|\\.)*)"/y;
@@ -61,7 +61,7 @@ class Cursor {
   }
 }
 
-/** The parameters of an extension whose name was read; null: they break the grammar. */
+/** The parameters of an extension whose name was read; null: a syntax error. */
 function readParameters(cursor: Cursor): Parameters | null {
   const parameters: [string, string | null][] = [];
   while (cursor.take(';')) {
