@@ -1,7 +1,8 @@
 // Runs the compiled tests on node:test: `npm test`, or `npm test -- ring` for the files whose path contains "ring".
-// For CI, whose machines may be held up and whose time has an end:
-//   --minutes=50  begins no file after so many minutes. What was not run is listed; a folder left out is a failure.
-//   --again       runs a file that failed once more, alone, and lists what passed only then.
+// Prints one line per file, and the whole report of a file in which something failed.
+// For CI, whose machines may be slow and whose time is limited:
+//   --minutes=50  begins no file after 50 minutes. Files that did not run are listed; a folder of which none ran is a failure.
+//   --again       runs a failed file once more, alone, and lists what passed only then.
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +10,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { estimateOf, keepTimes } from './test-times.mjs';
 
 const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
@@ -33,7 +35,7 @@ if (names.length === 0) {
   process.exit(1);
 }
 
-/** One file of every folder, then the second of every folder, and so on: what is run first touches everything. */
+/** One file of every folder, then the second of every folder, and so on: the first files cover every part. */
 function inTurns(files) {
   const place = new Map();
   const rank = new Map();
@@ -98,25 +100,41 @@ const waiting = hasEnd ? inTurns(chosen) : chosen;
 const end = Date.now() + minutes * 60_000;
 const failures = new Map();
 const unsteady = [];
+const skipped = [];
+const seconds = new Map();
 let passed = 0;
-let skipped = 0;
 
-/** Runs one file in a process of its own and prints its report as a whole. Resolves to the names of what failed in it. */
+/** Runs one file in a process of its own and prints a line about it, or its report. Resolves to the names of failed tests. */
 async function runFile(name) {
   const began = Date.now();
   const failed = [];
+  let passedHere = 0;
+  let skippedHere = 0;
   const events = run({ files: [join(root, name)], concurrency: 1, timeout: 900_000 });
   events.on('test:fail', (event) => {
     failed.push(event.name);
   });
   events.on('test:pass', (event) => {
     if (event.details.type === 'suite') return;
-    if (event.skip === undefined) passed += 1;
-    else skipped += 1;
+    if (event.skip === undefined) {
+      passedHere += 1;
+      return;
+    }
+    skippedHere += 1;
+    skipped.push(`${name}: ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`);
   });
   let report = '';
   for await (const part of events.compose(spec)) report += part;
-  process.stdout.write(`\n${name}, ${((Date.now() - began) / 1000).toFixed(1)} s\n${report}`);
+  const took = (Date.now() - began) / 1000;
+  const counts = [
+    `${passedHere} passed`,
+    ...(skippedHere === 0 ? [] : [`${skippedHere} skipped`]),
+    ...(failed.length === 0 ? [] : [`${failed.length} FAILED`]),
+  ];
+  console.log(`${name}, ${took.toFixed(1)} s: ${counts.join(', ')}`);
+  if (failed.length > 0) console.log(report);
+  passed += passedHere;
+  if (failed.length === 0) seconds.set(name, Number(took.toFixed(1)));
   folders.delete(dirname(name));
   return failed;
 }
@@ -129,8 +147,11 @@ async function runInTurn() {
   }
 }
 
-// Files run two at a time at most: many of them start engines with several threads of their own.
-await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runInTurn));
+// At most two files run at a time: many of them start engines with several threads.
+const lanes = Math.min(2, availableParallelism());
+const howMany = chosen.length === 1 ? '1 test file' : `${chosen.length} test files, ${lanes} at a time`;
+console.log(`${howMany}: ${estimateOf(chosen, lanes)}`);
+await Promise.all(Array.from({ length: lanes }, runInTurn));
 if (values.again) {
   for (const [name, first] of [...failures]) {
     if (Date.now() > end + 600_000) break;
@@ -141,11 +162,16 @@ if (values.again) {
   }
 }
 
+keepTimes(seconds);
+
 function list(title, lines) {
   if (lines.length > 0) console.log(`${title}\n  ${lines.join('\n  ')}`);
 }
 
-console.log(`\n${chosen.length - waiting.length} of ${names.length} files: ${passed} tests passed, ${skipped} skipped`);
+console.log(
+  `\n${chosen.length - waiting.length} of ${names.length} files: ${passed} tests passed, ${skipped.length} skipped`,
+);
+list('SKIPPED:', skipped);
 list(`NOT RUN, because the ${minutes} minutes were over: ${waiting.length} files`, waiting);
 list(`NOT RUN, because the machine stood still for ${awayMs} ms: ${leftOut.length} files about time and load`, leftOut);
 list('PASSED ONLY WHEN RUN AGAIN, ALONE:', unsteady);

@@ -9,7 +9,7 @@ const rounds = 9;
 const roundMs = 150;
 const warmUpMs = 400;
 
-/** The text of the reference's benchmark, repeated (checklist L-25). */
+/** A short JSON document, repeated: text that deflates well. */
 const jsonLike = '{"status":"success","message":"lowbit-performance-payload-validation-string"}';
 
 const parameters: DeflateParameters = {

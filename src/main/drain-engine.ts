@@ -6,7 +6,7 @@ import { drainShards, settleShards, stallMs } from './threads/end-shards.ts';
 const lastRounds = 10_000;
 
 async function endShards({ bus, pool }: EngineCore, deadline: number): Promise<boolean> {
-  // What was accepted for publishing is in the rings before any shard is told to close its connections.
+  // Messages accepted for publishing are in the rings before any shard is told to close its connections.
   await bus.flushed(deadline);
   await settleShards(pool.threads, deadline);
   const left = Math.max(0, deadline - performance.now());
@@ -14,7 +14,7 @@ async function endShards({ bus, pool }: EngineCore, deadline: number): Promise<b
 }
 
 /**
- * Ends an engine in good order, whether or not it ever was ready. Rejects with `ERR_SHARD_STALLED` if a thread has not
+ * Ends an engine in good order, also one that never was ready. Rejects with `ERR_SHARD_STALLED` if a thread has not
  * ended some time after `graceMs`.
  */
 export async function drainEngine(core: EngineCore, graceMs: number): Promise<void> {

@@ -29,7 +29,7 @@ import { ShardPool } from './shard-pool.ts';
 import type { TlsKeeper } from './tls/tls-keeper.ts';
 import { ShardWatch } from './watch/shard-watch.ts';
 
-/** What the parts of an engine need of the engine that they make up. */
+/** What the parts of an engine need from the engine. */
 export interface EngineFront extends EventEmitter<EngineEvents>, ConnectionSender {
   metrics(): Promise<string>;
   restartShard(shard: number): Promise<void>;
@@ -43,7 +43,7 @@ export interface EngineParts {
   readonly offloadTask?: URL;
 }
 
-/** The parts of an engine, put together; what users call is `Engine`. The shards' threads start at once. */
+/** Connects the parts of an engine; its users call `Engine`. The shards' threads start at once. */
 export class EngineCore {
   readonly config: EngineConfig;
   readonly memory: EngineMemory;
@@ -141,7 +141,7 @@ export class EngineCore {
     });
   }
 
-  /** Resolves to the port once it answers. Rejects if it cannot; what is there then is for `drainEngine` to end. */
+  /** Resolves to the port once it answers. Rejects if the start fails; `drainEngine` then ends what was started. */
   async start(): Promise<number> {
     const port = await this.pool.start();
     this.board.engine = 'ready';

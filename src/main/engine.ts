@@ -20,7 +20,7 @@ import type { TlsKeeper, TlsReloadVerdict } from './tls/tls-keeper.ts';
 const defaultRotationGraceMs = 60_000;
 
 /**
- * A running engine. Made by `startEngine`. Listeners run in the main thread: what they throw is caught, counted and
+ * A running engine, made by `startEngine`. Listeners run in the main thread. What they throw is caught, counted and
  * logged.
  */
 export class Engine extends EventEmitter<EngineEvents> {
@@ -28,7 +28,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #closeGraceMs: number;
   /** Null: the engine has no `tls` option. */
   readonly #tls: TlsKeeper | null;
-  /** Null: nobody has started the engine. */
+  /** Null: the engine has not been started. */
   #metrics: Promise<Metrics> | null = null;
   #keys: KeyRing;
   #port = 0;
@@ -43,13 +43,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#core = new EngineCore(options, this, parts, tls);
   }
 
-  /** @internal Resolves once the port answers. Rejects, with nothing left behind, if it cannot. */
+  /** @internal Resolves once the port answers. Rejects if it cannot, and leaves nothing behind. */
   async start(): Promise<void> {
     try {
-      // Loaded while the shards' threads start, not with the first page: without descriptors no module can be loaded.
+      // Loaded while the shards' threads start, not with the first page: a process without free descriptors cannot load
+      // a module.
       this.#metrics = import('./stats/metrics.ts').then((module) => new module.Metrics());
       [this.#port] = await Promise.all([this.#core.start(), this.#metrics]);
-      // The first reading, for when there is none to be had.
+      // The first reading, used when a later one fails.
       this.stats();
     } catch (error) {
       await this.drain({ graceMs: 0 }).catch(() => undefined);
@@ -103,9 +104,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Seals with other keys from here on. What was sealed with the former ones is accepted for `graceMs` more (default
-   * 60,000; 0: no longer). Clients must be given the new keys by you, before they get messages sealed with them. Throws
-   * `ERR_SECURITY_OFF` without the option `security`, `ERR_KEY_INVALID` for what is no key.
+   * Seals with other keys from now on. Frames sealed with the former keys are accepted for `graceMs` more (default
+   * 60,000; 0: no longer). You must give clients the new keys before they get messages sealed with them. Throws
+   * `ERR_SECURITY_OFF` without the option `security`, `ERR_KEY_INVALID` for an invalid key.
    */
   rotateKeys(keys: SecurityKeys, { graceMs = defaultRotationGraceMs }: { readonly graceMs?: number } = {}): void {
     if (this.#core.config.security === null) {
@@ -120,10 +121,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Gives new connections another certificate; those there are go on with the one they have. Without `options` the files
-   * of the option `tls` are read again. Answers 'unchanged' if it is all the same. Rejects with `ERR_TLS_INVALID`, and
-   * keeps the certificate that it has, if the new one is no good; `ERR_TLS_OFF` without the option `tls`;
-   * `ERR_TLS_RELOAD_UNSUPPORTED` with the acceptor 'shard'; `ERR_OPTION_INVALID`; `ERR_SHARD_STALLED`.
+   * Gives new connections another certificate; existing connections keep theirs. Without `options` it reads the files
+   * of the option `tls` again. Resolves to 'unchanged' if certificate, key and settings are the same. Rejects with
+   * `ERR_TLS_INVALID` if the new certificate is not valid, and keeps the present one. Rejects with `ERR_TLS_OFF`
+   * without the option `tls`; `ERR_TLS_RELOAD_UNSUPPORTED` with the acceptor 'shard'; `ERR_OPTION_INVALID`;
+   * `ERR_SHARD_STALLED`.
    */
   async reloadTls(options?: TlsOptions): Promise<TlsReloadVerdict> {
     if (this.#tls === null) {
@@ -149,22 +151,25 @@ export class Engine extends EventEmitter<EngineEvents> {
     return gatherStats({ state: board.engine, memory, offload: { depth: board.offloadDepth, ...offload.stats } });
   }
 
-  /** The same as text for Prometheus, of the type `metricsContentType`. No shard is stopped or asked, not even a blocked one. */
+  /**
+   * The same as text for Prometheus, of the type `metricsContentType`. It stops or asks no shard, so it works while a
+   * shard is blocked.
+   */
   async metrics(): Promise<string> {
     if (this.#metrics === null) throw new EngineError('ERR_SHARD_START_FAILED', 'the engine was not started');
     const metrics = await this.#metrics;
     return metrics.write(this.stats());
   }
 
-  /** What to send `metrics()` with as its `Content-Type`. */
+  /** The `Content-Type` for `metrics()`. */
   get metricsContentType(): string {
     return metricsContentType;
   }
 
   /**
-   * Ends in good order: not ready, no new connections, what was published is delivered, clients get 1001, threads end by
-   * themselves, all within `graceMs` (default `closeGraceMs`). Rejects with `ERR_SHARD_STALLED` if a thread does not.
-   * Calling again waits for the same end.
+   * Ends in good order within `graceMs` (default `closeGraceMs`): the engine is not ready and accepts no connections,
+   * published messages are delivered, clients get 1001, threads end. Rejects with `ERR_SHARD_STALLED` if a thread does
+   * not end. A second call waits for the same end.
    */
   async drain({ graceMs = this.#closeGraceMs }: { readonly graceMs?: number } = {}): Promise<void> {
     checkGrace(graceMs);
@@ -178,10 +183,10 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Replaces one shard's thread in good order: it is given no more connections, those that it has are closed with 3001
-   * (come back) spread over `graceMs` (default `closeGraceMs`), and a new thread takes its place. Resolves once that is
-   * ready. A shard that is lost is only started. Rejects with `ERR_SHARD_RESTARTING`, `ERR_SHARD_STALLED`,
-   * `ERR_SHUTTING_DOWN`, or with why the new thread could not start.
+   * Replaces one shard's thread in good order. The shard gets no more connections, its connections are closed with 3001
+   * (come back) spread over `graceMs` (default `closeGraceMs`), and a new thread takes its place. Resolves once the new
+   * thread is ready. A lost shard is only started. Rejects with `ERR_SHARD_RESTARTING`, `ERR_SHARD_STALLED`,
+   * `ERR_SHUTTING_DOWN`, or with the reason why the new thread could not start.
    */
   async restartShard(
     shard: number,

@@ -15,7 +15,7 @@ export interface GuardedEngine {
 
 const engines = new Set<GuardedEngine>();
 
-/** Ends the process without running anything more; null where the C library cannot be had. */
+/** Ends the process without running any more code; null where the C library is not available. */
 function findHardExit(): ((code: number) => void) | null {
   return cFunction('void _exit(int)');
 }
@@ -26,8 +26,9 @@ function isClosedBy(engine: GuardedEngine, shard: number, deadline: number): boo
 }
 
 /**
- * A thread that ends while its App is open aborts the whole process. `process.exit` in main ends all threads: so close
- * their Apps first, and wait. A shard whose loop is blocked cannot: then leave without ending threads at all.
+ * A thread that ends while its App is open aborts the whole process, and `process.exit` in main ends all threads. So
+ * their Apps are closed first, and the exit waits for that. A shard whose loop is blocked cannot close its App: then
+ * the process exits without ending threads.
  */
 function onExit(code: number): void {
   const deadline = performance.now() + waitMs;
@@ -36,7 +37,7 @@ function onExit(code: number): void {
     const shards = Array.from({ length: engine.shardCount }, (_, shard) => shard);
     const first = shards.filter((shard) => shard === engine.acceptingShard());
     const others = shards.filter((shard) => !first.includes(shard));
-    // Whoever hands out connections goes before those whom it hands them to.
+    // The shard that hands out connections closes before the shards that get them.
     for (const group of [first, others]) {
       for (const shard of group) engine.abandon(shard);
       for (const shard of group) if (!isClosedBy(engine, shard, deadline)) stuck = true;

@@ -16,11 +16,11 @@ export interface ShardEndsOptions {
   readonly listeners: Listeners;
   readonly bus: ThreadBus;
   readonly pool: ShardPool;
-  /** Running shards are watched no more. */
+  /** Stops watching the running shards. */
   unwatch(): void;
 }
 
-/** What the end of a shard's thread means for the engine, and to whom it is told. */
+/** Reacts to the end of a shard's thread: cleans up, logs, and tells the engine's listeners. */
 export class ShardEnds {
   readonly #options: ShardEndsOptions;
 
@@ -32,10 +32,10 @@ export class ShardEnds {
   gone(shard: number, { how, error }: ShardEnd): void {
     const { memory, board, bus, logger, listeners } = this.#options;
     board.setShardOpen(shard, false);
-    // It may have had no time to say so.
+    // The thread may have had no time to write its state.
     new Vitals(memory, threadOfShard(shard)).state = 'ended';
     bus.retire(threadOfShard(shard));
-    // It may have been the one that main's own spill queue waited for.
+    // Main's own spill queue may have waited for this shard.
     bus.onDoorbell();
     if (how === 'asked' || board.isEnding || board.engine === 'starting') return;
     if (how === 'unready') {
@@ -46,13 +46,13 @@ export class ShardEnds {
     listeners.callListeners('shard-lost', shard, error);
   }
 
-  /** Another thread has taken the place of one that was gone. */
+  /** A replacement thread takes part. */
   replaced(shard: number): void {
     this.#options.logger.info({ shard }, 'a shard was restarted');
     this.#options.listeners.callListeners('shard-restarted', shard);
   }
 
-  /** A shard stays lost. Without any shard, or the one that accepts for all, the engine is no more. */
+  /** A shard stays lost. Without any shard, or without the shard that accepts for all, the engine ends. */
   gaveUp(shard: number, cause: EngineError): void {
     const { config, board, listeners, pool } = this.#options;
     if (board.isEnding) return;
@@ -66,7 +66,7 @@ export class ShardEnds {
     pool.end();
     void pool.listening.stop(stallMs);
     this.#options.unwatch();
-    // A probe takes the process for dead or not ready, and whoever watches it starts another one.
+    // A health probe then sees the process as dead or not ready, and its supervisor starts another one.
     board.engine = 'closed';
     const text = isDeaf ? 'the shard that accepts connections is lost' : 'no shard is left';
     listeners.fault('ERR_SHARD_FAILED', text, cause);

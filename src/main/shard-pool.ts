@@ -24,27 +24,27 @@ export interface ShardPoolOptions extends RequestServices {
   readonly tls: TlsMaterial | null;
   /** Main's counters first, then those of each shard. */
   readonly counters: readonly Counters[];
-  /** A shard rang: something is in a ring for main. */
+  /** A shard rang its doorbell: a ring has records for main. */
   doorbell(): void;
-  /** How long a thread may take to be ready. */
+  /** Time that a thread may take to be ready. */
   readonly startTimeoutMs: number;
   /** A shard's thread has ended, and nothing waits for it any more. */
   gone(shard: number, end: ShardEnd): void;
-  /** Another thread has taken the shard's place and takes part. */
+  /** A replacement thread of the shard takes part. */
   restarted(shard: number): void;
   /** A shard has ended and will not be replaced. */
   gaveUp(shard: number, error: EngineError): void;
 }
 
-/** How a thread ended: as it was asked to, by itself, or by itself before it was ready. */
+/** How a thread ended: as asked, by itself, or by itself before it was ready. */
 export interface ShardEnd {
   readonly how: 'asked' | 'lost' | 'unready';
   readonly error: EngineError;
 }
 
-/** The shards' threads, seen from main: starts them, introduces them to each other, replaces those that are gone. */
+/** The shards' threads, seen from main: starts them, introduces them to each other, and replaces ended ones. */
 export class ShardPool {
-  /** By shard: the present ones, or the last ones of shards that are lost. */
+  /** The present threads by shard; for lost shards, their last threads. */
   readonly threads: readonly ShardThread[];
   readonly listening: Listening;
   readonly certificate: ShardCertificate;
@@ -53,9 +53,9 @@ export class ShardPool {
   readonly #requests: ShardRequests;
   readonly #supervisor: Supervisor;
   readonly #tally: ConnectionTally | null;
-  /** What shards have, or will once they go on. */
+  /** The certificate of all shards. A blocked shard takes it once its loop turns. */
   #keys: KeyRing;
-  /** From the end of the start to the beginning of the end. */
+  /** True from the end of the start to the beginning of the end. */
   #isRunning = false;
 
   constructor(options: ShardPoolOptions) {
@@ -104,29 +104,29 @@ export class ShardPool {
   /** The engine is ready: from here on lost shards are replaced. */
   supervise(): void {
     this.#isRunning = true;
-    // One may have ended between its start and now.
+    // A thread may have ended between its start and now.
     for (const thread of this.#threads) if (thread.isGone) this.#lost(thread, null);
   }
 
-  /** Nothing is started any more. */
+  /** From here on no thread is started. */
   end(): void {
     this.#isRunning = false;
     this.#supervisor.close();
   }
 
-  /** Whether any shard is there, or will be by itself. */
+  /** Whether any shard runs, or will be restarted by itself. */
   get hasFuture(): boolean {
     return this.#threads.some((thread) => !this.#supervisor.hasGivenUp(thread.shard));
   }
 
-  /** Number of the shard's thread in this process, while it is ready; else -1. */
+  /** Id of the shard's thread in this process while it is ready; else -1. */
   threadId(shard: number): number {
     const thread = this.#threads[shard];
     return thread?.isReady === true ? thread.threadId : -1;
   }
 
   /**
-   * Ends a shard in good order and starts it anew; one that is lost is only started. Resolves once the new thread takes
+   * Ends a shard in good order and starts it again; a lost shard is only started. Resolves once the new thread takes
    * part.
    */
   async restart(shard: number, graceMs: number, stallMs: number): Promise<void> {
@@ -143,7 +143,7 @@ export class ShardPool {
     try {
       await this.#replace(shard);
     } catch (error) {
-      // If the engine is ending, that is why.
+      // If the engine is ending, that is the reason.
       this.#checkRunning();
       throw error;
     }
@@ -159,7 +159,7 @@ export class ShardPool {
       throw new EngineError('ERR_SHUTTING_DOWN', 'the engine is ending: no shard is started any more');
   }
 
-  /** Starts a thread in place of one that is gone. Resolves once it takes part. */
+  /** Starts a thread to replace an ended one. Resolves once it takes part. */
   async #replace(shard: number): Promise<void> {
     const { startTimeoutMs, counters } = this.#options;
     const thread = this.#create(shard);
@@ -167,11 +167,11 @@ export class ShardPool {
     try {
       const [handle] = await readyInTime([thread], startTimeoutMs);
       this.#checkRunning();
-      // It knows the others before it is given connections.
+      // It knows the other threads before it is given connections.
       this.#introduce(thread);
       await this.listening.join(thread, handle);
     } catch (error) {
-      // Its end is the failure that counts. If the engine is ending it was asked to end anyway.
+      // The end of the thread is reported as the failure. If the engine is ending, the thread was asked to end anyway.
       if (error instanceof EngineError) thread.blame(error);
       thread.post({ kind: 'abandon' });
       throw error;
@@ -179,7 +179,10 @@ export class ShardPool {
     counters[thread.thread]?.add(counter.restarts, 1);
   }
 
-  /** Gives a shard and each of the others a port for each other's doorbells; with it they read each other's rings. */
+  /**
+   * Gives a shard and each other shard a port for each other's doorbells. With the port they also read each other's
+   * rings.
+   */
   #introduce(one: ShardThread): void {
     for (const other of this.#threads) {
       if (other === one || !other.isIntroduced || other.isGone) continue;
@@ -196,13 +199,13 @@ export class ShardPool {
     this.#threads[shardOfThread(thread)]?.post(doorbell);
   }
 
-  /** Gives every shard new keys, which it takes as soon as the rotation is counted. */
+  /** Gives every shard new keys. A shard takes them as soon as the rotation is counted. */
   rotateKeys(keys: KeyRing): void {
     this.#keys = keys;
     for (const thread of this.#threads) thread.rotateKeys(keys);
   }
 
-  /** Asks a shard to close its App at once: the process is leaving. */
+  /** Asks a shard to close its App at once: the process is exiting. */
   abandon(shard: number): void {
     this.#threads[shard]?.post({ kind: 'abandon' });
   }
@@ -219,7 +222,7 @@ export class ShardPool {
     this.listening.gone(gone);
     this.#requests.gone(gone.shard);
     this.#tally?.clear(gone.shard);
-    // A reader that is gone must not hold the others' rings back. Whoever waited for it looks again on `peer-gone`.
+    // An ended reader must not hold the others' rings back. Producers that waited for it look again on `peer-gone`.
     for (const ring of this.#options.memory.rings) dismissConsumer(ring, gone.thread);
     this.#options.counters[gone.thread]?.settleAfterEnd();
     for (const thread of this.#threads) {

@@ -64,7 +64,8 @@ async function collect(engine: EngineProcess, crowd: Crowd): Promise<number> {
 }
 
 describe('chaos', () => {
-  const name = 'bad clients, throwing handlers and a shard that fails twice cost well-behaved clients of other shards nothing';
+  const name =
+    'bad clients, throwing handlers and a shard that fails twice cost well-behaved clients of other shards nothing';
   // Clients that are kept from reading are slow ones, and closed as such.
   it(name, { skip: heldUp }, async () => {
     const engine = new EngineProcess();

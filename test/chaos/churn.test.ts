@@ -8,7 +8,7 @@ const loops = 8;
 const subscriptions = 21;
 const durationMs = 30_000;
 
-describe('H-122: churn', () => {
+describe('churn', () => {
   it('connect, 21 subscriptions and close, in 8 loops while publishing, leaves nothing behind', () =>
     withEngine({ shards: 2 }, async (engine) => {
       const ends = new Map<number, number>();

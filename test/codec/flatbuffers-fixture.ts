@@ -46,7 +46,7 @@ export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-/** An envelope's bytes as the package's Builder makes them, with the calls of a Go writer in their order (H-76). */
+/** An envelope's bytes as the package's Builder makes them, with the calls of a Go writer in their order. */
 export function builtBytes(envelope: Envelope): Uint8Array {
   const builder = new Builder(256);
   const type = builder.createString(envelope.type);
@@ -104,7 +104,7 @@ export class WsMessage {
   }
 }
 
-/** What code that flatc generates reads from a message, with empty data as null, as a Go reader gives it (H-78). */
+/** What code that flatc generates reads from a message, with empty data as null, as a Go reader gives it. */
 export function accessedFrom(bytes: Uint8Array): Envelope {
   const message = new WsMessage(bytes);
   const data = message.data();

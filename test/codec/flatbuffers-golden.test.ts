@@ -8,13 +8,13 @@ import { accessedFrom, builtBytes, fromHex, refusalOf, toHex, vectors } from './
 
 describe('FlatBuffers golden vectors', () => {
   for (const [name, { envelope, bytes }] of Object.entries(vectors)) {
-    test(`${name} is written to the byte (H-75, H-76, X-41)`, () => {
+    test(`${name} is written to the byte`, () => {
       assert.equal(toHex(flatbuffersCodec.encode(envelope)), toHex(bytes));
       assert.equal(toHex(flatbuffersCodec.encode(envelope, new Scratch())), toHex(bytes));
       assert.equal(toHex(builtBytes(envelope)), toHex(bytes));
     });
 
-    test(`${name} is read to the bit (H-75, X-40)`, () => {
+    test(`${name} is read to the bit`, () => {
       assert.deepEqual(saidBy(flatbuffersCodec.decode(bytes)), saidBy(envelope));
       assert.deepEqual(saidBy(accessedFrom(bytes)), saidBy(envelope));
     });
@@ -28,7 +28,7 @@ describe('FlatBuffers golden vectors', () => {
     assert.equal(envelope.data.buffer, bytes.buffer);
   });
 
-  test('null data and empty data are the same bytes and are read as null (H-76, H-78)', () => {
+  test('null data and empty data are the same bytes and are read as null', () => {
     const nothing = flatbuffersCodec.encode(envelopeOf({ type: 'ping', data: null }));
     const empty = flatbuffersCodec.encode(envelopeOf({ type: 'ping', data: new Uint8Array(0) }));
     assert.equal(toHex(empty), toHex(nothing));
@@ -37,14 +37,14 @@ describe('FlatBuffers golden vectors', () => {
 });
 
 describe('the FlatBuffers codec', () => {
-  test('is index 2, goes in binary frames, and reads control data as JSON (H-05, H-06, H-46)', () => {
+  test('is index 2, goes in binary frames, and reads control data as JSON', () => {
     const { name, index, binary, control } = flatbuffersCodec;
     assert.deepEqual({ name, index, binary }, { name: 'flatbuffers', index: 2, binary: true });
     assert.equal(control, jsonControl);
     assert.equal(control.decodeChannel(flatbuffersCodec.decode(vectors.M2.bytes).data), 'news');
   });
 
-  test('its slots are those of the schema that clients generate code from (H-75)', () => {
+  test('its slots are those of the schema that clients generate code from', () => {
     const schema = readFileSync(new URL('../../../src/shared/codec/flatbuffers/envelope.fbs', import.meta.url), 'utf8');
     const words = schema
       .replace(/\/\/.*/g, '')
@@ -58,7 +58,7 @@ describe('the FlatBuffers codec', () => {
   });
 });
 
-describe('bytes that kill a reader without bounds checks are malformed (H-77, X-22)', () => {
+describe('bytes that kill a reader without bounds checks are malformed', () => {
   const killers: Record<string, Uint8Array> = {
     'a root offset to the end': fromHex('04000000'),
     'the largest root offset': fromHex('ffffff7f'),

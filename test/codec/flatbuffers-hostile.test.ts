@@ -25,7 +25,7 @@ function withHalf(bytes: Uint8Array, at: number, half: number): Uint8Array {
   return copy;
 }
 
-describe('hostile FlatBuffers messages (H-77, X-22)', () => {
+describe('hostile FlatBuffers messages', () => {
   for (const [name, { envelope, bytes }] of Object.entries(vectors)) {
     test(`${name} cut anywhere is malformed, unless only padding is missing`, () => {
       const needed = bytes.length - paddingOf[name as keyof typeof paddingOf];

@@ -53,7 +53,7 @@ describe('messages of other FlatBuffers writers are read', () => {
     assert.deepEqual(read(builder), saidBy(envelope));
   });
 
-  test('missing slots, trailing or between, are empty (H-78)', () => {
+  test('missing slots, trailing or between, are empty', () => {
     const fields = ['type', 'channel', 'data', 'timestamp', 'clientId'] as const;
     for (let present = 0; present < 32; present++) {
       const builder = new Builder();
@@ -129,7 +129,7 @@ describe('what the FlatBuffers codec writes', () => {
   const data = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 9 }), fc.constant(null));
   const envelopes = fc.record({ type: names, channel: names, data, timestamp: timestamps, clientId: names });
 
-  test('is what the Builder of the package writes, to the byte, for any envelope (H-76, X-41)', () => {
+  test('is what the Builder of the package writes, to the byte, for any envelope', () => {
     fc.assert(
       fc.property(envelopes, (any) => {
         assert.equal(toHex(flatbuffersCodec.encode(any)), toHex(builtBytes(any)));
@@ -138,7 +138,7 @@ describe('what the FlatBuffers codec writes', () => {
     );
   });
 
-  test('is what the Builder writes for every length of each part, with and without timestamp (H-76)', () => {
+  test('is what the Builder writes for every length of each part, with and without timestamp', () => {
     for (let lengths = 0; lengths < 9 ** 4 * 2; lengths++) {
       const size = (place: number): number => Math.floor(lengths / 9 ** place) % 9;
       const any = envelopeOf({

@@ -18,7 +18,7 @@ function assertExact(value: bigint): void {
   assert.equal(readInt64(bytes, 1, bytes.length - 1), value);
 }
 
-describe('int64 in decimal (H-64, X-40)', () => {
+describe('int64 in decimal', () => {
   it('is exact around every power of two and of ten', () => {
     const edges = [
       ...Array.from({ length: 63 }, (_, power) => 2n ** BigInt(power)),

@@ -22,13 +22,13 @@ describe('control data in JSON', () => {
     assert.equal(control, jsonControl);
   });
 
-  test('a channel is read as an envelope’s members are (H-46, H-62)', () => {
+  test('a channel is read as an envelope’s members are', () => {
     assert.equal(control.decodeChannel(bytesOf('{"channel":"news"}')), 'news');
     assert.equal(control.decodeChannel(bytesOf(' { "x" : [1] , "Channel" : "\\u00e9" } ')), 'é');
     assert.equal(control.decodeChannel(bytesOf('{"channel":"a","CHANNEL":"b","channel":null}')), 'b');
   });
 
-  test('an empty or undecodable channel is none (H-46)', () => {
+  test('an empty or undecodable channel is none', () => {
     for (const text of [
       ...undecodable,
       '{}',
@@ -44,7 +44,7 @@ describe('control data in JSON', () => {
     assert.equal(control.decodeChannel(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d)), undefined);
   });
 
-  test('a room is read, and an empty or undecodable one is none (H-47)', () => {
+  test('a room is read, and an empty or undecodable one is none', () => {
     assert.equal(control.decodeRoomId(bytesOf('{"room_id":"room_101"}')), 'room_101');
     assert.equal(control.decodeRoomId(bytesOf('{"ROOM_ID":"r"}')), 'r');
     for (const text of [...undecodable, '{}', 'null', '{"room_id":""}', '{"room_id":[]}', '{"channel":"c"}']) {
@@ -63,7 +63,7 @@ describe('control data in JSON', () => {
     assert.equal(message.dataIsJson, true);
   });
 
-  test('a room message may have no data, or data in base64 (H-63)', () => {
+  test('a room message may have no data, or data in base64', () => {
     const nil = { roomId: 'r', data: null, dataIsJson: true };
     assert.deepEqual(control.decodeRoomMessage(bytesOf('{"room_id":"r"}')), nil);
     assert.deepEqual(control.decodeRoomMessage(bytesOf('{"data":null,"room_id":"r"}')), nil);

@@ -4,19 +4,19 @@ import { jsonCodec, Scratch } from '#dist/shared/codec/index.js';
 import { bytesOf, decodeText, encodeText, envelopeOf, textOf } from './codec-fixture.ts';
 
 describe('writing JSON messages', () => {
-  test('type and data are always there, the other keys only if they say something (H-60)', () => {
+  test('type and data are always there, the other keys only if they say something', () => {
     assert.equal(encodeText({}), '{"type":"","data":null}');
     assert.equal(encodeText({ clientId: 'c' }), '{"type":"","data":null,"client_id":"c"}');
     assert.equal(encodeText({ channel: 'c', timestamp: 1n }), '{"type":"","channel":"c","data":null,"timestamp":1}');
   });
 
-  test('data that is JSON is embedded as it is, whitespace included (H-60)', () => {
+  test('data that is JSON is embedded as it is, whitespace included', () => {
     for (const data of ['1', ' 1 ', '\n{ "a" : [ ] }', '"\u2028<>&"', 'null', `"${'x'.repeat(70_000)}"`]) {
       assert.equal(encodeText({ type: 't', data: bytesOf(data) }), `{"type":"t","data":${data}}`);
     }
   });
 
-  test('data that is not JSON goes as base64, empty bytes too (H-63)', () => {
+  test('data that is not JSON goes as base64, empty bytes too', () => {
     const cases: readonly Uint8Array[] = [
       new Uint8Array(0),
       bytesOf('hi'),
@@ -58,7 +58,7 @@ describe('writing JSON messages', () => {
     }
   });
 
-  test('a timestamp is written exactly over all of int64 (H-64)', () => {
+  test('a timestamp is written exactly over all of int64', () => {
     for (const value of [1n, -1n, 9007199254740993n, 2n ** 63n - 1n, -(2n ** 63n)]) {
       assert.equal(encodeText({ timestamp: value }), `{"type":"","data":null,"timestamp":${value}}`);
     }

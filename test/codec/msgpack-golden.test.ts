@@ -34,12 +34,12 @@ const vectors = {
 
 describe('MessagePack golden vectors', () => {
   for (const [name, { fields, hex }] of Object.entries(vectors)) {
-    test(`${name} is written to the byte (H-80)`, () => {
+    test(`${name} is written to the byte`, () => {
       assert.equal(hexOf(msgpackCodec.encode(envelopeOf(fields))), hex);
       assert.equal(hexOf(msgpackCodec.encode(envelopeOf(fields), new Scratch(1))), hex);
     });
 
-    test(`${name} is read to the bit (H-80)`, () => {
+    test(`${name} is read to the bit`, () => {
       assert.deepEqual(saidBy(msgpackCodec.decode(bytesOfHex(hex))), saidBy(envelopeOf(fields)));
     });
 
@@ -51,13 +51,13 @@ describe('MessagePack golden vectors', () => {
     });
   }
 
-  test('the codec says what it is (H-05)', () => {
+  test('the codec says what it is', () => {
     const { name, index, binary, control } = msgpackCodec;
     assert.deepEqual({ name, index, binary }, { name: 'msgpack', index: 3, binary: true });
     assert.equal(control.decodeChannel(bytesOf('{"channel":"news"}')), 'news');
   });
 
-  test('M2 asks for its channel in JSON (H-46)', () => {
+  test('M2 asks for its channel in JSON', () => {
     const { data } = msgpackCodec.decode(bytesOfHex(vectors.M2.hex));
     assert.equal(msgpackCodec.control.decodeChannel(data), 'news');
   });

@@ -47,7 +47,7 @@ function saidByObject(value: unknown): Record<string, unknown> {
 }
 
 describe('the MessagePack codec', () => {
-  test('any envelope comes back from its bytes as it was (H-80)', () => {
+  test('any envelope comes back from its bytes as it was', () => {
     const scratch = new Scratch(1);
     fc.assert(
       fc.property(envelopes, (envelope) => {
@@ -70,7 +70,7 @@ describe('the MessagePack codec', () => {
     );
   });
 
-  test('we write what @msgpack/msgpack writes, but for the head of the timestamp (X-41)', () => {
+  test('we write what @msgpack/msgpack writes, but for the head of the timestamp', () => {
     fc.assert(
       fc.property(envelopes, (envelope) => {
         // The library writes any negative BigInt as d3, cut to 64 bits: so it writes a positive one as we do.
@@ -85,7 +85,7 @@ describe('the MessagePack codec', () => {
     );
   });
 
-  test('what @msgpack/msgpack and msgpackr write is read (H-81)', () => {
+  test('what @msgpack/msgpack and msgpackr write is read', () => {
     fc.assert(
       fc.property(envelopes, fc.boolean(), (envelope, isArray) => {
         const object = objectOf(envelope);
@@ -108,7 +108,7 @@ describe('the MessagePack codec', () => {
     }
   });
 
-  test('unknown values of any shape are passed over (H-81)', () => {
+  test('unknown values of any shape are passed over', () => {
     const scalars = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.uint8Array(),

@@ -13,19 +13,19 @@ describe('control data in Protobuf', () => {
     assert.equal(protobufCodec.control, protobufControl);
   });
 
-  test('a channel and a room are read, unknown fields are skipped and the last wins (H-46, H-47, H-71)', () => {
+  test('a channel and a room are read, unknown fields are skipped and the last wins', () => {
     assert.equal(protobufControl.decodeChannel(hex('0a0161 1001 0a02c3a9')), 'é');
     assert.equal(protobufControl.decodeRoomId(hex('1203616263 0a0172')), 'r');
   });
 
-  test('an empty or undecodable name is none (H-46, H-47)', () => {
+  test('an empty or undecodable name is none', () => {
     for (const data of [...undecodable, hex(''), hex('0a00'), hex('0a01610a00'), hex('120161'), null]) {
       assert.equal(protobufControl.decodeChannel(data), undefined);
       assert.equal(protobufControl.decodeRoomId(data), undefined);
     }
   });
 
-  test('JSON is not taken for a request (H-46)', () => {
+  test('JSON is not taken for a request', () => {
     assert.equal(protobufControl.decodeChannel(bytesOf('{"channel":"news"}')), undefined);
     assert.equal(protobufControl.decodeRoomId(bytesOf('{"room_id":"r"}')), undefined);
   });

@@ -10,7 +10,7 @@ describe('the static code of the Protobuf codec', () => {
     execFileSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
   });
 
-  test('the codec is Protobuf at index 1 in binary frames, and cannot be changed (H-05)', () => {
+  test('the codec is Protobuf at index 1 in binary frames, and cannot be changed', () => {
     assert.equal(protobufCodec.name, 'protobuf');
     assert.equal(protobufCodec.index, 1);
     assert.equal(protobufCodec.binary, true);

@@ -37,21 +37,21 @@ const vectors = {
 
 describe('Protobuf golden vectors', () => {
   for (const [name, { fields, digits }] of Object.entries(vectors)) {
-    test(`${name} is written to the byte (H-70)`, () => {
+    test(`${name} is written to the byte`, () => {
       assert.equal(hexOf(protobufCodec.encode(envelopeOf(fields))), digits);
     });
 
-    test(`${name} is read to the bit (H-70)`, () => {
+    test(`${name} is read to the bit`, () => {
       assert.deepEqual(saidBy(protobufCodec.decode(hex(digits))), saidBy(envelopeOf(fields)));
     });
   }
 
-  test('an empty message is no bytes, and no bytes are an empty message (H-70)', () => {
+  test('an empty message is no bytes, and no bytes are an empty message', () => {
     assert.equal(protobufCodec.encode(envelopeOf({})).length, 0);
     assert.deepEqual(saidBy(protobufCodec.decode(new Uint8Array(0))), saidBy(envelopeOf({})));
   });
 
-  test('ChannelRequest and RoomRequest are read, and their schema writes them so (H-46, H-47, H-70)', () => {
+  test('ChannelRequest and RoomRequest are read, and their schema writes them so', () => {
     const { control } = protobufCodec;
     assert.equal(control.decodeChannel(hex('0a046e657773')), 'news');
     assert.equal(control.decodeRoomId(hex('0a08726f6f6d5f313031')), 'room_101');
@@ -61,7 +61,7 @@ describe('Protobuf golden vectors', () => {
     assert.equal(hexOf(roomRequest.encode({ roomId: 'room_101' }).finish()), '0a08726f6f6d5f313031');
   });
 
-  test('the subscription that a client sends carries its channel (H-46)', () => {
+  test('the subscription that a client sends carries its channel', () => {
     const { data } = protobufCodec.decode(hex(vectors['M2 with a ChannelRequest'].digits));
     assert.equal(protobufCodec.control.decodeChannel(data), 'news');
   });

@@ -50,7 +50,7 @@ function expectedOf(envelope: Envelope): Record<string, unknown> {
 }
 
 describe('the Protobuf codec', () => {
-  test('any envelope comes back from its bytes as it was, of all planes and all of int64 (H-70, X-40)', () => {
+  test('any envelope comes back from its bytes as it was, of all planes and all of int64', () => {
     const scratch = new Scratch(16);
     fc.assert(
       fc.property(envelopes, (envelope) => {
@@ -62,7 +62,7 @@ describe('the Protobuf codec', () => {
     );
   });
 
-  test('any envelope is written to the byte as protobufjs writes it by reflection (H-70)', () => {
+  test('any envelope is written to the byte as protobufjs writes it by reflection', () => {
     fc.assert(
       fc.property(envelopes, (envelope) => {
         assert.equal(hexOf(protobufCodec.encode(envelope)), hexOf(reflectedBytes(envelope)));
@@ -71,7 +71,7 @@ describe('the Protobuf codec', () => {
     );
   });
 
-  test('any envelope is understood by protobufjs, and protobufjs by us (H-70)', () => {
+  test('any envelope is understood by protobufjs, and protobufjs by us', () => {
     fc.assert(
       fc.property(envelopes, (envelope) => {
         assert.deepEqual(saidBy(reflectedEnvelope(protobufCodec.encode(envelope))), expectedOf(envelope));
@@ -92,7 +92,7 @@ describe('the Protobuf codec', () => {
     }
   });
 
-  test('null data and empty data are both omitted (H-70)', () => {
+  test('null data and empty data are both omitted', () => {
     assert.equal(protobufCodec.encode(envelopeOf({ data: new Uint8Array(0) })).length, 0);
     assert.equal(protobufCodec.encode(envelopeOf({ data: null })).length, 0);
   });
@@ -116,7 +116,7 @@ describe('the Protobuf codec', () => {
     }
   });
 
-  test('any bytes give an envelope or ERR_MESSAGE_MALFORMED, and what we read protobufjs reads alike (H-71)', () => {
+  test('any bytes give an envelope or ERR_MESSAGE_MALFORMED, and what we read protobufjs reads alike', () => {
     const random = randomOf(8);
     let read = 0;
     for (let i = 0; i < 100_000; i++) {

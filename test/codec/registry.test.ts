@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { codecByIndex, codecByName, codecs } from '#dist/shared/codec/index.js';
 
 describe('the codec registry', () => {
-  test('each codec is found by its name and by its index, and JSON alone speaks in text frames (H-05)', () => {
+  test('each codec is found by its name and by its index, and JSON alone speaks in text frames', () => {
     assert.deepEqual(
       codecs.map((codec) => [codec.index, codec.name, codec.binary]),
       [

@@ -131,7 +131,7 @@ describe('bad input has a defined answer, is counted, and costs nobody else anyt
       counter: 'controlRefused',
     },
     {
-      what: 'the channel in the wrong place (H-46)',
+      what: 'the channel in the wrong place',
       payload: '{"type":"subscribe","channel":"news"}',
       code: 'ERR_CHANNEL_INVALID',
       for: 'subscribe',
@@ -234,7 +234,7 @@ describe('bad input has a defined answer, is counted, and costs nobody else anyt
       assert.equal(engine.stats().messagesMalformed, 13);
     }));
 
-  it('H-110: a message over the limit is answered with 1009, one far over it is cut off, and both are counted', () =>
+  it('a message over the limit is answered with 1009, one far over it is cut off, and both are counted', () =>
     withEngine({}, (engine) =>
       withBystanders(engine, async () => {
         const atLimit = await connect(engine);
@@ -256,7 +256,7 @@ describe('bad input has a defined answer, is counted, and costs nobody else anyt
       }),
     ));
 
-  it('H-54: a connection may be in so many channels and rooms and no more', () =>
+  it('a connection may be in so many channels and rooms and no more', () =>
     withEngine({ limits: { channelsPerConnection: 3, roomsPerConnection: 2 } }, async (engine) => {
       const client = await connect(engine);
       for (let i = 0; i < 4; i++) client.send({ type: 'subscribe', data: { channel: `c${i}` } });
@@ -269,7 +269,7 @@ describe('bad input has a defined answer, is counted, and costs nobody else anyt
       assert.equal((await client.next()).data, 'in');
     }));
 
-  it('H-42: with replies off nothing is answered, but everything is counted', () =>
+  it('with replies off nothing is answered, but everything is counted', () =>
     withEngine({ replies: 'off' }, async (engine) => {
       const client = await connect(engine);
       for (const bad of cases) {
@@ -281,7 +281,7 @@ describe('bad input has a defined answer, is counted, and costs nobody else anyt
       assert.equal(messagesMalformed + messagesUnknownType + controlRefused, cases.length);
     }));
 
-  it('H-42: with replies all, what was done is acknowledged in order', () =>
+  it('with replies all, what was done is acknowledged in order', () =>
     withEngine({ replies: 'all' }, async (engine) => {
       const client = await connect(engine);
       client.send({ type: 'subscribe', data: { channel: 'c' } });

@@ -5,7 +5,7 @@ import { nowNanos } from '#dist/shared/message/message.js';
 
 const nanosPerMs = 1_000_000n;
 
-describe('the clock of messages (H-45)', () => {
+describe('the clock of messages', () => {
   afterEach(() => mock.restoreAll());
 
   it('gives whole microseconds, close to the system’s time', () => {

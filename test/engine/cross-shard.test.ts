@@ -9,7 +9,7 @@ import { clientPerShard, clientsApart, shardOf } from './shard-pairs.ts';
 const isError = (message: { readonly type: string }): boolean => message.type === 'error';
 
 describe('messages between shards', () => {
-  it('H-46, H-48: a publish reaches subscribers on every shard, the publisher too if it subscribed, and nobody else', () =>
+  it('a publish reaches subscribers on every shard, the publisher too if it subscribed, and nobody else', () =>
     withEngine({ shards: 3 }, async (engine) => {
       const [one, two, three] = await clientPerShard(engine);
       assert.ok(one && two && three);
@@ -22,7 +22,7 @@ describe('messages between shards', () => {
         assert.equal(message.channel, 'news');
         assert.deepEqual(message.data, { headline: 'é 频道' });
         assert.equal(message.timestamp, 5n);
-        assert.equal(message.client_id, one.id, 'H-44: client_id is always the connection’s own');
+        assert.equal(message.client_id, one.id, 'client_id is always the connection’s own');
       }
       await three.sync();
       await three.sync();
@@ -33,7 +33,7 @@ describe('messages between shards', () => {
       assert.equal((await two.next()).data, null);
     }));
 
-  it('H-45: the server stamps a missing timestamp with nanoseconds since the epoch', () =>
+  it('the server stamps a missing timestamp with nanoseconds since the epoch', () =>
     withEngine({}, async (engine) => {
       const [one, two] = await clientsApart(engine);
       await two.subscribe('clock');
@@ -44,7 +44,7 @@ describe('messages between shards', () => {
       assert.ok(timestamp > before && timestamp < after, `${timestamp} is not now`);
     }));
 
-  it('H-56: the messages of one publisher arrive in order at subscribers of its own and of another shard', () =>
+  it('the messages of one publisher arrive in order at subscribers of its own and of another shard', () =>
     withEngine({}, async (engine) => {
       const [one, two] = await clientsApart(engine);
       await one.subscribe('ordered');
@@ -72,7 +72,7 @@ describe('messages between shards', () => {
       assert.equal((await two.next()).data, 'after');
     }));
 
-  it('H-63: data that is not JSON reaches JSON clients as data_base64, and comes from them so', () =>
+  it('data that is not JSON reaches JSON clients as data_base64, and comes from them so', () =>
     withEngine({}, async (engine) => {
       const [one, two] = await clientsApart(engine);
       await two.subscribe('bytes');
@@ -87,7 +87,7 @@ describe('messages between shards', () => {
       assert.match((await two.next()).text, /"data":\{ "a" : 1 \},/);
     }));
 
-  it('H-50: broadcast and broadcastRaw reach every connection of every shard', () =>
+  it('broadcast and broadcastRaw reach every connection of every shard', () =>
     withEngine({ shards: 3 }, async (engine) => {
       const clients = await clientPerShard(engine);
       assert.equal(engine.broadcast({ data: 'all' }), 'queued');
@@ -102,7 +102,7 @@ describe('messages between shards', () => {
       }
     }));
 
-  it('H-49: a client may not broadcast unless an authorize handler lets it', () =>
+  it('a client may not broadcast unless an authorize handler lets it', () =>
     withEngine({}, async (engine) => {
       const [one, two] = await clientsApart(engine);
       one.send({ type: 'broadcast', data: 'to all' });
@@ -115,7 +115,7 @@ describe('messages between shards', () => {
 });
 
 describe('rooms', () => {
-  it('H-08, H-47: members of a room on different shards talk, outsiders neither hear nor speak', () =>
+  it('members of a room on different shards talk, outsiders neither hear nor speak', () =>
     withEngine({ shards: 3 }, async (engine) => {
       const [one, two, outsider] = await clientPerShard(engine);
       assert.ok(one && two && outsider);
@@ -155,7 +155,7 @@ describe('rooms', () => {
       assert.equal(one.all.length + two.all.length, 2);
     }));
 
-  it('H-52, H-53: membership is idempotent, and channels and rooms are gone with their last member, however it left', () =>
+  it('membership is idempotent, and channels and rooms are gone with their last member, however it left', () =>
     withEngine({}, async (engine) => {
       const [one, two] = await clientsApart(engine);
       await one.subscribe('a', 'a', 'a');

@@ -30,7 +30,7 @@ function logOf(client: Client): unknown[] {
 }
 
 describe('the handler module of every shard', () => {
-  it('H-32: connect is awaited before the first message is handled, and messages keep their order meanwhile', () =>
+  it('connect is awaited before the first message is handled, and messages keep their order meanwhile', () =>
     withEngine(options, async (engine) => {
       const watcher = await connect(engine);
       await watcher.subscribe('log');
@@ -47,7 +47,7 @@ describe('the handler module of every shard', () => {
       );
     }));
 
-  it('H-43: message sees every message, control ones too, before the engine acts on it', () =>
+  it('message sees every message, control ones too, before the engine acts on it', () =>
     withEngine(options, async (engine) => {
       const client = await connect(engine);
       // The handler logs the subscription to `log` before it is one: only the second message is seen on it.
@@ -95,7 +95,7 @@ describe('the handler module of every shard', () => {
       ]);
     }));
 
-  it('H-49: authorize decides, may be slow, and never lets a later message overtake', () =>
+  it('authorize decides, may be slow, and never lets a later message overtake', () =>
     withEngine({ ...options, replies: 'all' }, async (engine) => {
       const client = await connect(engine);
       await client.next(ofType('welcome'));
@@ -145,7 +145,7 @@ describe('the handler module of every shard', () => {
       assert.deepEqual(await two.closed, { code: 4002, reason: 'kicked' });
     }));
 
-  it('a connection tells what is known of it, and a close reason is cut at a character (G-06)', () =>
+  it('a connection tells what is known of it, and a close reason is cut at a character', () =>
     withEngine(options, async (engine) => {
       const client = await connect(engine, { query: 'client_id=subscribed-by-handler' });
       await client.joinRoom('lobby');
@@ -185,7 +185,7 @@ describe('the handler module of every shard', () => {
 });
 
 describe('connections on their way to a shard that dies', () => {
-  it('X-25: are closed or refused, not forgotten', () =>
+  it('are closed or refused, not forgotten', () =>
     withEngine(options, async (engine) => {
       const [one, two] = await clientsApart(engine);
       one.send({ type: 'block-and-exit' });

@@ -67,7 +67,7 @@ describe('overload', () => {
 describe('a client that does not read', () => {
   const message = { data: 'x'.repeat(50_000) };
 
-  it('X-26: is closed once its bound is reached, while others get everything', () =>
+  it('is closed once its bound is reached, while others get everything', () =>
     withEngine({ shards: 1, maxBackpressureBytes: 262_144, writeWaitMs: 100 }, async (engine) => {
       const reader = await connect(engine);
       await reader.subscribe('stream');

@@ -18,7 +18,7 @@ describe('buffers that are used again', () => {
     slabPool.poisons = false;
   });
 
-  test('never show in a message: slow and fast peers, all sizes (X-31)', async () => {
+  test('never show in a message: slow and fast peers, all sizes', async () => {
     const server = createServer((socket) => {
       upgrade(socket)
         .then(async ({ connection }) => {

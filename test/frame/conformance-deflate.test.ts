@@ -9,7 +9,7 @@ import { assertCame, finish, type Programs, programs, type Subject, send, subjec
 const { continuation, text, binary, ping } = opcode;
 const broken = 1002;
 
-describe('permessage-deflate on the wire (X-28)', () => {
+describe('permessage-deflate on the wire', () => {
   let echoes: Programs;
   before(async () => {
     echoes = await programs({ thresholdBytes: 32 }, 1 << 20);

@@ -163,7 +163,7 @@ const tables = [
 const atATime = 32;
 
 for (const subject of subjects) {
-  describe(`an echo program on the wire: ${subject} (G-82, X-24)`, () => {
+  describe(`an echo program on the wire: ${subject}`, () => {
     let echoes: Programs;
     before(async () => {
       echoes = await programs(null, 1 << 20);

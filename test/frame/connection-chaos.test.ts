@@ -121,7 +121,7 @@ async function live(connection: FrameConnection, socket: Socket, random: Random)
   }
 }
 
-test('whatever happens to a connection, it ends once, nobody waits for ever, nothing is left (X-24, X-25, X-26)', async () => {
+test('whatever happens to a connection, it ends once, nobody waits for ever, nothing is left', async () => {
   const before = openResources();
   for (let seed = 1; seed <= 15; seed++) {
     const random = randomOf(seed);

@@ -7,7 +7,7 @@ import { linked } from './raw-peer.ts';
 
 describe('the closing handshake', () => {
   for (const role of ['server', 'client'] as const) {
-    test(`begun by the peer of a ${role}: the code comes back, then the stream ends (G-54, X-06, L-13, L-35)`, async () => {
+    test(`begun by the peer of a ${role}: the code comes back, then the stream ends`, async () => {
       const seen: unknown[] = [];
       const { connection, peer, pipe } = linked({ role, onClose: (code, reason) => seen.push(code, reason) });
       peer.close(3_000, 'so long');
@@ -26,7 +26,7 @@ describe('the closing handshake', () => {
       assert.equal(connection.state, 'closed');
     });
 
-    test(`begun by a ${role}: the peer's answer is awaited (X-24, L-17)`, async () => {
+    test(`begun by a ${role}: the peer's answer is awaited`, async () => {
       const { connection, peer } = linked({ role });
       const closed = connection.close(4_321, 'enough');
       assert.equal(connection.state, 'closing');
@@ -39,7 +39,7 @@ describe('the closing handshake', () => {
     });
   }
 
-  test('an empty Close frame is answered with an empty one and means 1005 (X-07)', async () => {
+  test('an empty Close frame is answered with an empty one and means 1005', async () => {
     const { connection, peer } = linked();
     peer.send({ opcode: opcode.close });
     assert.equal(await connection.readMessage(), null);
@@ -119,7 +119,7 @@ describe('the closing handshake', () => {
     assert.equal((await within(closed, 'the end')).clean, true);
   });
 
-  test('is over after its deadline, whatever the peer does not do (X-24, X-26)', async () => {
+  test('is over after its deadline, whatever the peer does not do', async () => {
     const silent = linked({ closeTimeoutMs: 30 });
     const info = await within(silent.connection.close(), 'the end');
     assert.equal((info.error as { code?: string }).code, 'ERR_FRAME_CLOSE_TIMEOUT');
@@ -196,7 +196,7 @@ describe('the closing handshake', () => {
 });
 
 describe('a connection that is lost', () => {
-  test('settles once, rejects reads and writes, and leaves no timer (X-25)', async () => {
+  test('settles once, rejects reads and writes, and leaves no timer', async () => {
     const { connection, peer, pipe } = linked({ closeTimeoutMs: 60_000, writeTimeoutMs: 60_000 }, 100);
     connection.keepAlive({ intervalMs: 50_000, pongTimeoutMs: 50_000 });
     peer.duplex.pause();
@@ -237,7 +237,7 @@ describe('a connection that is lost', () => {
 });
 
 describe('keep-alive', () => {
-  test('pings, and is content with any input (L-18, H-112)', async () => {
+  test('pings, and is content with any input', async () => {
     const { connection, peer } = linked();
     connection.keepAlive({ intervalMs: 5, pongTimeoutMs: 200 });
     const read = connection.readMessage();

@@ -10,7 +10,7 @@ import { errorOf } from './frame-fixture.ts';
 import { linked, RawPeer } from './raw-peer.ts';
 
 describe('at the edges of a connection', () => {
-  test('closing within a message of frames sends no other message into it (X-23)', async () => {
+  test('closing within a message of frames sends no other message into it', async () => {
     const { connection, peer } = linked();
     void connection.writeFrame({ opcode: 1, fin: false, payload: Buffer.from('begun') });
     const queued = connection.writeMessage('queued');
@@ -118,7 +118,7 @@ describe('at the edges of a connection', () => {
     assert.match(String(error), /no more ink/);
   });
 
-  test('many pieces of one large write count as progress (X-26)', async () => {
+  test('many pieces of one large write count as progress', async () => {
     class Slow extends Duplex {
       written = 0;
 

@@ -88,7 +88,7 @@ const both: LookupAddress[] = [
 ];
 
 describe('the stream that a dialer makes', () => {
-  test('goes over TLS, to an address and to a name (G-40)', async () => {
+  test('goes over TLS, to an address and to a name', async () => {
     await withEcho(true, '127.0.0.1', async ({ port, clients }) => {
       await exchange(await dial(`wss://127.0.0.1:${port}/`, { tls: { ca: cert } }));
       await exchange(await dial(`wss://localhost:${port}/`, { tls: { ca: cert }, family: 4 }));

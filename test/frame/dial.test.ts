@@ -35,7 +35,7 @@ const good = (key: string, more = ''): string =>
   `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n${more}\r\n`;
 
 describe('dialing', () => {
-  test('sends the request of RFC 6455, in the order of the reference (G-41, TestDialerRequest)', async () => {
+  test('sends the request of RFC 6455, headers in a fixed order, those of the program last', async () => {
     const { result, request } = await dialed((_, key) => good(key, 'Sec-WebSocket-Protocol: b\r\n'), {
       subprotocols: ['a', 'b'],
       deflate: {},
@@ -55,7 +55,7 @@ describe('dialing', () => {
     connection.destroy();
   });
 
-  test('names host and port as the address has them (TestHostPort)', async () => {
+  test('names host and port as the address has them', async () => {
     const hosts: [string, string][] = [
       ['ws://example.org', 'example.org'],
       ['ws://example.org:80/', 'example.org'],
@@ -78,7 +78,7 @@ describe('dialing', () => {
     (await result).connection.destroy();
   });
 
-  test('refuses addresses and options that make no sense, before it opens anything (G-40)', async () => {
+  test('refuses addresses and options that make no sense, before it opens anything', async () => {
     const connect = (): never => assert.fail('opened');
     for (const address of ['http://x/', 'x', 'ws:', 'ws://x/#f', 'ws://x/#', 'ws://user:secret@x/', '']) {
       assert.equal((await errorOf(() => dial(address, { connect }))).code, 'ERR_DIAL_URL', address);
@@ -107,7 +107,7 @@ describe('dialing', () => {
     ['compression', 'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n', { deflate: {} }],
   ];
   for (const [what, more, options] of accepted) {
-    test(`accepts an answer with ${what} (G-42, TestDialerHandshake)`, async () => {
+    test(`accepts an answer with ${what}`, async () => {
       const { result, far } = await dialed((_, key) => good(key, more), options);
       const { connection } = await result;
       far.write(frameBytes({ opcode: opcode.text, payload: 'hello', masked: false }));
@@ -155,7 +155,7 @@ describe('dialing', () => {
     ['the success of another kind', () => 'HTTP/1.1 200 OK\r\n\r\n', 'ERR_DIAL_STATUS'],
   ];
   for (const [what, answer, code] of refused) {
-    test(`refuses an answer with ${what} as ${code} (G-42, TestDialerHandshake)`, async () => {
+    test(`refuses an answer with ${what} as ${code}`, async () => {
       const { result, far } = await dialed((_, key) => answer(key), { subprotocols: ['a', 'b'], deflate: {} });
       assert.equal((await errorOf(() => result)).code, code);
       await until(() => far.readableEnded || far.destroyed, 'the stream to be given up');
@@ -214,7 +214,7 @@ describe('dialing', () => {
     (await result).connection.destroy();
   });
 
-  test('shows a refusal with its whole body (TestDebugDialer, OnStatusError)', async () => {
+  test('shows a refusal with its whole body', async () => {
     const body = 'why not '.repeat(625);
     const seen: unknown[] = [];
     const { result } = await dialed(
@@ -235,7 +235,7 @@ describe('dialing', () => {
     assert.deepEqual(seen, [418, "I'm a teapot", ['X-Why', 'because'], true]);
   });
 
-  test('keeps frames that come with the answer, also a part of one (G-43, X-27)', async () => {
+  test('keeps frames that come with the answer, also a part of one', async () => {
     const early = frameBytes({ opcode: opcode.text, payload: 'with the answer', masked: false });
     const { result, far } = await dialed((_, key) =>
       Buffer.concat([Buffer.from(good(key)), early, early.subarray(0, 5)]),
@@ -247,7 +247,7 @@ describe('dialing', () => {
     connection.destroy();
   });
 
-  test('tells the other headers of the answer (G-42)', async () => {
+  test('tells the other headers of the answer', async () => {
     const seen: string[] = [];
     const { result } = await dialed((_, key) => good(key, 'x-some-header: v\r\n'), {
       onHeader: (name, value) => void seen.push(`${name}=${value}`),
@@ -258,7 +258,7 @@ describe('dialing', () => {
     connection.destroy();
   });
 
-  test('ends by its signal and by its time, and leaves nothing open (G-44, TestDialerCancelation)', async () => {
+  test('ends by its signal and by its time, and leaves nothing open', async () => {
     const sockets = new Set<Socket>();
     const silent = createServer((socket) => {
       sockets.add(socket);
@@ -291,7 +291,7 @@ describe('dialing', () => {
     await new Promise((resolve) => silent.close(resolve));
   });
 
-  test('the own server: messages, compression, closing, both entries (L-51, L-52, L-60)', async () => {
+  test('the own server: messages, compression, closing, both entries', async () => {
     for (const entry of ['raw', 'http'] as const) {
       await withServer({ entry, subprotocols: ['echo'], deflate: { thresholdBytes: 0 } }, async ({ port }) => {
         const { connection, subprotocol, deflate } = await dial(`ws://127.0.0.1:${port}/some/path`, {

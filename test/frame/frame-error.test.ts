@@ -6,7 +6,7 @@ import { errorOf } from './frame-fixture.ts';
 import { linked } from './raw-peer.ts';
 
 describe('errors of frames', () => {
-  test('have a family and a close code (L-30)', () => {
+  test('have a family and a close code', () => {
     const table: [ErrorCode, string | undefined, number][] = [
       ['ERR_FRAME_OPCODE', 'protocol', 1002],
       ['ERR_FRAME_RESERVED_BITS', 'protocol', 1002],
@@ -33,7 +33,7 @@ describe('errors of frames', () => {
 });
 
 describe('constants and defaults', () => {
-  test('are those of the references (L-01, L-02)', async () => {
+  test('have fixed values, and a connection uses them unless told otherwise', async () => {
     assert.deepEqual(readLimitBytes, { small: 65_536, standard: 1_048_576, large: 16_777_216 });
     assert.deepEqual(chunkSizeBytes, { lowMemory: 4_096, balanced: 8_192, streaming: 32_768 });
     assert.deepEqual(Object.values(opcode), [0, 1, 2, 8, 9, 10]);

@@ -10,7 +10,7 @@ function plainMask(payload: Uint8Array, key: Uint8Array, offset: number): Uint8A
 }
 
 describe('masking', () => {
-  test('agrees with the definition at all offsets, alignments and lengths (TestCipher, G-05)', () => {
+  test('agrees with the definition at all offsets, alignments and lengths', () => {
     const random = randomOf(1);
     for (let length = 0; length < 150; length++) {
       for (let place = 0; place < 8; place++) {
@@ -51,7 +51,7 @@ describe('masking', () => {
     );
   });
 
-  test('in pieces equals one pass (TestCipherChops, G-05)', () => {
+  test('in pieces equals one pass', () => {
     const random = randomOf(2);
     for (let chop = 2; chop <= 1_024; chop += chop < 16 ? 1 : 61) {
       const whole = randomBytes(random, 4_099);
@@ -63,7 +63,7 @@ describe('masking', () => {
     }
   });
 
-  test('uses keys that do not repeat (G-07, X-29)', () => {
+  test('uses keys that do not repeat', () => {
     const keys = new Set<number>();
     for (let i = 0; i < 10_000; i++) keys.add(randomMaskKey());
     // 10,000 of 2^32: about 0.01 repetitions are to be expected.

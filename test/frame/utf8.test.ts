@@ -25,7 +25,7 @@ function texts(random: Random): Buffer {
 }
 
 describe('checking UTF-8 as it comes', () => {
-  test('says where the first byte stands that cannot be (TestUTF8Reader)', () => {
+  test('says where the first byte stands that cannot be', () => {
     assert.equal(positionOf(hex('7ff000')), 2);
     assert.equal(positionOf(hex('cebae1bdb9cf83cebcceb5eda080656469746564')), 12);
     assert.equal(positionOf(hex('f4908080')), 1);
@@ -56,7 +56,7 @@ describe('checking UTF-8 as it comes', () => {
     }
   });
 
-  test('split in any way, says the same as at once, and as the platform (G-52, X-12)', () => {
+  test('split in any way, says the same as at once, and as the platform', () => {
     const random = randomOf(3);
     for (let round = 0; round < 20_000; round++) {
       const bytes = random(3) === 0 ? randomBytes(random, random(12)) : texts(random);
@@ -78,7 +78,7 @@ describe('checking UTF-8 as it comes', () => {
     }
   });
 
-  test('knows an unfinished character, and forgets it when asked to (TestReaderUTF8: Ё)', () => {
+  test('knows an unfinished character, and forgets it when asked to: the two bytes of Ё', () => {
     const validator = new Utf8Validator();
     assert.equal(validator.push(hex('d0')), -1);
     assert.equal(validator.isComplete, false);

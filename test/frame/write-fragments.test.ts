@@ -33,7 +33,7 @@ function outcome(promise: Promise<void>): { state: string } {
   return seen;
 }
 
-describe('a message that is sent frame by frame, and maxBufferedBytes (X-23, X-26)', () => {
+describe('a message that is sent frame by frame, and maxBufferedBytes', () => {
   test('can always be ended, however much waits behind it', async () => {
     const link = linked({ maxBufferedBytes: 1_000 });
     const { connection } = link;
@@ -117,7 +117,7 @@ describe('a message that is sent frame by frame behind another', () => {
     return { done: connection.stream(source()), end };
   }
 
-  test('keeps its frames together, in the order of the calls (X-23)', async () => {
+  test('keeps its frames together, in the order of the calls', async () => {
     const { connection, peer } = linked();
     const stream = slowStream(connection);
     const frames = [begin(connection, 'b1')];
@@ -190,7 +190,7 @@ describe('a message that is sent frame by frame behind another', () => {
     connection.destroy();
   });
 
-  test('empty ones among those that wait have a bound, too (X-26)', async () => {
+  test('empty ones among those that wait have a bound, too', async () => {
     const { connection, peer } = linked({ maxBufferedBytes: 1_000 });
     const stream = slowStream(connection);
     const most = 1_024;
@@ -222,7 +222,7 @@ describe('a message that is sent frame by frame behind another', () => {
     connection.destroy();
   });
 
-  test('empty fragments without end, while their message waits, end the connection (X-26)', async () => {
+  test('empty fragments without end, while their message waits, end the connection', async () => {
     const { connection, peer } = linked({ maxBufferedBytes: 1_000 });
     slowStream(connection);
     void begin(connection, '');

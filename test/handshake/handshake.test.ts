@@ -31,7 +31,7 @@ const version = 'Sec-WebSocket-Version';
 const protocol = 'Sec-WebSocket-Protocol';
 
 describe('a handshake with a running engine', () => {
-  test('is answered with the accept value of its key, and the connection then works (H-24)', async () => {
+  test('is answered with the accept value of its key, and the connection then works', async () => {
     await withEngine({}, async (engine) => {
       const raw = await openRaw(engine.port);
       const mine = freshKey();
@@ -48,38 +48,33 @@ describe('a handshake with a running engine', () => {
 
   test('what is wrong with it is said with a status, an error code and the headers that go with it', async () => {
     const cases: readonly (readonly [string, RequestOptions, number, string, (readonly [string, string])?])[] = [
-      ['no key (H-20)', { headers: { [key]: null } }, 400, 'ERR_HANDSHAKE_KEY'],
+      ['no key', { headers: { [key]: null } }, 400, 'ERR_HANDSHAKE_KEY'],
       ['an empty key', { headers: { [key]: '' } }, 400, 'ERR_HANDSHAKE_KEY'],
-      ['24 characters that are no base64 (G-31)', { headers: { [key]: '!'.repeat(24) } }, 400, 'ERR_HANDSHAKE_KEY'],
-      [
-        'base64 of 15 bytes (H-21)',
-        { headers: { [key]: Buffer.alloc(15).toString('base64') } },
-        400,
-        'ERR_HANDSHAKE_KEY',
-      ],
+      ['24 characters that are no base64', { headers: { [key]: '!'.repeat(24) } }, 400, 'ERR_HANDSHAKE_KEY'],
+      ['base64 of 15 bytes', { headers: { [key]: Buffer.alloc(15).toString('base64') } }, 400, 'ERR_HANDSHAKE_KEY'],
       [
         'base64 of 18 bytes, as long as a key',
         { headers: { [key]: Buffer.alloc(18).toString('base64') } },
         400,
         'ERR_HANDSHAKE_KEY',
       ],
-      ['two keys (G-31)', { headers: { [key]: [freshKey(), freshKey()] } }, 400, 'ERR_HANDSHAKE_KEY'],
+      ['two keys', { headers: { [key]: [freshKey(), freshKey()] } }, 400, 'ERR_HANDSHAKE_KEY'],
       ['two keys, one of them good', { headers: { [key]: ['short', freshKey()] } }, 400, 'ERR_HANDSHAKE_KEY'],
-      ['no version (X-03)', { headers: { [version]: null } }, 400, 'ERR_HANDSHAKE_VERSION', [version, '13']],
-      ['version 8 (X-03)', { headers: { [version]: '8' } }, 426, 'ERR_HANDSHAKE_VERSION', [version, '13']],
-      ['POST (G-21)', { method: 'POST' }, 405, 'ERR_HANDSHAKE_METHOD', ['Allow', 'GET']],
+      ['no version', { headers: { [version]: null } }, 400, 'ERR_HANDSHAKE_VERSION', [version, '13']],
+      ['version 8', { headers: { [version]: '8' } }, 426, 'ERR_HANDSHAKE_VERSION', [version, '13']],
+      ['POST', { method: 'POST' }, 405, 'ERR_HANDSHAKE_METHOD', ['Allow', 'GET']],
       ['PUT', { method: 'PUT' }, 405, 'ERR_HANDSHAKE_METHOD', ['Allow', 'GET']],
       ['another path', { target: '/ws2' }, 404, 'ERR_HANDSHAKE_PATH'],
       ['a longer path', { target: '/ws/' }, 404, 'ERR_HANDSHAKE_PATH'],
       ['another case of the path', { target: '/WS' }, 404, 'ERR_HANDSHAKE_PATH'],
-      ['no Upgrade (H-20)', { headers: { Upgrade: null } }, 400, 'ERR_HANDSHAKE_UPGRADE'],
+      ['no Upgrade', { headers: { Upgrade: null } }, 400, 'ERR_HANDSHAKE_UPGRADE'],
       ['an Upgrade to h2c', { headers: { Upgrade: 'h2c' } }, 400, 'ERR_HANDSHAKE_UPGRADE'],
-      ['no Connection (H-20)', { headers: { Connection: null } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
+      ['no Connection', { headers: { Connection: null } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
       ['Connection without Upgrade', { headers: { Connection: 'keep-alive' } }, 400, 'ERR_HANDSHAKE_CONNECTION'],
       ['a body', { headers: { 'Content-Length': '5' } }, 400, 'ERR_HANDSHAKE_MALFORMED'],
       ['a body in chunks', { headers: { 'Transfer-Encoding': 'chunked' } }, 400, 'ERR_HANDSHAKE_MALFORMED'],
-      ['a foreign Origin (X-04)', { headers: { Origin: 'http://evil.example' } }, 403, 'ERR_HANDSHAKE_ORIGIN'],
-      ['an unknown subprotocol (X-02)', { headers: { [protocol]: 'xml' } }, 400, 'ERR_HANDSHAKE_SUBPROTOCOL'],
+      ['a foreign Origin', { headers: { Origin: 'http://evil.example' } }, 403, 'ERR_HANDSHAKE_ORIGIN'],
+      ['an unknown subprotocol', { headers: { [protocol]: 'xml' } }, 400, 'ERR_HANDSHAKE_SUBPROTOCOL'],
       ['an id of 129 characters', { headers: { 'X-Client-ID': 'x'.repeat(129) } }, 400, 'ERR_NAME_INVALID'],
       ['an id in the header that is not ASCII', { headers: { 'X-Client-ID': 'J\xc3\xb6rg' } }, 400, 'ERR_NAME_INVALID'],
       ['an id in the query that is no UTF-8', { target: '/ws?client_id=J%F6rg' }, 400, 'ERR_NAME_INVALID'],
@@ -100,7 +95,7 @@ describe('a handshake with a running engine', () => {
     });
   });
 
-  test('header names in any case, and Connection as a list, are fine (G-21)', async () => {
+  test('header names in any case, and Connection as a list, are fine', async () => {
     await withEngine({}, async (engine) => {
       const headers = {
         Connection: null,
@@ -115,7 +110,7 @@ describe('a handshake with a running engine', () => {
     });
   });
 
-  test('a page of the same origin may connect, also behind a default port or an IPv6 host (X-04)', async () => {
+  test('a page of the same origin may connect, also behind a default port or an IPv6 host', async () => {
     await withEngine({ hosts: ['example.com'] }, async (engine) => {
       for (const [origin, host] of [
         [`http://127.0.0.1:${engine.port}`, `127.0.0.1:${engine.port}`],
@@ -138,7 +133,7 @@ describe('a handshake with a running engine', () => {
     });
   });
 
-  test('exactly one of the offered subprotocols is echoed (H-25)', async () => {
+  test('exactly one of the offered subprotocols is echoed', async () => {
     await withEngine({}, async (engine) => {
       const reply = await shake(engine, { headers: { [protocol]: 'xml, json' } });
       assert.equal(reply.status, 101);
@@ -148,7 +143,7 @@ describe('a handshake with a running engine', () => {
     });
   });
 
-  test("with unknownSubprotocol 'json' an unknown offer is accepted without an echo (H-26)", async () => {
+  test("with unknownSubprotocol 'json' an unknown offer is accepted without an echo", async () => {
     await withEngine({ unknownSubprotocol: 'json' }, async (engine) => {
       const reply = await shake(engine, { headers: { [protocol]: 'xml' } });
       assert.equal(reply.status, 101);
@@ -156,7 +151,7 @@ describe('a handshake with a running engine', () => {
     });
   });
 
-  test('the client id is told to the engine, from the header or the query (H-28)', async () => {
+  test('the client id is told to the engine, from the header or the query', async () => {
     await withEngine({}, async (engine) => {
       const names: string[] = [];
       engine.on('connect', (connection) => void names.push(connection.name));
@@ -168,7 +163,7 @@ describe('a handshake with a running engine', () => {
     });
   });
 
-  test('no compression is agreed on, whatever the client offers (H-27)', async () => {
+  test('no compression is agreed on, whatever the client offers', async () => {
     await withEngine({}, async (engine) => {
       const offer = 'permessage-deflate; client_max_window_bits; server_max_window_bits=10';
       const reply = await shake(engine, { headers: { 'Sec-WebSocket-Extensions': offer } });

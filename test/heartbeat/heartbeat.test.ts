@@ -27,7 +27,7 @@ async function whileWatched(act: () => void): Promise<void> {
 }
 
 describe('the heartbeat', () => {
-  it('H-112: sends empty pings to the silent, and none to those who talk', () =>
+  it('sends empty pings to the silent, and none to those who talk', () =>
     withEngine({ ...quick, heartbeat: { pingPeriodMs: 1_000, pongWaitMs: 10_000 } }, async (engine) => {
       const silent = await openWebSocket(engine.port);
       const talking = await openWebSocket(engine.port);
@@ -43,7 +43,7 @@ describe('the heartbeat', () => {
       assert.equal(engine.stats().heartbeatsMissed, 0);
     }));
 
-  it('H-113, X-25: closes who answers nothing with 3012, told once, and forgets all about it', () =>
+  it('closes who answers nothing with 3012, told once, and forgets all about it', () =>
     withEngine({ ...quick, handlers: recording, duplicateName: 'reject' }, async (engine) => {
       const observer = await connect(engine);
       await observer.subscribe('log');
@@ -70,7 +70,7 @@ describe('the heartbeat', () => {
     ['pings', (raw: RawSocket) => raw.sendPing('')],
     ['pongs that nobody asked for', (raw: RawSocket) => raw.sendFrame({ opcode: opcode.pong, payload: 'x' })],
   ] as const) {
-    it(`H-112: takes any frame for life: ${what}`, () =>
+    it(`takes any frame for life: ${what}`, () =>
       withEngine({ ...quick, replies: 'off' }, async (engine) => {
         // It answers no ping.
         const raw = await openWebSocket(engine.port);
@@ -94,7 +94,7 @@ describe('the heartbeat', () => {
       assert.deepEqual([connections, heartbeatsMissed], [clients.length, 0]);
     }));
 
-  it('H-114: cuts a silent client that cannot take its Close frame, told once and with 3012', () =>
+  it('cuts a silent client that cannot take its Close frame, told once and with 3012', () =>
     withEngine(
       { ...quick, handlers: recording, slowConsumer: 'drop', maxBackpressureBytes: 65_536, writeWaitMs: 300 },
       async (engine) => {

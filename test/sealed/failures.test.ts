@@ -14,7 +14,7 @@ function flipped(frame: Buffer, bit: number): Buffer {
   return copy;
 }
 
-describe('H-95: frames that cannot be opened', () => {
+describe('frames that cannot be opened', () => {
   it('are counted by kind, answered with nothing, and end the connection with 3502 at the third', async () => {
     const lines: string[] = [];
     const write = (...parts: unknown[]): void => {
@@ -47,7 +47,7 @@ describe('H-95: frames that cannot be opened', () => {
     for (const key of Object.values(engineKeys)) assert.ok(!log.includes(Buffer.from(key).toString('hex')));
   });
 
-  it('H-100: do not count as received', () =>
+  it('do not count as received', () =>
     withEngine({ shards: 1, security: { ...engineKeys, maxFailures: 100 } }, async (engine) => {
       const client = await connectSealed(engine, { keys: engineKeys });
       // `sync` sends three messages; the last may come after it resolves.
@@ -87,7 +87,7 @@ describe('H-95: frames that cannot be opened', () => {
       },
     ));
 
-  it('X-20: a payload that inflates beyond maxMessageBytes ends the connection with 1009', () =>
+  it('a payload that inflates beyond maxMessageBytes ends the connection with 1009', () =>
     withEngine({ shards: 1, maxMessageBytes: 65_536, security: { ...engineKeys, compress: true } }, async (engine) => {
       for (const form of ['deflate2', 'seal3'] as const) {
         const client = await connectSealed(engine, { keys: engineKeys, form });
@@ -115,7 +115,7 @@ describe('H-95: frames that cannot be opened', () => {
     }));
 });
 
-describe('H-99: replays', () => {
+describe('replays', () => {
   it('of a client’s frame, to the same connection, another, or back to its sender, are refused and counted', () =>
     withEngine({ shards: 1, security: { ...engineKeys, maxFailures: 100 } }, async (engine) => {
       const one = await connectSealed(engine, { keys: engineKeys, form: 'seal3' });

@@ -41,7 +41,7 @@ async function talk(engine: Engine, clients: readonly SealedClient[]): Promise<v
       assert.equal(textOf(message.data), payload, `${sender.codec.name} to ${receiver.codec.name}`);
     }
   }
-  // Every way out is sealed: H-98.
+  // Every way out is sealed.
   engine.publishRaw('news', json('raw'));
   engine.publishToRoom('lobby', { data: 'room' });
   engine.broadcast({ data: 'all' });
@@ -57,12 +57,12 @@ async function talk(engine: Engine, clients: readonly SealedClient[]): Promise<v
   assert.equal(textOf((await first?.next())?.data ?? null), '"direct"');
   for (const client of clients) {
     assert.deepEqual(client.faults, []);
-    // H-96: never text frames, JSON neither.
+    // A sealed message goes in a binary frame, JSON too.
     assert.deepEqual([...client.kinds], [true]);
   }
 }
 
-describe('H-92: a client that has only node:crypto and the documented layout', () => {
+describe('a client that has only node:crypto and the documented layout', () => {
   for (const [name, keys] of modes) {
     for (const form of ['classic', 'deflate2', 'seal3'] as const) {
       it(`talks in every codec: ${name}, ${form}`, () =>
@@ -158,7 +158,7 @@ describe('hub-wide sealing', () => {
     }));
 });
 
-describe('H-97: permessage-deflate', () => {
+describe('permessage-deflate', () => {
   it('is not negotiated where every message is sealed, and not used for those that are where some are', async () => {
     const { WebSocket } = await import('ws');
     const extensionsOf = (port: number): Promise<string> =>

@@ -19,9 +19,9 @@ function connectAs(
   return connectSealed(engine, { keys, form, headers: { 'X-Client-ID': name } });
 }
 
-describe('H-93: keys of a connection', () => {
+describe('keys of a connection', () => {
   for (const form of ['classic', 'seal3'] as const) {
-    it(`H-32: are in force before its first message, which did not wait for them (${form})`, () =>
+    it(`are in force before its first message, which did not wait for them (${form})`, () =>
       withEngine({ handlers, security: engineKeys }, async (engine) => {
         const own = connectAs(engine, 'own-ada', keysOf('own-ada'), form);
         const client = await own;
@@ -31,7 +31,7 @@ describe('H-93: keys of a connection', () => {
         assert.equal(engine.stats().openFailedDecrypt, 0);
       }));
 
-    it(`H-98: stand in for the engine’s on every way out, and nobody else’s keys fit (${form})`, () =>
+    it(`stand in for the engine’s on every way out, and nobody else’s keys fit (${form})`, () =>
       withEngine({ handlers, security: engineKeys }, async (engine) => {
         const own = await connectAs(engine, 'own-ada', keysOf('own-ada'), form);
         const half = await connectAs(engine, 'aes-bob', { ...engineKeys, aesKey: keysOf('aes-bob').aesKey }, form);

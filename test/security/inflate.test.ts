@@ -30,7 +30,7 @@ async function outcomeOfAll(deflated: Uint8Array): Promise<string> {
 const noise = globalThis.crypto.getRandomValues(new Uint8Array(20_000));
 const text = new TextEncoder().encode('some text, some more text, '.repeat(500));
 
-describe('inflating (X-20)', () => {
+describe('inflating', () => {
   test('data of every kind of block is read', async () => {
     for (const payload of [new Uint8Array(0), noise, text]) {
       for (const level of [0, 1, 6, 9]) {

@@ -38,7 +38,7 @@ function refusalOf(call: () => unknown): Refusal {
 const secret = 'correct horse battery staple 123';
 
 describe('keys', () => {
-  test('an AES key has 32 bytes and no other number (H-94)', () => {
+  test('an AES key has 32 bytes and no other number', () => {
     assert.deepEqual(checkAesKey(aesKey), aesKey);
     for (const length of [0, 1, 15, 16, 24, 31, 33, 64]) {
       const { code, path, given, allowed } = refusalOf(() => checkAesKey(new Uint8Array(length), 'security.aesKey'));

@@ -12,7 +12,7 @@ import {
   ServerSession,
 } from '#dist/shared/security/index.js';
 
-/** The keys of the checklist's vectors. */
+/** The keys of the vectors in docs/protocol.md. */
 export const aesKey: Uint8Array = Uint8Array.from({ length: 32 }, (_, index) => index);
 export const hmacKey: Uint8Array = new TextEncoder().encode('my-hmac-secret');
 export const otherAesKey: Uint8Array = aesKey.toReversed();

@@ -24,7 +24,7 @@ import {
 
 const text = bytesOf('sensitive data');
 
-describe('a session of version 2 (H-99)', () => {
+describe('a session of version 2', () => {
   for (const [name, mode] of Object.entries(keyedModes)) {
     test(`${name}: hello first, then payloads both ways`, () => {
       const clientNonce = createClientNonce();

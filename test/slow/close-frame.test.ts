@@ -9,7 +9,7 @@ const bounded = { shards: 1, maxBackpressureBytes: 262_144, handlers };
 const closes = (frame: { readonly opcode: number }): boolean => frame.opcode === opcode.close;
 
 describe('a close behind bytes that the client has not read', () => {
-  it('H-116: a slow consumer that reads again gets what was queued, in order, then 3008, told once', () =>
+  it('a slow consumer that reads again gets what was queued, in order, then 3008, told once', () =>
     withEngine({ ...bounded, writeWaitMs: 600_000 }, async (engine) => {
       const { client, log } = await openObserver(engine);
       const sleeper = await openSleeper(engine, 'sleeper');
@@ -35,7 +35,7 @@ describe('a close behind bytes that the client has not read', () => {
       await until(() => engine.stats().channels === 1, 'only log to be left');
     }));
 
-  it('X-26: a slow consumer that never reads is cut after the wait, told once and with 3008', () =>
+  it('a slow consumer that never reads is cut after the wait, told once and with 3008', () =>
     withEngine({ ...bounded, writeWaitMs: 300 }, async (engine) => {
       const { client, log } = await openObserver(engine);
       const sleeper = await openSleeper(engine, 'sleeper');
@@ -100,7 +100,7 @@ describe('a close behind bytes that the client has not read', () => {
       assert.deepEqual(log('gone'), [['gone', 'sleeper', 3008, 'too slow']]);
     }));
 
-  it('X-25: a client that leaves during the wait is told of once, with the code that was meant', () =>
+  it('a client that leaves during the wait is told of once, with the code that was meant', () =>
     withEngine({ ...bounded, writeWaitMs: 600_000 }, async (engine) => {
       const { client, log } = await openObserver(engine);
       const sleepers = await Promise.all(['fin', 'reset', 'polite'].map((name) => openSleeper(engine, name)));

@@ -87,7 +87,7 @@ class Reader {
 
 for (const policy of ['disconnect', 'drop'] as const) {
   describe(`100 MB for clients that never read, with the policy ${policy}`, () => {
-    it('H-116, X-26: each costs at most its bound and 1 MB; others get all in order and are answered', async () => {
+    it('each costs at most its bound and 1 MB; others get all in order and are answered', async () => {
       const server = new Server(policy);
       try {
         await server.start();

@@ -40,7 +40,7 @@ const options = {
 } as const;
 
 describe('a client that does not read what the pool seals for it', () => {
-  it('X-25, X-26: is cut after the wait, told once and with 3008', () =>
+  it('is cut after the wait, told once and with 3008', () =>
     withEngine({ ...options, writeWaitMs: 300 }, async (engine) => {
       const ends: unknown[] = [];
       engine.on('disconnect', (_connection, code, reason) => ends.push([code, reason]));
@@ -58,7 +58,7 @@ describe('a client that does not read what the pool seals for it', () => {
       );
     }));
 
-  it('H-116: gets what was queued and 3008, if it reads again in time', () =>
+  it('gets what was queued and 3008, if it reads again in time', () =>
     withEngine({ ...options, writeWaitMs: 600_000 }, async (engine) => {
       const raw = await overfill(engine, () => engine.stats().slowConsumersClosed === 1);
       assert.equal(engine.stats().connections, 1);

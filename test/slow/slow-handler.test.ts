@@ -7,7 +7,7 @@ import { flood, handlers, isUnbroken, numbersOf, openObserver, openSleeper } fro
 const dropping = { shards: 1, maxBackpressureBytes: 262_144, slowConsumer: 'drop', handlers } as const;
 
 describe('the slow handler', () => {
-  it('H-116: is told once per episode, and again after the client has caught up', () =>
+  it('is told once per episode, and again after the client has caught up', () =>
     withEngine(dropping, async (engine) => {
       const { client, log } = await openObserver(engine);
       const sleeper = await openSleeper(engine, 'sleeper');

@@ -39,7 +39,7 @@ export class CodecClient {
     this.socket.send(this.codec.encode(envelope), { binary: this.codec.binary });
   }
 
-  /** A control message about a channel or room, in the form of this codec (H-46, H-47). */
+  /** A control message about a channel or room, in the form of this codec. */
   control(type: string, name: string): void {
     const key = type.endsWith('_room') ? 'room_id' : 'channel';
     const json = text.encode(JSON.stringify({ [key]: name }));

@@ -109,7 +109,7 @@ describe('a start with a wrong certificate fails and leaves nothing behind:', ()
   });
 
   const misplaced: readonly (readonly [string, unknown, string])[] = [
-    ['nothing (checklist H-125)', {}, 'tls'],
+    ['nothing', {}, 'tls'],
     ['true', true, 'tls'],
     ['a certificate without a key', { cert }, 'tls'],
     ['a file and a text', { certFile: 'cert.pem', key }, 'tls'],

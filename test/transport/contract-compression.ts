@@ -12,7 +12,7 @@ import { withTransport } from './transport-fixture.ts';
 
 export function describeCompression(create: CreateTransport): void {
   describe('agreeing on compression', () => {
-    test('with the option off nothing is agreed on, and the flag to compress has no effect (H-27)', async () => {
+    test('with the option off nothing is agreed on, and the flag to compress has no effect', async () => {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer, reply } = await fixture.connect({ headers: { 'Sec-WebSocket-Extensions': usualOffer } });
         assert.equal(answerOf(reply), null);

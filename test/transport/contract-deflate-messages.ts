@@ -171,7 +171,7 @@ export function describeDeflateMessages(create: CreateTransport, limits: Transpo
         });
       });
 
-      test(`level ${level}: the hard bound holds for what is inflated, whole or in fragments (H-111, X-20)`, async () => {
+      test(`level ${level}: the hard bound holds for what is inflated, whole or in fragments`, async () => {
         const bound = 100_000;
         await withTransport(create, { compression: { level }, hardMessageBytes: bound }, async (fixture) => {
           const good = await connectDeflating(fixture);

@@ -9,7 +9,7 @@ import { accept, type Peer, type TransportLimits, withTransport } from './transp
 
 export function describeEnds(create: CreateTransport, limits: TransportLimits): void {
   describe('ends', () => {
-    test('end sends a Close frame after what was sent before, then ends the connection (X-24)', async () => {
+    test('end sends a Close frame after what was sent before, then ends the connection', async () => {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer } = await fixture.connect();
         peer.open.send(Buffer.from('last'), false, false);
@@ -72,7 +72,7 @@ export function describeEnds(create: CreateTransport, limits: TransportLimits): 
       });
     });
 
-    test('the peer is sent its own close code back, and the connection ends (H-115)', async () => {
+    test('the peer is sent its own close code back, and the connection ends', async () => {
       await withTransport(create, {}, async (fixture) => {
         for (const [code, reason] of [
           [1000, ''],
@@ -276,7 +276,7 @@ export function describeEnds(create: CreateTransport, limits: TransportLimits): 
       });
     });
 
-    test("ping sends an empty ping; its answer and a peer's own pings are told as signs of life (H-112)", async () => {
+    test("ping sends an empty ping; its answer and a peer's own pings are told as signs of life", async () => {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer } = await fixture.connect();
         peer.open.ping();

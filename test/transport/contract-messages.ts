@@ -111,7 +111,7 @@ export function describeMessages(create: CreateTransport, limits: TransportLimit
       });
     });
 
-    test('a ping is answered with its own payload, a pong with nothing (H-115)', async () => {
+    test('a ping is answered with its own payload, a pong with nothing', async () => {
       await withTransport(create, {}, async (fixture) => {
         const { raw, peer } = await fixture.connect();
         raw.sendFrame({ opcode: opcode.pong, payload: 'nobody asked' });
@@ -157,7 +157,7 @@ export function describeMessages(create: CreateTransport, limits: TransportLimit
       });
     });
 
-    test('a message of exactly the hard bound is read, one byte more ends with the cause tooBig (H-110)', async () => {
+    test('a message of exactly the hard bound is read, one byte more ends with the cause tooBig', async () => {
       await withTransport(create, { hardMessageBytes: 10_000 }, async (fixture) => {
         const good = await fixture.connect();
         good.raw.sendBinary(Buffer.alloc(10_000, 1));
@@ -212,7 +212,7 @@ export function describeMessages(create: CreateTransport, limits: TransportLimit
       ['text that ends inside a character', [frameBytes({ opcode: opcode.text, payload: Buffer.from('e282', 'hex') })]],
     ];
     for (const [what, frames] of violations) {
-      test(`${what} ends the connection with the cause protocolError (H-115)`, async () => {
+      test(`${what} ends the connection with the cause protocolError`, async () => {
         await withTransport(create, {}, async (fixture) => {
           const { raw, peer } = await fixture.connect();
           for (const bytes of frames) raw.write(bytes);

@@ -8,7 +8,7 @@ import { accept, type Peer, refuse, type TransportLimits, withTransport } from '
 
 export function describeRequests(create: CreateTransport, limits: TransportLimits): void {
   describe('requests', () => {
-    test('an accepted upgrade is answered with the 101 of RFC 6455 and the chosen subprotocol (H-24)', async () => {
+    test('an accepted upgrade is answered with the 101 of RFC 6455 and the chosen subprotocol', async () => {
       const hooks = { upgrade: (_request: unknown, peer: Peer) => accept(peer, 'msgpack') };
       await withTransport(create, { hooks }, async (fixture) => {
         const raw = await openRaw(fixture.port);
@@ -197,7 +197,7 @@ export function describeRequests(create: CreateTransport, limits: TransportLimit
       });
 
       const kept = limits.earlyFrames === 'kept';
-      test(`frames in the packet of the handshake are ${kept ? 'kept' : 'never half taken'} when it is accepted ${when} (X-27)`, async () => {
+      test(`frames in the packet of the handshake are ${kept ? 'kept' : 'never half taken'} when it is accepted ${when}`, async () => {
         const hooks = {
           upgrade: (_request: unknown, peer: Peer) => (late ? pause(30).then(() => accept(peer)) : accept(peer)),
         };

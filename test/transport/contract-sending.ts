@@ -98,7 +98,7 @@ export function describeSending(create: CreateTransport): void {
       });
     });
 
-    test('a peer that does not read costs at most its bound: sent, then buffered, then dropped (X-24)', async () => {
+    test('a peer that does not read costs at most its bound: sent, then buffered, then dropped', async () => {
       await withTransport(create, { maxBackpressureBytes: bound }, async (fixture) => {
         const { raw, peer } = await fixture.connect();
         raw.socket.pause();
@@ -225,7 +225,7 @@ export function describeSending(create: CreateTransport): void {
       });
     });
 
-    test('published and direct messages reach a peer in the order in which they were given (H-56)', async () => {
+    test('published and direct messages reach a peer in the order in which they were given', async () => {
       await withTransport(create, {}, async (fixture) => {
         const one = await fixture.connect();
         const two = await fixture.connect();
@@ -245,7 +245,7 @@ export function describeSending(create: CreateTransport): void {
       });
     });
 
-    test('however much is published from inside of a callback, it keeps its order with whatever else is done (H-56)', async () => {
+    test('however much is published from inside of a callback, it keeps its order with whatever else is done', async () => {
       const count = 500;
       const publishAll = (peer: Peer, fixture: TransportFixture, late: Socket): void => {
         for (let number = 0; number < count; number++) {
@@ -276,7 +276,7 @@ export function describeSending(create: CreateTransport): void {
       });
     });
 
-    test('whatever a callback does in whatever order, each peer gets what a list would hold for it (H-56)', async () => {
+    test('whatever a callback does in whatever order, each peer gets what a list would hold for it', async () => {
       const random = randomNumbers(1_957);
       const below = (bound: number): number => Math.floor(random() * bound);
       const topicCount = 12;

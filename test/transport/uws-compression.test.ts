@@ -88,7 +88,7 @@ const answers: readonly (readonly [offer: string, low: string | null, middle: st
   ['mux', null, null, null],
 ];
 
-describe('what UwsTransport answers to offers of compression (H-15, H-27)', () => {
+describe('what UwsTransport answers to offers of compression', () => {
   for (const [place, kind] of [
     [[1, 2, 3], 1],
     [[4, 5, 6], 2],

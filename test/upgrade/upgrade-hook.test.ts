@@ -151,7 +151,7 @@ describe('the upgrade handler', () => {
     });
   });
 
-  test('its name is what must be unique, and nobody can take it by claiming it (H-29)', async () => {
+  test('its name is what must be unique, and nobody can take it by claiming it', async () => {
     await withEngine({ handlers: deciding, duplicateName: 'replace' }, async (engine) => {
       const ada = await connect(engine, { query: 'do=name&as=ada' });
       await ada.sync();

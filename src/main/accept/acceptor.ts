@@ -5,10 +5,10 @@ import { EngineError, errorText } from '../../shared/errors/index.ts';
 import type { Place } from './placement.ts';
 import { boundReceiveBuffer } from './receive-buffer.ts';
 
-/** Duplicates a file descriptor; below 0: it could not. */
+/** Duplicates a file descriptor; a result below 0: it failed. */
 export type Duplicate = (descriptor: number) => number;
 
-/** Duplication by the C library, or null where there is none to be had (Windows, an exotic libc). */
+/** Duplication by the C library; null where it is not available (Windows, an unusual libc). */
 export function findDuplicate(): Duplicate | null {
   const command = duplicateCloseOnExec[process.platform];
   const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
@@ -16,7 +16,7 @@ export function findDuplicate(): Duplicate | null {
   return (descriptor) => fcntl(descriptor, command, 'int', 0) as number;
 }
 
-/** The number behind a socket. Node has no public name for it; -1 where it cannot be seen. */
+/** The descriptor of a socket. Node has no public name for it; -1 where it is not visible. */
 function descriptorOf(socket: Socket | Server): number {
   const handle: unknown = Reflect.get(socket, '_handle');
   if (typeof handle !== 'object' || handle === null) return -1;
@@ -24,12 +24,15 @@ function descriptorOf(socket: Socket | Server): number {
   return typeof descriptor === 'number' ? descriptor : -1;
 }
 
-/** Closes a descriptor that a shard was given and did not live to take over: its client must not wait for ever. */
+/**
+ * Closes a descriptor that a shard was given and did not adopt before its thread ended, so that the client does not
+ * wait for ever.
+ */
 export function closeDescriptor(descriptor: number): void {
   try {
     new Socket({ fd: descriptor }).destroy();
   } catch {
-    // It is no socket any more: there is nothing to close.
+    // It is no socket any more, so there is nothing to close.
   }
 }
 
@@ -37,9 +40,9 @@ export interface AcceptorOptions {
   readonly config: EngineConfig;
   readonly place: Place;
   readonly duplicate: Duplicate;
-  /** Shards that may be given connections, at this moment. */
+  /** Shards that may be given connections now. */
   shards(): readonly number[];
-  /** Gives accepted sockets to a shard, which owns the descriptors from here on. */
+  /** Gives accepted sockets to a shard, which then owns the descriptors. */
   handOver(shard: number, descriptors: readonly number[]): void;
   /** A connection could not be accepted, duplicated or placed; it was closed. */
   failed(reason: string): void;
@@ -96,7 +99,7 @@ export class Acceptor {
     }
     const shard = place({ address, port }, shards());
     const descriptor = shard < 0 ? -1 : duplicate(descriptorOf(socket));
-    // Closes Node's descriptor only: the duplicate keeps the connection.
+    // This closes Node's descriptor only: the duplicate keeps the connection.
     socket.destroy();
     if (descriptor < 0) {
       failed(shard < 0 ? 'no shard to give the connection to' : 'the descriptor could not be duplicated');

@@ -12,21 +12,21 @@ import { ShardAcceptor } from './shard-acceptor.ts';
 
 export interface ListeningOptions {
   readonly config: EngineConfig;
-  /** By shard; whoever replaces one says `shardsChanged`. */
+  /** The threads by shard. Code that replaces one calls `shardsChanged`. */
   readonly threads: readonly ShardThread[];
   /** Main's counters first, then those of each shard. */
   readonly counters: readonly Counters[];
   log(level: LogLevel, fields: LogFields, text: string): void;
 }
 
-/** How connections come to shards: accepted by main and handed over, or by the first shard for all of them. */
+/** How connections reach shards: main accepts and hands them over, or the first shard accepts for all. */
 export class Listening {
   readonly #options: ListeningOptions;
   #acceptor: Acceptor | null = null;
   /** Null: main accepts. */
   #shardAcceptor: ShardAcceptor | null = null;
   #loggedSecond = -1;
-  /** Shards that may be given connections, until that changes. */
+  /** Shards that may be given connections; cached until the next change. */
   #readyList: readonly number[] | null = null;
 
   constructor(options: ListeningOptions) {
@@ -64,12 +64,12 @@ export class Listening {
     return this.#shardAcceptor.listen(first, await probePort(host, port));
   }
 
-  /** Other shards than before may be given connections. */
+  /** The set of shards that may be given connections has changed. */
   shardsChanged(): void {
     this.#readyList = null;
   }
 
-  /** A thread that has taken the place of another is ready, and knows the others. */
+  /** A replacement thread is ready, and knows the other threads. */
   async join(thread: ShardThread, handle: unknown): Promise<void> {
     await this.#shardAcceptor?.join(thread, handle, this.#options.threads);
   }
@@ -87,8 +87,8 @@ export class Listening {
   }
 
   /**
-   * Before any shard closes its App, nobody may hand it a connection. False: the shard that accepts for all has not
-   * stopped within `timeoutMs`, and no App may be closed.
+   * Stops the handing over of connections, which must happen before any shard closes its App. False: the shard that
+   * accepts for all has not stopped within `timeoutMs`, and no App may be closed.
    */
   async stop(timeoutMs: number): Promise<boolean> {
     await this.#acceptor?.close();
@@ -123,7 +123,7 @@ export class Listening {
     else this.#closeDescriptors(descriptors);
   }
 
-  /** How many descriptors the shard has taken over so far. */
+  /** How many descriptors the shard has adopted so far. */
   #adopted(thread: ShardThread): number {
     return this.#options.counters[thread.thread]?.get(counter.descriptorsAdopted) ?? 0;
   }
@@ -131,7 +131,7 @@ export class Listening {
   #acceptFailed(reason: string): void {
     this.#count(counter.acceptErrors);
     const second = Math.floor(performance.now() / 1000);
-    // The counter tells how many; one line a second tells that it happens.
+    // The counter has the number. A log line at most once a second shows that it happens.
     if (second === this.#loggedSecond) return;
     this.#loggedSecond = second;
     this.#options.log('warn', { reason }, 'connections could not be accepted');

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
-/** What places a connection: its remote address and port. */
+/** What the placement of a connection depends on: its remote address and port. */
 export interface Origin {
   readonly address: string;
   readonly port: number;
 }
 
-/** A shard for an origin, out of those that are given; -1 if none is. Pure. */
+/** Chooses one of `shards` for an origin; -1 if there is none. Pure. */
 export type Place = (origin: Origin, shards: readonly number[]) => number;
 
 /** 32-bit finalizer of MurmurHash3: every input bit reaches every output bit. */
@@ -18,9 +18,9 @@ function mix(hash: number): number {
 }
 
 /**
- * Rendezvous hashing: every shard has a score for every origin, and the highest wins. A shard that goes moves only its
- * own keys, since nobody else's winner changes. The seed is random per process: outsiders cannot compute the scores.
- * `by: 'address'` leaves the port out, so that all connections of one address share a shard.
+ * Rendezvous hashing: every shard has a score for every origin, and the highest score wins. When a shard goes, only its
+ * own keys move, because for other keys the winner stays. The seed is random per process, so outsiders cannot compute
+ * the scores. `by: 'address'` leaves the port out: all connections of one address share a shard.
  */
 export function createPlacement(by: 'connection' | 'address', seed: Uint8Array = randomBytes(8)): Place {
   const view = new DataView(seed.buffer, seed.byteOffset, seed.byteLength);

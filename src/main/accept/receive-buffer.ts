@@ -2,9 +2,9 @@ import { readdirSync } from 'node:fs';
 import { cFunction } from '../../shared/base/c-library.ts';
 
 /**
- * The socket library reads up to 512 KiB at once, and reads the same socket again while its reads come full. With less than
- * that in the kernel's buffer, a read never comes full, and others have their turn. The kernel takes twice the number, for
- * its own bookkeeping, and does not let the buffer grow any more: one client can send about this much per round trip.
+ * The socket library reads up to 512 KiB at once, and reads the same socket again while its reads are full. With a
+ * smaller buffer in the kernel, a read is never full, so other sockets get their turn. The kernel doubles the number
+ * for its own bookkeeping and then no longer lets the buffer grow: one client can send about this much per round trip.
  */
 const receiveBufferBytes = 131_072;
 
@@ -35,7 +35,10 @@ function findCalls(): SocketCalls | null {
   return { setsockopt, getsockopt, getsockname } as SocketCalls;
 }
 
-/** Connections that are accepted from this listening socket from here on get that buffer. False: it cannot be had here. */
+/**
+ * Sets the buffer for connections that this listening socket accepts from now on. False: it cannot be set on this
+ * system.
+ */
 export function boundReceiveBuffer(descriptor: number): boolean {
   const platform = names[process.platform];
   const calls = platform === undefined ? null : findCalls();
@@ -44,8 +47,8 @@ export function boundReceiveBuffer(descriptor: number): boolean {
 }
 
 /**
- * The same for whatever listens on `port` in this process: the socket library does not tell the descriptor of what it
- * listens with.
+ * The same for each socket of this process that listens on `port`: the socket library does not reveal the descriptor of
+ * its listener.
  */
 export function boundReceiveBuffersOf(port: number): boolean {
   const platform = names[process.platform];
@@ -58,7 +61,7 @@ export function boundReceiveBuffersOf(port: number): boolean {
     if (calls.getsockopt(descriptor, platform.level, platform.isListening, listens, [numberBytes]) !== 0) continue;
     const address = new Uint8Array(addressBytes);
     if (listens[0] === 0 || calls.getsockname(descriptor, address, [addressBytes]) !== 0) continue;
-    // The same place in IPv4 and IPv6 addresses.
+    // The port is at the same offset in IPv4 and IPv6 addresses.
     if (((address[2] as number) << 8) + (address[3] as number) !== port) continue;
     isBound = boundReceiveBuffer(descriptor) || isBound;
   }
@@ -69,7 +72,7 @@ function readDescriptors(): string[] {
   try {
     return readdirSync('/dev/fd');
   } catch {
-    // Such as with no descriptor left.
+    // For example, no descriptor is left.
     return [];
   }
 }

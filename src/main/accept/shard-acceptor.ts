@@ -23,8 +23,8 @@ export class ShardAcceptor {
   }
 
   /**
-   * A thread has taken the place of another and was introduced: if it is the first shard's it listens on the port in
-   * its turn, else the first one is told of it, unless it is away and will be told when it listens.
+   * A replacement thread was introduced to the others. If it is the first shard's, it listens on the port. Otherwise
+   * the first shard is told of it, unless the first shard is itself lost: then it is told when it listens.
    */
   async join(thread: ShardThread, handle: unknown, threads: readonly ShardThread[]): Promise<void> {
     this.#handles[thread.shard] = handle;
@@ -38,7 +38,7 @@ export class ShardAcceptor {
     }
   }
 
-  /** Resolves once the first shard gives the other one no more connections, or is gone. */
+  /** Resolves once the first shard gives the other shard no more connections, or its thread has ended. */
   forget(first: ShardThread, other: ShardThread): Promise<void> {
     const asked = this.#forgetting.get(other) ?? first.forgetApp(this.#handles[other.shard]);
     this.#forgetting.set(other, asked);

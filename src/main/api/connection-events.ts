@@ -27,22 +27,22 @@ export class ConnectionEvents implements NoticeListener {
     this.watchListeners();
   }
 
-  /** Notices when listeners come and go. Needed anew once all listeners of the emitter were removed. */
+  /** Watches for added and removed listeners. Call it again after all listeners of the emitter were removed. */
   watchListeners(): void {
     const emitter = this.#options.emitter as unknown as EventEmitter;
-    // This event comes before the listener is in place.
+    // This event comes before the listener is added.
     emitter.on('newListener', (name) => this.update(name));
     emitter.on('removeListener', () => this.update());
   }
 
-  /** Lets shards know what to forward. `coming` is the event of a listener that is about to be added. */
+  /** Tells shards what to forward. `coming` is the event of a listener that is about to be added. */
   update(coming?: string | symbol): void {
     const { emitter, bus, board, shards } = this.#options;
     let bits = 0;
     for (const name of ['connect', 'message', 'disconnect'] as const) {
       if (name === coming || emitter.listenerCount(name) > 0) bits |= interest[name];
     }
-    // Attend first: what a shard forwards once it sees the bits must find a reader.
+    // Attend first: what a shard forwards after it sees the bits must find a reader.
     for (let shard = 0; shard < shards; shard++) {
       if (bits !== 0) bus.attend(threadOfShard(shard));
       else bus.leave(threadOfShard(shard));

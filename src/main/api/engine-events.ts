@@ -9,12 +9,12 @@ export interface EngineEvents {
   disconnect: [connection: RemoteConnection, code: number, reason: string];
   /** A shard's thread has ended without being asked to; its connections are gone. */
   'shard-lost': [shard: number, error: EngineError];
-  /** A new thread has taken the place of a shard that was lost, or that `restartShard` ended. */
+  /** A new thread has replaced a shard that was lost or that `restartShard` ended. */
   'shard-restarted': [shard: number];
-  /** A shard's loop has not turned for `watchdog.stalledMs`. `stack` says where it is, if that could be had. */
+  /** A shard's loop has not turned for `watchdog.stalledMs`. `stack` shows where it is, if that could be read. */
   stalled: [shard: number, stall: ShardStall];
-  /** It turns again. */
+  /** The shard's loop turns again. */
   recovered: [shard: number, stall: { readonly blockedMs: number }];
-  /** Something is wrong that no call could report. Logged as well; without a listener, only logged. */
+  /** A fault that no call could report. It is logged as well; without a listener it is only logged. */
   error: [error: EngineError];
 }

@@ -17,7 +17,7 @@ function keyId(given: number | undefined, current: number): number {
   });
 }
 
-/** One that would silently switch encryption or signatures off, or on for clients that do not expect it, is a mistake. */
+/** Refuses a rotation that would switch encryption or signatures off, or on for clients that do not expect it. */
 function replacement(
   path: 'aesKey' | 'hmacKey',
   given: Uint8Array | undefined,
@@ -31,7 +31,7 @@ function replacement(
   return path === 'aesKey' ? checkAesKey(given, path) : checkHmacKey(given, path);
 }
 
-/** The ring after a rotation, with the former keys accepted for `graceMs` more. Throws `ERR_KEY_INVALID`. */
+/** The key ring after a rotation: the former keys are accepted for `graceMs` more. Throws `ERR_KEY_INVALID`. */
 export function rotated({ current }: KeyRing, keys: SecurityKeys, graceMs: number): KeyRing {
   return {
     current: {

@@ -14,7 +14,7 @@ export interface ListenersOptions {
   readonly logger: EngineLogger;
 }
 
-/** Calls the listeners of an engine so that what one throws, now or later, stops neither the others nor the engine. */
+/** Calls the listeners of an engine. What one of them throws, now or later, stops neither the others nor the engine. */
 export class Listeners {
   readonly #options: ListenersOptions;
 
@@ -34,7 +34,7 @@ export class Listeners {
     }
   }
 
-  /** Logs what no call could report, and tells the listeners of `error`, if there are any. */
+  /** Logs a fault that no call could report, and tells the listeners of `error`, if there are any. */
   fault(code: 'ERR_RING_CORRUPT' | 'ERR_SHARD_FAILED', text: string, cause: unknown): void {
     const error = new EngineError(code, text, { cause });
     this.#options.logger.error({ err: error }, text);

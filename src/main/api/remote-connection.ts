@@ -10,7 +10,7 @@ export interface ConnectionSender {
   disconnect(connectionId: string, code?: number, reason?: string): DirectVerdict;
 }
 
-/** A connection as listeners in main see it: an address, since the connection itself lives in its shard. */
+/** A connection as listeners in main see it: an address only, because the connection itself is in its shard. */
 export class RemoteConnection {
   readonly id: string;
   readonly #engine: ConnectionSender;
@@ -36,7 +36,7 @@ export class RemoteConnection {
   }
 }
 
-/** A connection that has just been opened, with what its handshake settled. */
+/** A new connection, with the results of its handshake. */
 export class NewConnection extends RemoteConnection {
   readonly name: string;
   readonly codec: CodecName;

@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { type Deferred, deferred } from '../../shared/base/deferred.ts';
 import { Fifo } from '../../shared/base/fifo.ts';
-import { Rest } from '../../shared/base/rest.ts';
+import { RetryPause } from '../../shared/base/retry-pause.ts';
 import { within } from '../../shared/base/within.ts';
 import type { LogFields, LogLevel } from '../../shared/bus/ipc.ts';
 import { isOutcome, type OffloadOutcome } from '../../shared/config/offload.ts';
@@ -11,13 +11,13 @@ import { taskName } from './offload-task.ts';
 import { OffloadWork } from './offload-work.ts';
 
 export interface OffloadPoolOptions {
-  /** The module of the pool's threads. It exports what `offloadTask` made, as `task`. */
+  /** The module of the pool's threads. It exports the result of `offloadTask` as `task`. */
   readonly filename: URL;
-  /** At most; they start when there is work and end when there has been none for a while. */
+  /** The most threads. They start when there is work and end after some time without work. */
   readonly threads: number;
-  /** Jobs that wait for a thread at most. */
+  /** The most jobs that may wait for a thread. */
   readonly maxQueue: number;
-  /** A job is answered within this time, and a thread may be busy with one job for as long. */
+  /** Time limit of an answer, and of a thread's work on one job. */
   readonly timeoutMs: number;
   log(level: LogLevel, fields: LogFields, text: string): void;
   /** A thread crashed, hung, or could not be started. */
@@ -25,7 +25,7 @@ export interface OffloadPoolOptions {
 }
 
 export interface OffloadPoolStats {
-  /** Threads that exist, those included that are about to end. */
+  /** Threads that exist, including those about to end. */
   readonly threads: number;
   /** Jobs that a thread is busy with. */
   readonly running: number;
@@ -34,17 +34,16 @@ export interface OffloadPoolStats {
 }
 
 const idleMs = 30_000;
-/** After so many failures in a row, the pool rests. */
+/** After this many failures in a row, the pool pauses. */
 const patience = 3;
-/** How long `close` waits for jobs that run, and then for threads to end. */
+/** How long `close` waits for running jobs, and then for threads to end. */
 const closeMs = 1_000;
 
 /**
- * Threads for work that would hold a shard up. Whatever goes wrong here, `run` answers, and null means that the job was
- * not done.
+ * Threads for work that would block a shard. `run` always answers; null means that the job was not done.
  *
- * The queue is here and not in piscina: jobs that can be aborted have no bound and no order there, and with no thread
- * left they would wait for somebody else's job. Piscina gets as many jobs as there are threads.
+ * The queue is here and not in piscina, because piscina has no bound and no order for jobs that can be aborted, and
+ * without a thread such jobs would wait for somebody else's job. Piscina gets as many jobs as there are threads.
  */
 export class OffloadPool<J> {
   readonly #options: OffloadPoolOptions;
@@ -52,7 +51,7 @@ export class OffloadPool<J> {
   readonly #running = new Set<OffloadWork<J>>();
   /** Threads that have not ended yet, and their ends. */
   readonly #threads = new Map<Worker, Promise<void>>();
-  readonly #rest = new Rest();
+  readonly #pause = new RetryPause();
   #pool: Piscina | null = null;
   #failuresInARow = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -61,7 +60,7 @@ export class OffloadPool<J> {
   #closing: Promise<void> | null = null;
   #allDone: Deferred<void> | null = null;
 
-  /** Starts nothing: the first job does. */
+  /** Starts no thread: the first job does. */
   constructor(options: OffloadPoolOptions) {
     this.#options = options;
   }
@@ -70,19 +69,22 @@ export class OffloadPool<J> {
     return { threads: this.#threads.size, running: this.#running.size, queue: this.#waiting.length };
   }
 
-  /** Never rejects. Null: not done, because a thread crashed or hung, or too much waits, or the pool rests or is closed. */
+  /**
+   * Never rejects. Null: the job was not done, because a thread crashed or hung, too many jobs wait, or the pool pauses
+   * or is closed.
+   */
   run(job: J): Promise<OffloadOutcome | null> {
     const { maxQueue, threads, timeoutMs } = this.#options;
     const now = performance.now();
     const isFull = this.#running.size >= threads && this.#waiting.length >= maxQueue;
-    if (this.#closing !== null || threads === 0 || isFull || !this.#rest.isOver(now)) return Promise.resolve(null);
+    if (this.#closing !== null || threads === 0 || isFull || !this.#pause.isOver(now)) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.#waiting.push(new OffloadWork(job, now + timeoutMs, resolve));
       this.#pump();
     });
   }
 
-  /** Answers what waits, lets what runs finish for a moment, then ends all threads. */
+  /** Answers waiting jobs with null, gives running jobs a moment to finish, then ends all threads. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -123,7 +125,7 @@ export class OffloadPool<J> {
     this.#meetThreads(pool);
   }
 
-  /** Async, so that a thread that the system does not grant rejects like one that crashes. */
+  /** Async, so that a thread that the system refuses to start rejects like one that crashes. */
   async #runIn(pool: Piscina, work: OffloadWork<J>): Promise<unknown> {
     return await pool.run(work.job, { signal: work.abort?.signal ?? null });
   }
@@ -139,16 +141,16 @@ export class OffloadPool<J> {
       // event loop, so that a stray error of one job ends the thread at once and not during another job.
       atomics: 'disabled',
       recordTiming: false,
-      // Only this package's code runs there: what the program was told to preload is not for these threads.
+      // Only this package's code runs in these threads: the program's preloads are not for them.
       execArgv: [],
     });
-    // A thread threw that had no job. Without a listener this would be thrown here.
+    // A thread without a job threw. Without a listener the error would be thrown here.
     pool.on('error', (error: unknown) => this.#fault(errorText(error)));
     pool.on('workerCreate', () => this.#meetThreads(pool));
     return pool;
   }
 
-  /** Piscina does not tell of new threads until they are ready, nor of the end of those that it gave up. */
+  /** Piscina reports neither new threads before they are ready, nor the end of threads that it gave up. */
   #meetThreads(pool: Piscina): void {
     for (const thread of pool.threads) {
       if (this.#threads.has(thread)) continue;
@@ -168,14 +170,14 @@ export class OffloadPool<J> {
     }
   }
 
-  /** A thread that ends before it is ready leaves its job in piscina's queue, where nothing would start it again. */
+  /** A thread that ends before it is ready leaves its job in piscina's queue, where nothing starts it again. */
   #onThreadEnd(pool: Piscina, threw: boolean): void {
     if (pool !== this.#pool) return;
     let given = 0;
     for (const work of this.#running) if (work.pool === pool) given += 1;
     if (given <= pool.threads.length) return;
     this.#discardPool();
-    // What a thread threw was counted when it did.
+    // An error that a thread threw was counted when it was thrown.
     if (!threw) this.#fault('a thread ended before it was ready');
   }
 
@@ -185,14 +187,14 @@ export class OffloadPool<J> {
       return;
     }
     this.#failuresInARow = 0;
-    this.#rest.succeeded(performance.now());
+    this.#pause.succeeded(performance.now());
     work.answer(result);
     this.#finished(work);
   }
 
   #onLost(work: OffloadWork<J>, reason: string): void {
     work.answer(null);
-    // The failure that a pool was discarded for is counted once, not for all that ran in it.
+    // The failure for which a pool was discarded counts once, not for each job that ran in it.
     if (work.pool === this.#pool) this.#fault(reason);
     this.#finished(work);
   }
@@ -208,22 +210,22 @@ export class OffloadPool<J> {
     this.#options.failed();
     const now = performance.now();
     this.#failuresInARow += 1;
-    const rests = this.#failuresInARow >= patience && this.#rest.isOver(now);
+    const rests = this.#failuresInARow >= patience && this.#pause.isOver(now);
     if (rests) {
-      // Threads that die as they start would otherwise be started again and again.
-      this.#rest.begin(now);
+      // Otherwise threads that fail at their start would be started again and again.
+      this.#pause.begin(now);
       this.#discardPool();
       this.#giveUpWaiting();
     }
     const second = Math.floor(now / 1000);
-    // The counter tells how many; one line a second tells that it happens.
+    // The counter has the number. A log line at most once a second shows that it happens.
     if (second === this.#loggedSecond && !rests) return;
     this.#loggedSecond = second;
-    const fields = { reason, restMs: rests ? this.#rest.lastMs : 0 };
+    const fields = { reason, restMs: rests ? this.#pause.lastMs : 0 };
     this.#options.log('warn', fields, 'a thread of the offload pool failed; the shard does its work');
   }
 
-  /** Ends all threads of this pool. What they do is lost, and answered as such. The next job makes a new one. */
+  /** Ends all threads of this pool. Their jobs are answered as not done. The next job starts a new pool. */
   #discardPool(): void {
     const pool = this.#pool;
     if (pool === null) return;
@@ -236,7 +238,7 @@ export class OffloadPool<J> {
     for (let work = this.#waiting.shift(); work !== undefined; work = this.#waiting.shift()) work.answer(null);
   }
 
-  /** One timer for all: for whatever is due first. */
+  /** One timer for all jobs, set to the earliest deadline. */
   #watch(): void {
     let dueAt = this.#waiting.first()?.dueAt ?? Number.POSITIVE_INFINITY;
     for (const work of this.#running) dueAt = Math.min(dueAt, work.dueAt);
@@ -245,10 +247,11 @@ export class OffloadPool<J> {
       return;
     }
     const onDue = (): void => {
-      // If main itself was blocked, results wait to be read, and timers come before them in a turn of the loop.
+      // If main was blocked, results wait to be read, and timers run before them in a turn of the loop.
       this.#look = setImmediate(() => this.#onDue());
     };
-    // A timer that fires too early looks and is set anew; none would be too late, because what comes later is due later.
+    // A timer that fires too early checks and is set again. None fires too late, because later jobs have later
+    // deadlines.
     this.#timer ??= setTimeout(onDue, Math.max(1, dueAt - performance.now())).unref();
   }
 
@@ -268,7 +271,7 @@ export class OffloadPool<J> {
       work.answer(null);
     }
     for (const work of this.#running) {
-      // Whoever asked waits no longer. Its thread may have begun late, and gets its own time.
+      // The caller waits no longer. The job's thread may have started late, and gets its full time.
       if (work.answerBy <= now) work.answer(null);
       if (work.endBy <= now) work.abort?.abort();
     }

@@ -1,12 +1,12 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { type OffloadOutcome, outcomeTransfer, performJob } from '../../shared/config/offload.ts';
 
-/** The pool finds its function in a module under this name. */
+/** The pool looks for its function under this name in a module. */
 export const taskName = 'task';
 
 /**
- * What a module for pool threads exports as `task`. The outcome's bytes are moved to main: those that share their memory
- * with something else, such as a view of the job's source, are copied first.
+ * What a module for pool threads exports as `task`. The bytes of the outcome are moved to main. Bytes that share their
+ * memory with something else, such as a view of the job's source, are copied first.
  */
 export function offloadTask<J>(perform: (job: J) => Uint8Array): (job: J) => unknown {
   return (job) => {

@@ -5,11 +5,11 @@ import type { OffloadOutcome } from '../../shared/config/offload.ts';
 export class OffloadWork<J> {
   readonly job: J;
   readonly answerBy: number;
-  /** Set when it is given to a thread: ends that thread. */
+  /** Set when the job is given to a thread. Ends that thread. */
   abort: AbortController | null = null;
-  /** Where it runs. */
+  /** The thread that runs it. */
   pool: Piscina | null = null;
-  /** When its thread counts as hung. */
+  /** The time from which its thread counts as hung. */
   endBy = 0;
   readonly #resolve: (outcome: OffloadOutcome | null) => void;
   #isAnswered = false;
@@ -20,7 +20,7 @@ export class OffloadWork<J> {
     this.#resolve = resolve;
   }
 
-  /** The next time at which something is due. */
+  /** The earlier of its two deadlines. */
   get dueAt(): number {
     return this.#isAnswered ? this.endBy : this.answerBy;
   }

@@ -1,13 +1,13 @@
 import type { CounterName } from '../../shared/memory/counters.ts';
 
-/** How a counter of `engine.stats()` is shown to Prometheus. */
+/** How a counter of `engine.stats()` is exported to Prometheus. */
 export interface CounterMetric {
   readonly name: string;
   readonly help: string;
   readonly kind: 'counter' | 'gauge';
-  /** Counters that tell parts of one thing apart share a name. */
+  /** Counters for parts of one metric share its name. */
   readonly label?: readonly [name: string, value: string];
-  /** What to multiply the value with, to come to the unit in the name. */
+  /** Factor from the counter's value to the unit in the name. */
   readonly scale?: number;
 }
 
@@ -28,7 +28,7 @@ const openFailed = parts('open_failures_total', 'Sealed frames that could not be
 const rejected = parts('messages_rejected_total', 'Messages of clients that were not acted on, by reason.', 'reason');
 const dropped = parts('messages_dropped_total', 'Messages that did not reach their receiver, by reason.', 'reason');
 
-/** Null: shown in another way, see metrics.ts. A counter without an entry here is shown under its own name. */
+/** Null: exported in another way, see metrics.ts. A counter without an entry here is exported under its own name. */
 const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   connectionsOpened: counts('connections_opened_total', 'Connections whose handshake was accepted.'),
   connectionsClosed: counts('connections_closed_total', 'Of the opened connections, those that have ended.'),
@@ -96,7 +96,7 @@ const catalog: Readonly<Partial<Record<CounterName, CounterMetric | null>>> = {
   ringSpilledBytes: shows('ring_spilled_bytes', 'Bytes that wait for room in a ring.'),
 };
 
-/** How a counter is shown; null: not as a counter. */
+/** How a counter is exported; null: not as a counter. */
 export function counterMetric(name: CounterName): CounterMetric | null {
   const known = catalog[name];
   if (known !== undefined) return known;

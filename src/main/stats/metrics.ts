@@ -10,14 +10,14 @@ type Metric = Counter | Gauge;
 type Labels = Record<string, string>;
 type Show = (stats: EngineStats) => void;
 
-/** Each thread with its name as the label `shard`. */
+/** Each thread with its value of the label `shard`. */
 function threadsOf(stats: EngineStats): readonly (readonly [string, ThreadStats])[] {
   return [['main', stats.main], ...stats.shards.map((shard) => [String(shard.shard), shard] as const)];
 }
 
 /**
- * The Prometheus page of one engine. Its registry is its own: whatever the program around it does with prom-client is not
- * touched. The numbers are taken from one reading of shared memory, as each page is written.
+ * The Prometheus page of one engine. It has a registry of its own, so the program's own use of prom-client is not
+ * touched. A page takes all its numbers from one reading of shared memory.
  */
 export class Metrics {
   readonly #registry = new Registry();
@@ -146,7 +146,7 @@ export class Metrics {
     }
   }
 
-  /** What adds to a metric, which is made when its name is new. */
+  /** A function that adds to a metric. The metric is created when its name is new. */
   #metric(
     kind: 'counter' | 'gauge',
     name: string,

@@ -5,34 +5,34 @@ import { ringDepth } from '../../shared/ring/index.ts';
 
 /** One thread of an engine: main or a shard. */
 export interface ThreadStats extends Readonly<CounterValues> {
-  /** What the thread says of itself. */
+  /** The state that the thread reports. */
   readonly state: ThreadState;
   /** Open connections, now. */
   readonly connections: number;
   /** Since the thread's start; 0 once it has ended. */
   readonly uptimeMs: number;
   /**
-   * How old `loopDelay` and `heapUsedBytes` are: they are written about once a second. A thread whose loop is blocked writes
-   * nothing, so that more than a few seconds tell of a thread that hangs. 0 once it has ended.
+   * Age of `loopDelay` and `heapUsedBytes`, which are written about once a second. A blocked thread writes nothing, so
+   * an age of more than a few seconds shows a thread that hangs. 0 once the thread has ended.
    */
   readonly reportAgeMs: number;
-  /** How much later than asked for the thread's loop came to its timers, in the second before the report. */
+  /** How late the thread's loop ran its timers, in the second before the report. */
   readonly loopDelay: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly heapUsedBytes: number;
-  /** How large the heap of what stays may become; beyond it the runtime ends the process. */
+  /** Limit for the thread's long-lived objects; beyond it the runtime ends the process. */
   readonly heapLimitBytes: number;
-  /** Bytes in the thread's ring that the slowest of its readers has yet to read. */
+  /** Bytes in the thread's ring that its slowest reader has not read yet. */
   readonly ringDepthBytes: number;
   /**
-   * Ends of connections by close code, whoever closed. A client may send any code: those that RFC 6455, its registry and
-   * the engine do not know are counted as `1xxx`, `3xxx`, `4xxx` or `other`. Only what happened is there.
+   * Ends of connections by close code, whichever side closed. A client may send any code: codes that RFC 6455, its
+   * registry and the engine do not know count as `1xxx`, `3xxx`, `4xxx` or `other`. Counters at 0 are left out.
    */
   readonly closes: Readonly<Record<string, number>>;
-  /** What `handlerErrors` is made of: by handler, or by the part of the engine that failed. Only what happened is there. */
+  /** The parts of `handlerErrors`: by handler, or by the part of the engine that failed. Counters at 0 are left out. */
   readonly handlerErrorsBy: Readonly<Record<string, number>>;
   /**
-   * What `handshakesRefused` is made of: by error code; `reject` for answers that an `upgrade` handler made itself. Only
-   * what happened is there.
+   * The parts of `handshakesRefused`: by error code; `reject` for answers that an `upgrade` handler made itself.
+   * Counters at 0 are left out.
    */
   readonly refusals: Readonly<Record<string, number>>;
 }
@@ -43,17 +43,17 @@ export interface ShardStats extends ThreadStats {
 
 /** The pool of threads for large work. */
 export interface OffloadStats {
-  /** Jobs that shards have given away and that are not done, wherever they are on their way. */
+  /** Jobs that shards have given to the pool and that are not done. */
   readonly depth: number;
-  /** Threads that exist now, of at most `offload.threads`. */
+  /** Threads that exist now, at most `offload.threads`. */
   readonly threads: number;
-  /** Jobs that a thread is busy with, and those that wait for one. */
+  /** Jobs that a thread is doing, and jobs that wait for a thread. */
   readonly running: number;
   readonly queue: number;
 }
 
 /**
- * What `engine.stats()` gives: sums over all threads, then each thread. Counters count from the start of the engine;
+ * The result of `engine.stats()`: sums over all threads, then each thread. Counters count from the engine's start;
  * docs/operations.md explains each.
  */
 export interface EngineStats extends Readonly<CounterValues> {
@@ -63,7 +63,10 @@ export interface EngineStats extends Readonly<CounterValues> {
   readonly closes: Readonly<Record<string, number>>;
   readonly handlerErrorsBy: Readonly<Record<string, number>>;
   readonly refusals: Readonly<Record<string, number>>;
-  /** Resident memory of the whole process; the last value known where the system does not tell, as without descriptors. */
+  /**
+   * Resident memory of the whole process. Where the system does not tell, as without free descriptors, it is the last
+   * known value.
+   */
   readonly residentBytes: number;
   readonly offload: OffloadStats;
   readonly main: ThreadStats;
@@ -102,12 +105,15 @@ function sumByName(all: readonly Readonly<Record<string, number>>[]): Record<str
 
 let lastResidentBytes = 0;
 
-/** On Linux this opens a file, which fails when the process has no descriptor left: just when figures are needed. */
+/**
+ * On Linux this opens a file. That fails when the process has no free descriptor, which is when the figures are needed
+ * most.
+ */
 function residentBytes(): number {
   try {
     lastResidentBytes = process.memoryUsage.rss();
   } catch {
-    // The last one will do.
+    // Keep the last value.
   }
   return lastResidentBytes;
 }

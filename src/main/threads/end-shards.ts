@@ -4,7 +4,7 @@ import { closeCode } from '../../shared/errors/index.ts';
 import type { ShardThread } from './shard-thread.ts';
 import { timeToRun } from './time-to-run.ts';
 
-/** Time beyond a grace period after which a shard that has not ended, or not answered, counts as stalled. */
+/** Time beyond a grace period after which a shard that has not ended or answered counts as stalled. */
 export const stallMs = 5_000;
 
 /** Resolves once every shard's spill queue is empty, or at `deadline` (as `performance.now()`). */
@@ -14,13 +14,13 @@ export async function settleShards(threads: readonly ShardThread[], deadline: nu
   await within(Promise.all(settled), Math.max(0, at - monotonicMs()));
 }
 
-/** Lets every shard drain. False: one of them has not ended within `timeoutMs`. */
+/** Drains every shard. False: a shard has not ended within `timeoutMs`. */
 export function drainShards(threads: readonly ShardThread[], graceMs: number, timeoutMs: number): Promise<boolean> {
   for (const thread of threads) thread.post({ kind: 'drain', graceMs, code: closeCode.goingAway, reason: '' });
   return endInTime(threads, Promise.all(threads.map((thread) => thread.exited)), timeoutMs);
 }
 
-/** False: `done` has not come within `timeoutMs`; then the threads do not keep the process. */
+/** False: `done` was not resolved within `timeoutMs`. The threads then do not keep the process alive. */
 export async function endInTime(
   threads: readonly ShardThread[],
   done: Promise<unknown>,

@@ -1,4 +1,4 @@
-/** What happens to a name that is asked for. */
+/** The answer to a claim of a name. */
 export type NameVerdict = { readonly granted: boolean; readonly replaced: string | null };
 
 /** Which connection holds each client-given name, engine-wide, when names must be unique. */
@@ -10,7 +10,7 @@ export class NameRegister {
     this.#replace = policy === 'replace';
   }
 
-  /** `replaced` is the connection that must go. */
+  /** `replaced` is the connection that must be closed. */
   claim(name: string, connection: string): NameVerdict {
     const holder = this.#holders.get(name) ?? null;
     if (holder !== null && !this.#replace) return { granted: false, replaced: null };
@@ -18,7 +18,7 @@ export class NameRegister {
     return { granted: true, replaced: holder };
   }
 
-  /** Only the holder gives a name back: one that was replaced no longer has it. */
+  /** Only the holder releases a name: a replaced connection no longer holds it. */
   release(name: string, connection: string): void {
     if (this.#holders.get(name) === connection) this.#holders.delete(name);
   }

@@ -3,7 +3,10 @@ import { EngineError } from '../../shared/errors/index.ts';
 import type { ShardThread } from './shard-thread.ts';
 import { timeToRun } from './time-to-run.ts';
 
-/** The transports' handles of threads, once all are ready. Rejects with `ERR_SHARD_START_FAILED` if that takes too long. */
+/**
+ * The handles of the threads' transports, once all are ready. Rejects with `ERR_SHARD_START_FAILED` if that takes too
+ * long.
+ */
 export async function readyInTime(threads: readonly ShardThread[], timeoutMs: number): Promise<readonly unknown[]> {
   const handles = await within(Promise.all(threads.map((thread) => thread.ready)), timeoutMs, timeToRun);
   if (handles !== null) return handles.value;

@@ -1,6 +1,6 @@
 import type { RestartConfig } from '../../shared/config/config.ts';
 
-/** Decides, for one shard, how long to wait before it is started again, and when that has been done often enough. */
+/** Decides for one shard how long to wait before a restart, and when it has failed too often to restart. */
 export class RestartPolicy {
   readonly #config: RestartConfig;
   readonly #failures: number[] = [];
@@ -9,7 +9,10 @@ export class RestartPolicy {
     this.#config = config;
   }
 
-  /** The shard has failed. Milliseconds until it is to be started again; -1: not any more. `now` in milliseconds. */
+  /**
+   * The shard has failed. Returns the milliseconds to wait before its restart; -1: no more restarts. `now` in
+   * milliseconds.
+   */
   failed(now: number): number {
     const { maxRestarts, windowMs, backoffMs, maxBackoffMs } = this.#config;
     while (this.#failures[0] !== undefined && this.#failures[0] <= now - windowMs) this.#failures.shift();
@@ -19,7 +22,7 @@ export class RestartPolicy {
     return Math.min(maxBackoffMs, backoffMs * 2 ** before);
   }
 
-  /** Somebody asks for a new beginning. */
+  /** Forgets all failures: the program asked for a restart. */
   forgive(): void {
     this.#failures.length = 0;
   }

@@ -4,11 +4,11 @@ import { closeCode, EngineError } from '../../shared/errors/index.ts';
 import type { ShardThread } from './shard-thread.ts';
 
 export interface Retirement {
-  /** For its connections to be closed in. */
+  /** Time in which its connections are closed. */
   readonly graceMs: number;
-  /** Beyond that, how long the shard may take for an answer and for its end. */
+  /** Further time that the shard may take for an answer and for its end. */
   readonly stallMs: number;
-  /** Called when it is to be given no more connections. */
+  /** Called when the shard must get no more connections. */
   leaving(): void;
   /** Resolves once no other thread gives it connections. */
   disown(): Promise<void>;
@@ -22,9 +22,9 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** From here on it ends, sooner or later. */
+/** From here on the shard will end. */
 async function end(thread: ShardThread, deadline: number, disown: () => Promise<void>): Promise<void> {
-  // Connections that were placed in this turn of the loop are handed over in the next one.
+  // Connections placed in this turn of the loop are handed over in the next one.
   await nextTurn();
   await disown();
   await thread.settle(monotonicMs() + Math.max(0, deadline - performance.now()));
@@ -34,9 +34,9 @@ async function end(thread: ShardThread, deadline: number, disown: () => Promise<
 }
 
 /**
- * Ends one shard's thread in good order: what it has published is delivered, its clients are told to come back, spread
- * over the grace period. Rejects with `ERR_SHARD_STALLED`: if the shard does not answer nothing has changed; if it was
- * well and then takes too long, it is overdue, and ends once its loop turns again.
+ * Ends one shard's thread in good order: what it published is delivered, and its clients are told to come back, spread
+ * over the grace period. Rejects with `ERR_SHARD_STALLED`. If the shard did not answer, nothing has changed. If it
+ * answered and then takes too long, it counts as overdue, and ends once its loop turns again.
  */
 export async function retireShard(thread: ShardThread, retirement: Retirement): Promise<void> {
   const { graceMs, stallMs } = retirement;

@@ -10,7 +10,7 @@ import type { ShardThread } from './shard-thread.ts';
 
 /** Who does what shards ask for. */
 export interface RequestServices {
-  /** Work for the pool. Never rejects; null: the shard has to do it. */
+  /** Does a job in the pool. Never rejects; null: the shard must do it. */
   offload(job: ShardJob): Promise<OffloadOutcome | null>;
   log(level: LogLevel, fields: LogFields, text: string): void;
   /** The page for Prometheus. */
@@ -55,7 +55,7 @@ export class ShardRequests {
     }
   }
 
-  /** A shard's thread is gone, and so are its connections. */
+  /** A shard's thread has ended, and with it its connections. */
   gone(shard: number): void {
     this.#names?.releaseAll((connection) => shardOfConnection(connection) === shard);
   }

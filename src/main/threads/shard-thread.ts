@@ -25,16 +25,16 @@ export interface ShardThreadEvents {
 export class ShardThread {
   readonly shard: number;
   readonly thread: number;
-  /** Resolves to the transport's handle, or rejects with why the shard could not start. */
+  /** Resolves to the transport's handle. Rejects with the reason why the shard could not start. */
   readonly ready: Promise<unknown>;
   readonly exited: Promise<void>;
-  /** Its handlers are loaded, and it has not failed. */
+  /** Its handlers are loaded and it has not failed. */
   isReady = false;
   /** It knows the other shards and they know it. */
   isIntroduced = false;
-  /** It was asked to end and to make room for another thread. */
+  /** It was asked to end so that another thread takes its place. */
   isLeaving = false;
-  /** Nobody waits any longer for the end that it was asked for. */
+  /** It did not end in time, and nothing waits for its end any more. */
   isOverdue = false;
   isGone = false;
   readonly #worker: Worker;
@@ -46,11 +46,14 @@ export class ShardThread {
   readonly #exited = deferred<void>();
   /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
   readonly #handed: number[] = [];
-  /** How many before those are known to be adopted; of the counter, which former threads of the shard counted too. */
+  /**
+   * How many descriptors before those are adopted, by the shard's counter. The counter includes earlier threads of the
+   * shard.
+   */
   #forgotten: number;
   #failure: EngineError | null = null;
 
-  /** `adopted` is the shard's counter of descriptors taken over, now. */
+  /** `adopted` is the present value of the shard's counter of adopted descriptors. */
   constructor(
     shard: number,
     config: EngineConfig,
@@ -146,12 +149,12 @@ export class ShardThread {
     this.#exited.resolve();
   }
 
-  /** Number of the thread in this process. */
+  /** The thread's id in this process. */
   get threadId(): number {
     return this.#worker.threadId;
   }
 
-  /** Whether connections may be given to it. */
+  /** Whether the shard may be given connections. */
   get isPlaceable(): boolean {
     return this.isReady && this.isIntroduced && !this.isLeaving;
   }
@@ -170,7 +173,7 @@ export class ShardThread {
     this.#worker.postMessage(message, transfer);
   }
 
-  /** Says why the thread will end. What it said of itself counts more. */
+  /** Sets the reason for the thread's end. A reason that the thread itself gave takes precedence. */
   blame(error: EngineError): void {
     this.#failure ??= error;
   }
@@ -185,14 +188,14 @@ export class ShardThread {
     await this.#unlessGone(this.#asks.ask('settle', { deadline }));
   }
 
-  /** Gives accepted sockets to the shard. `adopted` is how many descriptors it has taken over so far. */
+  /** Gives accepted sockets to the shard. `adopted` is how many descriptors it has adopted so far. */
   handOver(descriptors: readonly number[], adopted: number): void {
     this.#forgetAdopted(adopted);
     this.#handed.push(...descriptors);
     this.post({ kind: 'adopt', descriptors });
   }
 
-  /** Descriptors that were given to the shard and that it never took: somebody else must close them. */
+  /** Descriptors that were given to the shard and that it never adopted. The caller must close them. */
   takeOrphans(adopted: number): readonly number[] {
     this.#forgetAdopted(adopted);
     return this.#handed.splice(0);
@@ -243,7 +246,7 @@ export class ShardThread {
     }
   }
 
-  /** Main may end although this thread has not. */
+  /** Lets the process end although this thread has not. */
   unref(): void {
     this.#worker.unref();
   }

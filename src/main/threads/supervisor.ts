@@ -6,7 +6,9 @@ export interface SupervisorOptions {
   /** Null: lost shards are not replaced. */
   readonly restart: RestartConfig | null;
   readonly shards: number;
-  /** Starts a new thread for a shard; resolves once it takes part. If it cannot, its end is told to `lost` as well. */
+  /**
+   * Starts a new thread for a shard. Resolves once it takes part. If it cannot start, `lost` is told of its end too.
+   */
   start(shard: number): Promise<void>;
   /** A thread was replaced. */
   restarted(shard: number): void;
@@ -14,7 +16,7 @@ export interface SupervisorOptions {
   gaveUp(shard: number, error: EngineError): void;
 }
 
-/** Replaces shards that are lost: after a pause that grows, and not without bound. */
+/** Replaces lost shards, after a pause that grows, and only a limited number of times. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #policies: readonly RestartPolicy[];
@@ -28,12 +30,12 @@ export class Supervisor {
     this.#policies = restart === null ? [] : Array.from({ length: shards }, () => new RestartPolicy(restart));
   }
 
-  /** Whether the shard is lost and will not come back by itself. */
+  /** Whether the shard is lost and will not be restarted. */
   hasGivenUp(shard: number): boolean {
     return this.#givenUp.has(shard);
   }
 
-  /** Whether the shard is lost and waits to be started. */
+  /** Whether the shard is lost and waits for its restart. */
   isWaiting(shard: number): boolean {
     return this.#timers.has(shard);
   }
@@ -47,14 +49,14 @@ export class Supervisor {
       this.#options.gaveUp(shard, error);
       return;
     }
-    // It keeps the process: with the only shard lost, nothing else may.
+    // This timer keeps the process alive: if the only shard is lost, nothing else may.
     this.#timers.set(
       shard,
       setTimeout(() => this.startNow(shard), delayMs),
     );
   }
 
-  /** Somebody starts the shard himself: whatever was planned for it is off, and its failures are forgotten. */
+  /** The program restarts the shard: its planned restart is cancelled, and its failures are forgotten. */
   takeOver(shard: number): void {
     clearTimeout(this.#timers.get(shard));
     this.#timers.delete(shard);
@@ -62,19 +64,19 @@ export class Supervisor {
     this.#policies[shard]?.forgive();
   }
 
-  /** Starts nothing any more. */
+  /** Starts no more shards. */
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
   }
 
-  /** Starts a shard that is gone, without a pause. */
+  /** Starts a lost shard without a pause. */
   startNow(shard: number): void {
     this.#timers.delete(shard);
     this.#options.start(shard).then(
       () => this.#options.restarted(shard),
-      // Its end is told by itself.
+      // `lost` is told of its end.
       () => undefined,
     );
   }

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const sliceMs = 50;
 
 /**
- * Resolves after `timeoutMs` in which this thread could run, or once `signal` is aborted. While the whole process is held
- * up (its machine is suspended, or its processors are given to others), other threads have no better chance to answer than
- * this one has to look: such time counts for two slices at most.
+ * Resolves after `timeoutMs` in which this thread could run, or once `signal` is aborted. While the whole process is
+ * held up (its machine is suspended, or its processors run others), other threads cannot answer either: such time
+ * counts for two slices at most.
  */
 export async function timeToRun(timeoutMs: number, signal: AbortSignal): Promise<void> {
   let leftMs = timeoutMs;

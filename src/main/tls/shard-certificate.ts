@@ -16,14 +16,15 @@ export class ShardCertificate {
     this.#material = material;
   }
 
-  /** What a thread that is started now begins with. */
+  /** The certificate for a thread that starts now. */
   get material(): TlsMaterial | null {
     return this.#material;
   }
 
   /**
-   * Gives every shard another certificate, or leaves all with the one they have. Rejects with `ERR_TLS_INVALID`, or with
-   * `ERR_SHARD_STALLED` if a shard has not answered within `timeoutMs`; it takes the certificate once it goes on.
+   * Gives every shard another certificate, or leaves all shards with the present one. Rejects with `ERR_TLS_INVALID`,
+   * or with `ERR_SHARD_STALLED` if a shard has not answered within `timeoutMs`; that shard takes the certificate once
+   * its loop turns.
    */
   async reload(material: TlsMaterial, timeoutMs: number): Promise<void> {
     const former = this.#material;

@@ -4,15 +4,15 @@ import type { EngineLogger, TlsOptions } from '../options/engine-options.ts';
 import { compileTls, type TlsSource } from '../options/tls-options.ts';
 import { type LoadedTls, loadTls } from './tls-material.ts';
 
-/** 'unchanged': the certificate, the key and the settings are those in use already. */
+/** 'unchanged': certificate, key and settings are the ones in use. */
 export type TlsReloadVerdict = 'reloaded' | 'unchanged';
 
-/** Keeps the certificate of an engine, and how to come by the next one. */
+/** Holds the certificate of an engine and the source of the next one. */
 export class TlsKeeper {
   readonly #logger: EngineLogger;
   #source: TlsSource;
   #loaded: LoadedTls;
-  /** One reload after the other: the last one asked for is the one that stays. */
+  /** Reloads run one after the other: the last one requested stays in force. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(source: TlsSource, loaded: LoadedTls, logger: EngineLogger) {
@@ -30,7 +30,7 @@ export class TlsKeeper {
     return this.#loaded.material;
   }
 
-  /** `apply` hands the material to whoever shows it; what it rejects with leaves all as it was. */
+  /** `apply` gives the material to the shards. If it rejects, nothing has changed. */
   reload(options: TlsOptions | undefined, apply: (material: TlsMaterial) => Promise<void>): Promise<TlsReloadVerdict> {
     const done = this.#last.then(() => this.#reload(options, apply));
     this.#last = done.catch(() => undefined);
@@ -55,7 +55,7 @@ export class TlsKeeper {
     try {
       await apply(loaded.material);
     } catch (error) {
-      // The shard takes it once it goes on.
+      // The shard takes it once its loop turns.
       if (errorCode(error) === 'ERR_SHARD_STALLED') this.#take(source, loaded);
       throw error;
     }

@@ -13,7 +13,7 @@ export interface LoadedTls {
   readonly validTo: string;
 }
 
-/** Never with a cause: what the crypto library says stays a text that names neither key nor passphrase. */
+/** An error without a cause: the text of the crypto library names neither key nor passphrase. */
 function invalid(path: string, reason: string, given?: string | URL): EngineError {
   const where = given === undefined ? '' : ` (${given})`;
   const detail = given === undefined ? { path } : { path, given: String(given) };
@@ -28,7 +28,7 @@ async function textOf(source: PemSource): Promise<string> {
   if ('pem' in source) return source.pem;
   try {
     const facts = await stat(source.file);
-    // A pipe or a device might never end.
+    // Reading a pipe or a device might never end.
     if (!facts.isFile()) throw new Error('it is no file');
     if (facts.size > greatestFileBytes) throw new Error('it has more than 1 MiB');
     return await readFile(source.file, 'latin1');
@@ -37,7 +37,7 @@ async function textOf(source: PemSource): Promise<string> {
   }
 }
 
-/** Every certificate of a PEM text, whatever stands between them. */
+/** Every certificate of a PEM text, with any text between them. */
 function certificatesOf(source: PemSource, text: string): readonly X509Certificate[] {
   const blocks = text.match(certificateForm) ?? [];
   if (blocks.length === 0) throw complaint(source, 'there is no certificate in PEM form');
@@ -65,10 +65,10 @@ function privateKeyOf(source: PemSource, text: string, passphrase: string | null
   }
 }
 
-/** NIST SP 800-131A: shorter ones have been disallowed since 2014. Node and browsers refuse them too. */
+/** NIST SP 800-131A has disallowed shorter RSA keys since 2014. Node and browsers refuse them too. */
 const leastRsaBits = 2_048;
 
-/** The library takes the classic curves and Ed25519; saying so here names the option. */
+/** The library accepts the classic curves and Ed25519. Checking it here lets the error name the option. */
 function checkKeyType(source: PemSource, key: KeyObject): void {
   const type = key.asymmetricKeyType;
   const curve = key.asymmetricKeyDetails?.namedCurve ?? '';
@@ -82,14 +82,17 @@ function checkKeyType(source: PemSource, key: KeyObject): void {
   throw complaint(source, `a key of type ${kind}; allowed: rsa, ec with P-256, P-384 or P-521, ed25519`);
 }
 
-/** By the wall clock, as clients do it: one that no client takes is better refused here than by all of them. */
+/** Compares with the wall clock, as clients do: a certificate that every client refuses is better refused here. */
 function checkValidity(source: PemSource, { validFrom, validTo }: X509Certificate): void {
   const now = Date.now();
   if (Date.parse(validTo) < now) throw complaint(source, `the certificate expired on ${validTo}`);
   if (Date.parse(validFrom) > now) throw complaint(source, `the certificate is not valid before ${validFrom}`);
 }
 
-/** Reads what the `tls` option names and checks that it can work. Throws `ERR_TLS_INVALID` with the option's path. */
+/**
+ * Reads the files of the `tls` option and checks that they work together. Throws `ERR_TLS_INVALID` with the option's
+ * path.
+ */
 export async function loadTls(source: TlsSource): Promise<LoadedTls> {
   const [certText, keyText] = await Promise.all([textOf(source.cert), textOf(source.key)]);
   const caText = source.ca === null ? null : await textOf(source.ca);

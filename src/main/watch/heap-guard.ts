@@ -3,23 +3,23 @@ import { Vitals } from '../../shared/memory/vitals.ts';
 
 const defaultShare = 0.7;
 
-/** As often as shards look at their heaps. */
+/** The period in which shards measure their heaps. */
 const lookMs = 1_000;
-/** So many looks in a row, so that what the garbage collector has not come to does not count. */
+/** This many measurements in a row must be too high, so that garbage not collected yet does not count. */
 const patience = 3;
 
 export interface HeapGuardOptions {
   readonly shards: number;
-  /** Null: a share of what the runtime allows each shard, and what a collection would free does not count. */
+  /** Null: a share of the runtime's limit for each shard, and garbage does not count. */
   readonly limitBytes: number | null;
   readonly memory: EngineMemory;
-  /** The shard's heap is too large. Resolves once something was done about it; until then no other shard is told of. */
+  /** The shard's heap is too large. Resolves once that was handled; until then no other shard is reported. */
   tooLarge(shard: number, usedBytes: number, limitBytes: number): Promise<void>;
 }
 
 /**
- * Looks from main how large the shards' heaps are. A thread that reaches the limit of the runtime takes the process with
- * it: it cannot close its sockets any more. So something has to happen before.
+ * Watches from main how large the shards' heaps are. A thread that reaches the runtime's limit ends the whole process,
+ * and cannot close its sockets any more. So the engine must act earlier.
  */
 export class HeapGuard {
   readonly #options: HeapGuardOptions;
@@ -49,7 +49,7 @@ export class HeapGuard {
       const used = this.#measure(vitals);
       const times = limitBytes > 0 && used > limitBytes ? (this.#times[shard] ?? 0) + 1 : 0;
       this.#times[shard] = times;
-      // One at a time: the others have to take its connections.
+      // One shard at a time: the other shards have to take its connections.
       if (times < patience || this.#isBusy) continue;
       this.#times[shard] = 0;
       this.#isBusy = true;
@@ -59,12 +59,12 @@ export class HeapGuard {
     }
   }
 
-  /** 0: not known yet. */
+  /** 0: the limit is not known yet. */
   #limitOf(vitals: Vitals): number {
     return this.#options.limitBytes ?? vitals.heapLimitBytes * defaultShare;
   }
 
-  /** Near its limit the runtime collects by itself: what it leaves tells of a heap that is full, and not only of garbage. */
+  /** Near its limit the runtime collects by itself. What is left after that is in use, not garbage. */
   #measure(vitals: Vitals): number {
     const used = vitals.heapUsedBytes;
     return this.#options.limitBytes === null ? Math.min(used, vitals.heapKeptBytes) : used;

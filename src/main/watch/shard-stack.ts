@@ -24,9 +24,9 @@ interface Told {
   };
 }
 
-/** `urls` by script: the frames themselves have none. */
+/** `urls` maps scripts to URLs, because the frames have none. */
 function stackOf(frames: readonly CallFrame[], urls: ReadonlyMap<string, string>): string | undefined {
-  // It was on its way from one callback to the next.
+  // The thread was between two callbacks.
   if (frames.length === 0) return undefined;
   const lines = frames.slice(0, mostFrames).map(({ functionName, location }) => {
     const url = urls.get(location.scriptId) ?? '<anonymous>';
@@ -48,7 +48,7 @@ async function openSession(): Promise<Session | null> {
   }
 }
 
-/** What the types of Node 20 lack of a session: methods of the protocol that it passes to threads. */
+/** Methods of the protocol for threads that the types of Node 20 lack. */
 interface ThreadSession {
   on(event: string, listener: (told: never) => void): void;
   post(method: string, params?: object): void;
@@ -56,8 +56,9 @@ interface ThreadSession {
 }
 
 /**
- * Where a thread is, although its loop does not turn: its debugger interrupts it, shows the frames, and lets it go on.
- * Undefined where that cannot be had: inside a native call, or without the inspector. Takes a second at most.
+ * The stack of a thread whose loop does not turn: its debugger interrupts the thread, reads the frames, and lets it
+ * continue. Undefined where that is not possible: inside a native call, or without the inspector. Takes at most a
+ * second.
  */
 export async function readStack(threadId: number): Promise<string | undefined> {
   const opened = await openSession();
@@ -89,7 +90,7 @@ export async function readStack(threadId: number): Promise<string | undefined> {
   session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
   const stack = (await within(paused, patienceMs))?.value;
   if (target !== undefined) {
-    // Also where no pause has come yet: the thread gets these after the order to pause, and then does not.
+    // Also if no pause has come yet: the thread gets these after the order to pause, and then does not pause.
     tell('Debugger.resume');
     tell('Debugger.disable');
   }

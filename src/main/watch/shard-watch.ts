@@ -7,9 +7,9 @@ import { Watchdog } from './watchdog.ts';
 
 /** A shard's loop does not turn. */
 export interface ShardStall {
-  /** Milliseconds that it has been blocked for so far. */
+  /** Milliseconds that the loop has been blocked so far. */
   readonly blockedMs: number;
-  /** Where it is, a line per frame; undefined if that could not be had. */
+  /** Its stack, a line per frame; undefined if it could not be read. */
   readonly stack: string | undefined;
 }
 
@@ -17,19 +17,19 @@ export interface ShardWatchOptions {
   readonly config: EngineConfig;
   readonly memory: EngineMemory;
   readonly logger: EngineLogger;
-  /** Number of a shard's thread in this process while it is ready; else -1. */
+  /** Id of a shard's thread in this process while it is ready; else -1. */
   threadId(shard: number): number;
   stalled(shard: number, stall: ShardStall): void;
   recovered(shard: number, stall: { readonly blockedMs: number }): void;
   restart(shard: number): Promise<void>;
 }
 
-/** What main watches of running shards, as configured: whether their loops turn, and how large their heaps are. */
+/** What main watches in running shards, as configured: whether their loops turn, and how large their heaps are. */
 export class ShardWatch {
   readonly #options: ShardWatchOptions;
   readonly #watchdog: Watchdog | null;
   readonly #heapGuard: HeapGuard | null;
-  /** What is told of one shard is told in order, though the stack takes a moment to get. */
+  /** Reports about one shard keep their order, although reading the stack takes a moment. */
   readonly #told: Promise<void>[];
 
   constructor(options: ShardWatchOptions) {

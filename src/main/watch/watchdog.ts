@@ -5,76 +5,76 @@ export interface WatchdogOptions {
   readonly memory: EngineMemory;
   readonly shards: number;
   readonly stalledMs: number;
-  /** Whether the shard should tick: it has begun, and has not ended. */
+  /** Whether the shard should tick: its thread has started and has not ended. */
   isWatched(shard: number): boolean;
-  /** The shard's loop has not turned for so long. */
+  /** The shard's loop has not turned for `blockedMs`. */
   stalled(shard: number, blockedMs: number): void;
-  /** It turns again, after so long in all. */
+  /** The loop turns again, after `blockedMs` in total. */
   recovered(shard: number, blockedMs: number): void;
 }
 
-interface Sight {
+interface LastTick {
   tick: number;
   unchangedMs: number;
   isStalled: boolean;
 }
 
-/** Looks from main whether the shards' loops turn. */
+/** Checks from main whether the shards' loops turn. */
 export class Watchdog {
   readonly #options: WatchdogOptions;
   readonly #ticks: Ticks;
   readonly #everyMs: number;
-  readonly #sights: readonly Sight[];
+  readonly #lastTicks: readonly LastTick[];
   readonly #timer: NodeJS.Timeout;
-  #lookedAt = performance.now();
+  #checkedAt = performance.now();
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
     this.#ticks = new Ticks(options.memory);
     this.#everyMs = tickMs(options.stalledMs);
-    this.#sights = Array.from({ length: options.shards }, () => ({ tick: 0, unchangedMs: 0, isStalled: false }));
-    this.#timer = setInterval(() => this.#look(), this.#everyMs).unref();
+    this.#lastTicks = Array.from({ length: options.shards }, () => ({ tick: 0, unchangedMs: 0, isStalled: false }));
+    this.#timer = setInterval(() => this.#checkAll(), this.#everyMs).unref();
   }
 
   /** Whether the shard counts as stalled now. */
   isStalled(shard: number): boolean {
-    return this.#sights[shard]?.isStalled === true;
+    return this.#lastTicks[shard]?.isStalled === true;
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  #checkAll(): void {
     const now = performance.now();
-    // If main itself was held up, or the whole process, a shard had no better chance to turn than main to look.
-    const passedMs = Math.min(now - this.#lookedAt, this.#everyMs * 2);
-    this.#lookedAt = now;
-    for (const [shard, sight] of this.#sights.entries()) this.#lookAt(shard, sight, passedMs);
+    // If main or the whole process was held up, a shard had no better chance to tick than main had to check.
+    const passedMs = Math.min(now - this.#checkedAt, this.#everyMs * 2);
+    this.#checkedAt = now;
+    for (const [shard, last] of this.#lastTicks.entries()) this.#check(shard, last, passedMs);
   }
 
-  #lookAt(shard: number, sight: Sight, passedMs: number): void {
+  #check(shard: number, last: LastTick, passedMs: number): void {
     const { isWatched, stalled, recovered, stalledMs } = this.#options;
     const tick = this.#ticks.read(shard);
     if (!isWatched(shard)) {
-      // Its thread is gone, or only begins.
-      sight.isStalled = false;
-      sight.unchangedMs = 0;
-      sight.tick = tick;
+      // Its thread has ended or is starting.
+      last.isStalled = false;
+      last.unchangedMs = 0;
+      last.tick = tick;
       return;
     }
-    if (tick === sight.tick) {
-      sight.unchangedMs += passedMs;
-      if (sight.isStalled || sight.unchangedMs < stalledMs) return;
-      sight.isStalled = true;
-      stalled(shard, Math.round(sight.unchangedMs));
+    if (tick === last.tick) {
+      last.unchangedMs += passedMs;
+      if (last.isStalled || last.unchangedMs < stalledMs) return;
+      last.isStalled = true;
+      stalled(shard, Math.round(last.unchangedMs));
       return;
     }
-    const blockedMs = Math.round(sight.unchangedMs);
-    sight.tick = tick;
-    sight.unchangedMs = 0;
-    if (!sight.isStalled) return;
-    sight.isStalled = false;
+    const blockedMs = Math.round(last.unchangedMs);
+    last.tick = tick;
+    last.unchangedMs = 0;
+    if (!last.isStalled) return;
+    last.isStalled = false;
     recovered(shard, blockedMs);
   }
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** A function of the C library; what it takes and gives is in its declaration. */
+/** A function of the C library. Its declaration says what it takes and returns. */
 export type CFunction = (...values: unknown[]) => unknown;
 
 /** `F_DUPFD_CLOEXEC`: the command of `fcntl` that duplicates a descriptor which child processes do not inherit. */
@@ -10,8 +10,8 @@ const names = process.platform === 'darwin' ? ['libSystem.B.dylib'] : ['libc.so.
 const require = createRequire(import.meta.url);
 
 /**
- * The function of this declaration, such as `int getpid()`; null where there is none to be had: on Windows, with an exotic
- * libc, or where not even a library can be opened. The way there is loaded with the first call: most threads need none.
+ * The function with this declaration, such as `int getpid()`. Null if it is not available: on Windows, with an unusual
+ * libc, or where no library can be opened. koffi is loaded with the first call, because most threads need none.
  */
 export function cFunction(declaration: string): CFunction | null {
   if (process.platform === 'win32') return null;
@@ -20,7 +20,7 @@ export function cFunction(declaration: string): CFunction | null {
       const koffi = require('koffi') as typeof import('koffi');
       return koffi.load(name).func(declaration) as CFunction;
     } catch {
-      // Not this one.
+      // This library has no such function, or is not there.
     }
   }
   return null;

@@ -1,7 +1,9 @@
-/** From this many empty places on, they are given back as soon as they are half of the array. */
+/** Once this many places at the front are empty and they are half of the array, they are freed. */
 const compactFrom = 256;
 
-/** First in, first out, in amortised constant time however long it is. `Array.shift` moves everything each time. */
+/**
+ * A first-in, first-out queue with amortised constant time at any length. `Array.shift` moves every element each time.
+ */
 export class Fifo<T extends object> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -14,7 +16,7 @@ export class Fifo<T extends object> {
     this.#items.push(item);
   }
 
-  /** The next one, which stays. */
+  /** The next element, without removing it. */
   first(): T | undefined {
     return this.#items[this.#head];
   }
@@ -37,7 +39,7 @@ export class Fifo<T extends object> {
     this.#head = 0;
   }
 
-  /** Those that are in now, the next one first. */
+  /** All elements, the next one first. */
   toArray(): T[] {
     return this.#items.slice(this.#head) as T[];
   }

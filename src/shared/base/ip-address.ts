@@ -7,7 +7,7 @@ function wordsOfIPv4(text: string): readonly [number, number] {
   return [a * 256 + b, c * 256 + d];
 }
 
-/** The eight words of an IPv6 address that is known to be one. */
+/** The eight words of a valid IPv6 address. */
 function wordsOfIPv6(text: string): number[] {
   const read = (part: string): number[] =>
     part === ''
@@ -38,8 +38,8 @@ function showIPv6(words: readonly number[]): string {
 }
 
 /**
- * The one spelling of an IP address: dotted for IPv4, also where that is mapped into IPv6, else as RFC 5952 recommends,
- * without a zone. Null: the text is no address.
+ * The canonical spelling of an IP address: dotted for IPv4, also if mapped into IPv6; else as RFC 5952 recommends,
+ * without a zone. Null if the text is no address.
  */
 export function canonicalAddress(text: string): string | null {
   if (isIPv4(text)) return text;
@@ -51,8 +51,8 @@ export function canonicalAddress(text: string): string | null {
 }
 
 /**
- * What counts as one address where addresses are limited: an IPv4 address, or the /64 of an IPv6 address, of which every
- * subscriber has at least one to choose 2^64 addresses from. Takes the canonical spelling.
+ * What counts as one address for limits per address: an IPv4 address, or the /64 of an IPv6 address, because each
+ * subscriber has at least 2^64 IPv6 addresses to choose from. Takes the canonical spelling.
  */
 export function subscriberOf(address: string): string {
   return isIP(address) === 6 ? wordsOfIPv6(address).slice(0, 4).join(':') : address;

@@ -2,8 +2,8 @@ const msPerSecond = 1_000;
 const nanosPerMs = 1_000_000;
 
 /**
- * Milliseconds of the system's monotonic clock: the same in every thread, and never set back or forward. `Date.now()` is
- * set by others, and `performance.now()` begins anew in each thread.
+ * Milliseconds of the system's monotonic clock. It is the same in every thread and is never set. `Date.now()` can be
+ * set from outside, and `performance.now()` starts at 0 in each thread.
  */
 export function monotonicMs(): number {
   const [seconds, nanos] = process.hrtime();

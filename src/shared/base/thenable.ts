@@ -1,4 +1,4 @@
-/** Whether something is to be awaited, of whatever class: libraries have promises of their own. */
+/** Whether a value is a promise of any class: libraries have promises of their own. */
 export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

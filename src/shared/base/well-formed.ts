@@ -1,8 +1,8 @@
 import { EngineError } from '../errors/index.ts';
 
 /**
- * Throws `ERR_TEXT_INVALID` for a text with half of a surrogate pair. UTF-8 has no form for one: it would be another text
- * in every other thread and at every client.
+ * Throws `ERR_TEXT_INVALID` for a text with half of a surrogate pair. UTF-8 cannot represent it, so the text would
+ * change on its way to other threads and clients.
  */
 export function requireWellFormed(path: string, text: string): void {
   if (text.isWellFormed()) return;
@@ -10,7 +10,7 @@ export function requireWellFormed(path: string, text: string): void {
   throw new EngineError('ERR_TEXT_INVALID', `${path} must be ${allowed}`, { path, given: text, allowed });
 }
 
-/** The first `units` UTF-16 units of a text, or one less where that would part a surrogate pair. */
+/** The first `units` UTF-16 units of a text, or one less if that would split a surrogate pair. */
 export function firstUnits(text: string, units: number): string {
   if (text.length <= units) return text;
   const last = text.charCodeAt(units - 1);

@@ -2,10 +2,10 @@ import type { ControlDecoder } from './control.ts';
 import type { Envelope } from './envelope.ts';
 import type { Scratch } from './scratch.ts';
 
-/** The codecs' names, which are also the values of `Sec-WebSocket-Protocol` (checklist H-05). */
+/** The codecs' names. They are also the values of `Sec-WebSocket-Protocol`. */
 export type CodecName = 'json' | 'protobuf' | 'flatbuffers' | 'msgpack';
 
-/** A codec's place in tables and ring records: json 0, protobuf 1, flatbuffers 2, msgpack 3 (checklist H-05). */
+/** A codec's index in tables and ring records: json 0, protobuf 1, flatbuffers 2, msgpack 3. */
 export type CodecIndex = 0 | 1 | 2 | 3;
 
 /** Turns envelopes into message payloads and back. Holds no state between calls. */

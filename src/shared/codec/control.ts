@@ -9,14 +9,14 @@ export interface RoomMessage {
 }
 
 /**
- * Reads the `data` of control messages, whose form follows the codec (checklist H-46, H-47): JSON for json, flatbuffers
- * and msgpack, small Protobuf messages for protobuf. Nothing here throws: undefined means "empty or undecodable".
+ * Reads the `data` of control messages. Its form follows the codec: JSON for json, flatbuffers and msgpack, small
+ * Protobuf messages for protobuf. Nothing here throws: undefined means "empty or undecodable".
  */
 export interface ControlDecoder {
   /** The channel of `subscribe` and `unsubscribe`; never ''. */
   decodeChannel(data: Uint8Array | null): string | undefined;
   /** The room of `join_room` and `leave_room`; never ''. */
   decodeRoomId(data: Uint8Array | null): string | undefined;
-  /** A room and what to say in it. */
+  /** A room and the message for it. */
   decodeRoomMessage(data: Uint8Array | null): RoomMessage | undefined;
 }

@@ -41,14 +41,15 @@ const int64: DataView = new DataView(new ArrayBuffer(8));
 const int64Bytes: Uint8Array = new Uint8Array(int64.buffer);
 
 /**
- * FlatBuffers, table `WsMessage` (checklist H-75 to H-78).
+ * FlatBuffers, table `WsMessage` of flatbuffers/envelope.fbs.
  *
- * Out: byte for byte what the package `flatbuffers` makes of the calls in H-76, written in place instead of backwards
- * through a Builder. Empty strings and empty data are written; data that is null goes as empty data, because the wire
- * has no other form for it; a timestamp of 0n is left out.
+ * Out: the bytes that the package `flatbuffers` writes when its Builder is given the strings, then the data, then the
+ * fields in the order of their slots. They are written in place, not backwards through a Builder. Empty strings and
+ * empty data are written. Null data is written as empty data, because the wire has no other form for it. A timestamp of
+ * 0n is left out.
  *
- * In: see `RootTable` for what is accepted. Missing fields are '', null and 0n; empty data is null, as in Go. Data is a
- * view of the message. Invalid UTF-8 is malformed. Nobody looks whether data is JSON.
+ * In: `RootTable` says what is accepted. Missing fields are '', null and 0n; empty data is null. Data is a view of the
+ * message. Invalid UTF-8 is malformed. Whether data is JSON is not checked.
  */
 export const flatbuffersCodec: Codec = Object.freeze({
   name: 'flatbuffers',
@@ -87,7 +88,10 @@ function headOf(table: number, vtable: readonly number[]): Uint8Array {
   return head;
 }
 
-/** Writes what the table's offsets lead to, in the reverse of the order in H-76, and returns the offset after it. */
+/**
+ * Writes what the table's offsets lead to, in the reverse of the order in which a Builder is given it. Returns the
+ * offset after it.
+ */
 function writeBody(target: Uint8Array, envelope: Envelope): number {
   const { data } = envelope;
   const dataStart = writeString(target, bodyStart, envelope.clientId);

@@ -7,16 +7,15 @@ const wordBytes: number = SIZEOF_INT;
 const vtableStartBytes: number = 2 * SIZEOF_SHORT;
 
 /**
- * Finds the parts of a FlatBuffers message whose bytes cannot be trusted (checklist H-77). Each position is checked
- * against the message before anything is read there, and each number is read once, so that memory which another thread
- * writes to meanwhile cannot slip between the check and the use. Sums of 32-bit offsets are exact in a double: nothing
- * wraps.
+ * Finds the parts of a FlatBuffers message whose bytes cannot be trusted. Each position is checked against the message
+ * before anything is read there. Each number is read once, so another thread that writes to the memory cannot change it
+ * between check and use. Sums of 32-bit offsets are exact in a double: nothing wraps.
  *
- * More is allowed than a writer would do: parts in any order, shared or overlapping, aligned or not, slots that are
- * missing or unknown, strings without a NUL (Go does not look for it either). Nothing is followed but the root and one
- * offset per slot, so that no message costs more than its length.
+ * More is accepted than a writer produces: parts in any order, shared or overlapping, aligned or not; missing or
+ * unknown slots; strings without a NUL (readers in Go do not need it either). Only the root and one offset per slot are
+ * followed, so no message costs more than its length.
  *
- * Keeps numbers only, so that it holds no message in memory.
+ * It keeps numbers only and holds no message in memory.
  */
 export class RootTable {
   #table = 0;

@@ -1,4 +1,4 @@
-/** int64 to decimal digits in bytes and back, exact (checklist H-64, X-40). */
+/** int64 to decimal digits in bytes and back, exact over the whole range. */
 
 const words: DataView = new DataView(new ArrayBuffer(8));
 const billion = 1_000_000_000;

@@ -19,7 +19,10 @@ const beforeBase64: Uint8Array = textBytes(',"data":null,"data_base64":"');
 const beforeTimestamp: Uint8Array = textBytes(',"timestamp":');
 const beforeClientId: Uint8Array = textBytes(',"client_id":');
 
-/** All keys, quotes and punctuation together: more than their sum, so that no sum need be kept right. */
+/**
+ * Upper bound for all keys, quotes and punctuation together. It is more than their sum, so the sum need not be kept
+ * exact.
+ */
 const framingBytes = 128;
 /** A UTF-16 unit takes at most this many bytes in a JSON string: `\u0000`. */
 const unitBytes = 6;
@@ -30,16 +33,17 @@ const shortText = 64;
 const members: JsonMembers = new JsonMembers(['type', 'channel', 'data', 'timestamp', 'client_id', 'data_base64']);
 
 /**
- * JSON, to the byte (checklist H-60 to H-64).
+ * JSON (RFC 8259), to the byte.
  *
  * Out: the keys `type`, `channel`, `data`, `timestamp`, `client_id` in this order; `channel`, `timestamp` and
  * `client_id` only if present, `data` always. Data that is valid JSON (`Envelope.dataIsJson`) is embedded as it is,
  * whitespace included. Other data, empty bytes too, goes as `"data":null,"data_base64":"…"`. Strings are escaped as
  * JSON.stringify does it.
  *
- * In: see H-62. `data` is a view of the message, without the whitespace around it; `null` is null. `data_base64`, in
- * standard base64 with padding, counts where `data` is absent or null, and must be right in any case. Values inside the
- * envelope nest at most `maxJsonDepth` deep. Invalid UTF-8 and a byte order mark are malformed.
+ * In: keys match without regard to ASCII case, and the last of several wins. `data` is a view of the message, without
+ * the whitespace around it; `null` is null. `data_base64`, in standard base64 with padding, counts where `data` is
+ * absent or null, and must be valid in any case. Values inside the envelope nest at most `maxJsonDepth` deep. Invalid
+ * UTF-8 and a byte order mark are malformed.
  */
 export const jsonCodec: Codec = Object.freeze({
   name: 'json',

@@ -7,8 +7,8 @@ const roomMembers: JsonMembers = new JsonMembers(['room_id']);
 const roomMessageMembers: JsonMembers = new JsonMembers(['room_id', 'data', 'data_base64']);
 
 /**
- * Control data as JSON: `{"channel":"news"}`, `{"room_id":"r"}`, `{"room_id":"r","data":…}` (checklist H-46, H-47). It
- * serves json, flatbuffers and msgpack. Keys follow the same rules as an envelope's (H-62), and so does `data_base64`.
+ * Control data as JSON: `{"channel":"news"}`, `{"room_id":"r"}`, `{"room_id":"r","data":…}`. json, flatbuffers and
+ * msgpack use it. Keys and `data_base64` follow the same rules as in an envelope.
  */
 export const jsonControl: ControlDecoder = Object.freeze({
   decodeChannel(data: Uint8Array | null): string | undefined {

@@ -17,9 +17,9 @@ const letterN = 0x6e;
 const nothing: Uint8Array = new Uint8Array(0);
 
 /**
- * Walks through the members of a document that is one JSON object and validates all of it on the way. It stops only at
- * members with one of the given names, in document order; names are matched without regard to ASCII case, as Go's
- * encoding/json does (checklist H-62). An instance is used for one document after the other.
+ * Walks through the members of a document that is one JSON object, and validates all of it on the way. It stops only at
+ * members with one of the given names, in document order. Names match without regard to ASCII case, as in Go's
+ * encoding/json. An instance is used for one document after the other.
  */
 export class JsonMembers {
   readonly #names: readonly string[];

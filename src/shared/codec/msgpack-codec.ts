@@ -20,7 +20,10 @@ const beforeData: Uint8Array = encodeValue('data');
 const beforeTimestamp: Uint8Array = Uint8Array.of(...encodeValue('timestamp'), int64Head);
 const beforeClientId: Uint8Array = encodeValue('client_id');
 
-/** All keys, heads, lengths and the timestamp together: more than their sum, so that no sum need be kept right. */
+/**
+ * Upper bound for all keys, heads, lengths and the timestamp together. It is more than their sum, so the sum need not
+ * be kept exact.
+ */
 const framingBytes = 128;
 /** A UTF-16 unit takes at most this many bytes in UTF-8. */
 const unitBytes = 3;
@@ -34,7 +37,7 @@ const word: Uint8Array = new Uint8Array(8);
 const wordView: DataView = new DataView(word.buffer);
 
 /**
- * MessagePack, to the byte (checklist H-80, H-81).
+ * MessagePack, to the byte.
  *
  * Out: a map with the keys `type`, `channel`, `data`, `timestamp`, `client_id`, always all five in this order. Strings
  * are str, lone surrogates in them U+FFFD; data is bin, or nil for null; the timestamp is always an int64 (`d3`), also
@@ -46,7 +49,7 @@ const wordView: DataView = new DataView(word.buffer);
  * `maxMsgpackDepth` deep. Bytes after the message are ignored. `data` is a view of the message.
  *
  * The library writes a positive BigInt as uint64, and lone surrogates as invalid UTF-8, so messages are written here;
- * why they are read here is said at `MsgpackReader`.
+ * `MsgpackReader` says why they are read here too.
  */
 export const msgpackCodec: Codec = Object.freeze({
   name: 'msgpack',

@@ -16,7 +16,10 @@ const tag: {
   readonly clientId: number;
 } = { type: 0x0a, channel: 0x12, data: 0x1a, timestamp: 0x20, clientId: 0x2a };
 
-/** Tags, lengths and the timestamp together: more than their sum, so that no sum need be kept right. */
+/**
+ * Upper bound for tags, lengths and the timestamp together. It is more than their sum, so the sum need not be kept
+ * exact.
+ */
 const framingBytes = 64;
 /** A UTF-16 unit takes at most this many bytes in UTF-8. */
 const unitBytes = 3;
@@ -27,10 +30,7 @@ const lengthBytes = 5;
 
 const words: DataView = new DataView(new ArrayBuffer(8));
 
-/**
- * The `data` of control messages as small Protobuf messages: ChannelRequest, RoomRequest and RoomMessage (checklist
- * H-46, H-47, H-70).
- */
+/** The `data` of control messages as small Protobuf messages: ChannelRequest, RoomRequest and RoomMessage. */
 export const protobufControl: ControlDecoder = Object.freeze({
   decodeChannel(data: Uint8Array | null): string | undefined {
     return nameOf(readControl(wire.ChannelRequest, data, 1)?.channel);
@@ -49,7 +49,7 @@ export const protobufControl: ControlDecoder = Object.freeze({
 });
 
 /**
- * Protobuf, proto3, to the byte (checklist H-70, H-71); the messages are in protobuf/envelope.proto.
+ * Protobuf, proto3, to the byte; the messages are in protobuf/envelope.proto.
  *
  * Out: fields in ascending order, zero values omitted. The wire does not tell empty data from null: both are omitted.
  *

@@ -4,7 +4,7 @@ import { jsonCodec } from './json-codec.ts';
 import { msgpackCodec } from './msgpack-codec.ts';
 import { protobufCodec } from './protobuf-codec.ts';
 
-/** All codecs, in the order of their indices, so that `codecs[index]` is the codec of that index (checklist H-05). */
+/** All codecs, in the order of their indices, so that `codecs[index]` is the codec of that index. */
 export const codecs: readonly Codec[] = Object.freeze([jsonCodec, protobufCodec, flatbuffersCodec, msgpackCodec]);
 
 /** By name. No prototype: a peer's `constructor` finds nothing. */

@@ -26,6 +26,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
   ERR_REJECTION_INVALID: { meaning: 'An argument of `reject` is not allowed.' },
   ERR_UPGRADE_RESULT_INVALID: { meaning: 'The `upgrade` handler returned a value that is no decision.' },
   ERR_SECURITY_OFF: { meaning: 'A key was given to an engine that has no `security` option.' },
+  ERR_TRANSPORT_UNAVAILABLE: { meaning: 'The option `transport` demands uWebSockets.js, and it cannot be loaded.' },
   ERR_TLS_INVALID: { meaning: 'The certificate, the key, the passphrase or the authorities cannot be used.' },
   ERR_TLS_OFF: { meaning: 'A certificate was given to an engine that has no `tls` option.' },
   ERR_TLS_RELOAD_UNSUPPORTED: { meaning: 'The certificate cannot be replaced while a shard accepts connections.' },

@@ -5,9 +5,9 @@ import { subscriberOf } from '../base/ip-address.ts';
 export interface TallyMemory {
   /** Connections per shard. */
   readonly totals: SharedArrayBuffer;
-  /** Per shard a table of `rows` × `columns` counters; null: addresses are not limited. */
+  /** A table of `rows` × `columns` counters per shard; null: addresses are not limited. */
   readonly addresses: SharedArrayBuffer | null;
-  /** One per row, random: nobody outside can tell which addresses share a counter. */
+  /** A random seed per row, so that nobody outside can tell which addresses share a counter. */
   readonly seeds: readonly number[];
 }
 
@@ -16,7 +16,7 @@ export interface TallyLimits {
   readonly connectionsPerAddress: number | null;
 }
 
-/** A place among the connections, or which limit is reached. */
+/** The verdict: admitted, or the limit that is reached. */
 export type Admission = 'admitted' | 'full' | 'address-full';
 
 const rows = 4;
@@ -24,7 +24,7 @@ const columns = 65_536;
 const columnBits = 16;
 const tableWords = rows * columns;
 
-/** Null: nothing is limited, and nothing need be counted. */
+/** Null: nothing is limited, so nothing is counted. */
 export function createTallyMemory(shards: number, limits: TallyLimits): TallyMemory | null {
   if (limits.connections === null && limits.connectionsPerAddress === null) return null;
   return {
@@ -44,14 +44,14 @@ function columnOf(key: string, seed: number): number {
 }
 
 /**
- * Connections of all shards, in all and per address, in shared memory: no shard asks another. Each shard writes counters
- * of its own, so that those of a dead one can be cleared, and reads the sum over all.
+ * Counts the connections of all shards, in total and per address, in shared memory: no shard asks another. Each shard
+ * writes counters of its own, so that the counters of a dead shard can be cleared, and reads the sum over all shards.
  *
- * Addresses are counted in a count-min sketch: each has one counter in every row, which it shares with whatever other
- * addresses fall on it, and the least of them counts. That is never too low. It is too high by k only if in each of the
- * four rows others with at least k connections together share the counter. With n other addresses of one connection each
- * that happens with probability at most (n / 65,536k)^4: 1 in 1,800 for 10,000 addresses and k = 1, 1 in 1,800 for 100,000
- * and k = 10.
+ * Addresses are counted in a count-min sketch. An address has one counter in each row, shared with the other addresses
+ * that hash to it. The smallest of its counters is its count. The count is never too low. It is too high by k only if
+ * in each of the four rows other addresses with at least k connections together share the counter. With n other
+ * addresses of one connection each this has a probability of at most (n / 65,536k)^4: 1 in 1,800 for 10,000 addresses
+ * and k = 1, 1 in 1,800 for 100,000 and k = 10.
  */
 export class ConnectionTally {
   readonly #limits: TallyLimits;
@@ -68,10 +68,10 @@ export class ConnectionTally {
     this.#seeds = memory.seeds;
   }
 
-  /** Counts one more connection of a shard, if no limit is reached. `address` in its canonical spelling. */
+  /** Counts one more connection of a shard if no limit is reached. `address` is in its canonical spelling. */
   enter(shard: number, address: string): Admission {
-    // Add first, look after: of two that see the last place, one gets it. A refused one is seen for a moment, so that
-    // another may be refused too early, but never is one too many let in.
+    // Add first, then compare: of two threads that see the last place, one gets it. A refused connection is counted for
+    // a moment, so another may be refused too early, but never is one too many admitted.
     Atomics.add(this.#totals, shard, 1);
     const { connections, connectionsPerAddress } = this.#limits;
     if (connections !== null && this.total > connections) {
@@ -87,13 +87,13 @@ export class ConnectionTally {
     return 'address-full';
   }
 
-  /** Of one that was admitted, with the same arguments. */
+  /** Uncounts an admitted connection. Takes the same arguments. */
   leave(shard: number, address: string): void {
     Atomics.sub(this.#totals, shard, 1);
     if (this.#addresses !== null) this.#addAddress(this.#addresses, shard, subscriberOf(address), -1);
   }
 
-  /** Forgets what a shard has counted. Only once its thread has ended. */
+  /** Clears the counters of a shard. Call it only after its thread has ended. */
   clear(shard: number): void {
     Atomics.store(this.#totals, shard, 0);
     this.#addresses?.fill(0, shard * tableWords, (shard + 1) * tableWords);

@@ -5,7 +5,7 @@ export const counterNames = [
   /** Connections whose handshake succeeded. */
   'connectionsOpened',
   'connectionsClosed',
-  /** Requests that were answered with a refusal: no page, no health, no good handshake. */
+  /** Requests that were refused: no page, no health check, no valid handshake. */
   'handshakesRefused',
   /** Sockets that ended, or were ended after 10 s, before their request was complete. */
   'handshakesAbandoned',
@@ -25,10 +25,13 @@ export const counterNames = [
   'seals',
   /** Frames opened and found good. */
   'opens',
-  /** Of both, those that the pool did. */
+  /** Of seals and opens, those that the pool did. */
   'sealsOffloaded',
   'opensOffloaded',
-  /** Work for the pool that a shard did itself: its queue was full, a pool thread failed, or no answer came in time. */
+  /**
+   * Jobs for the pool that a shard did itself: the pool's queue was full, a pool thread failed, or no answer came in
+   * time.
+   */
   'offloadFull',
   'offloadFailed',
   'offloadLate',
@@ -39,7 +42,7 @@ export const counterNames = [
   'openFailedSignature',
   'openFailedFormat',
   'openFailedReplay',
-  /** Connections closed for too many of those. */
+  /** Connections closed for too many frames that could not be opened. */
   'openFailuresClosed',
   'messagesMalformed',
   'messagesTooLarge',
@@ -49,16 +52,16 @@ export const counterNames = [
   /** Messages that a slow consumer did not get. */
   'messagesDropped',
   'slowConsumersClosed',
-  /** Times that a connection began to lose messages and stayed. */
+  /** Times that a connection began to lose messages and stayed open. */
   'slowEpisodes',
-  /** Connections closed because nothing came from them, not even an answer to a ping. */
+  /** Connections closed for silence: nothing came from them, not even an answer to a ping. */
   'heartbeatsMissed',
-  /** Connections closed for more messages or bytes per second than allowed. */
+  /** Connections closed because they sent more messages or bytes per second than allowed. */
   'rateLimited',
   /** Connections that the socket library ended for a violation of RFC 6455. */
   'protocolErrors',
   'handlerErrors',
-  /** `send` or `disconnect` for a connection that is no longer there. */
+  /** `send` or `disconnect` for a connection that has ended. */
   'undeliverable',
   /** Messages refused because the ring and its spill queue were full. */
   'overloaded',
@@ -67,10 +70,10 @@ export const counterNames = [
   /** Descriptors of accepted connections that this shard has taken over. */
   'descriptorsAdopted',
   'doorbells',
-  /** Handshakes that the `upgrade` handler refused, and those that it did not decide in time. */
+  /** Handshakes that the `upgrade` handler refused, and handshakes that it did not decide in time. */
   'upgradesRejected',
   'handshakesTimedOut',
-  /** Handshakes refused for a limit: on undecided handshakes, on connections in all, on those of one address. */
+  /** Handshakes refused for a limit: on undecided handshakes, on all connections, on connections of one address. */
   'limitHandshakes',
   'limitConnections',
   'limitConnectionsPerAddress',
@@ -79,33 +82,42 @@ export const counterNames = [
   'rooms',
   /** Gauge: bytes in this thread's spill queue. */
   'ringSpilledBytes',
-  /** Written by main: threads that were started in place of one of this shard that had ended. */
+  /** Written by main: threads started to replace an ended thread of this shard. */
   'restarts',
-  /** Frames that waited in a lane for others before them that the pool was sealing, and how long in all. */
+  /** Frames that waited in a lane because the pool was sealing an earlier frame, and their total waiting time. */
   'laneWaits',
   'laneWaitMs',
-  /** Gauge: connections that have ended, whose sockets are not gone yet. Their places count as taken. */
+  /** Gauge: ended connections whose sockets are not gone yet. Their places count as taken. */
   'connectionsEnding',
-  /** Sockets cut because their peers did not end their side when the Close frame was out. */
+  /** Sockets cut because their peers did not close after the Close frame was sent. */
   'connectionsCut',
-  /** Handshakes refused for the limit on undecided ones of one address. */
+  /** Handshakes refused for the limit on undecided handshakes of one address. */
   'limitHandshakesPerAddress',
   /** Handshakes and memberships refused because the shard's heap is nearly full. */
   'heapRefused',
-  /** Connections closed because too many bytes waited for all clients of the shard, and most of them for these. */
+  /**
+   * Connections closed because too many bytes waited for all clients of the shard. The connections with the most
+   * waiting bytes are closed.
+   */
   'shardBackpressureClosed',
-  /** Times that a connection had used up its turn of the shard's loop, so that its messages waited for a later one. */
+  /**
+   * Times that a connection used up its share of a turn of the shard's loop, so that its messages waited for a later
+   * turn.
+   */
   'turnsHeld',
-  /** Connections closed because too much of theirs waited for later turns or for the pool. */
+  /** Connections closed because too many of their messages waited for later turns or for the pool. */
   'turnsOverrun',
   /**
-   * Of `messagesDropped`, those that were the first dropped of a batch of up to 32 published messages: the rest of each such
-   * batch was dropped too, and is counted nowhere.
+   * Of `messagesDropped`, those that were the first dropped message of a batch of up to 32 published messages. The rest
+   * of such a batch was dropped too and is not counted.
    */
   'batchesDropped',
   /** Pings whose answer a slow consumer did not get. */
   'pongsDropped',
-  /** Messages of clients that were not handled any more: they waited, or came, when their connection had begun to end. */
+  /**
+   * Messages of clients that were not handled because their connection had begun to end. They were waiting, or came
+   * later.
+   */
   'messagesAbandoned',
   /** Handlers that did not answer within `limits.handlerMs`: each cost its connection. */
   'handlersTimedOut',
@@ -113,7 +125,7 @@ export const counterNames = [
 
 export type CounterName = (typeof counterNames)[number];
 
-/** Place of each counter in its block. */
+/** Index of each counter in its block. */
 export const counter: Readonly<Record<CounterName, number>> = Object.freeze(
   Object.fromEntries(counterNames.map((name, place) => [name, place])),
 ) as Readonly<Record<CounterName, number>>;
@@ -122,8 +134,8 @@ export const counter: Readonly<Record<CounterName, number>> = Object.freeze(
 export type CounterValues = Record<CounterName, number>;
 
 /**
- * The counters of one thread. Only that thread writes them, with plain stores of aligned 8-byte numbers, so that
- * counting costs nothing; others may read them at any time without stopping anybody.
+ * The counters of one thread. Only that thread writes them, with plain stores of aligned 8-byte numbers, so counting
+ * costs nothing. Other threads may read them at any time without stopping it.
  */
 export class Counters {
   readonly #block: Float64Array;
@@ -146,7 +158,7 @@ export class Counters {
     return this.#block[place] as number;
   }
 
-  /** The thread is gone. Called by main, for a while the only one who writes here: what its thread did not settle. */
+  /** Sets the gauges to 0 after the thread has ended. Main calls it and is then the only writer of this block. */
   settleAfterEnd(): void {
     const gauges = [counter.channels, counter.rooms, counter.ringSpilledBytes, counter.connectionsEnding];
     for (const gauge of gauges) this.set(gauge, 0);

@@ -8,7 +8,10 @@ import type { TallyMemory } from './connection-tally.ts';
 export interface EngineMemory {
   readonly rings: readonly RingMemory[];
   readonly doorbells: DoorbellMemory;
-  /** Words: the engine's state, main's interest, the pool's depth, rotations of keys, then one state per shard. */
+  /**
+   * Words: the engine's state, main's interest, the pool's depth, the number of key rotations, then one state per
+   * shard.
+   */
   readonly states: SharedArrayBuffer;
   /** One block of counters per thread, see counters.ts. */
   readonly counters: SharedArrayBuffer;
@@ -16,7 +19,7 @@ export interface EngineMemory {
   readonly tally: TallyMemory | null;
   /** One word per thread, see ticks.ts. */
   readonly ticks: SharedArrayBuffer;
-  /** One block per thread of what else it tells of itself, see vitals.ts. */
+  /** One block per thread for what it reports of itself, see vitals.ts. */
   readonly vitals: SharedArrayBuffer;
 }
 
@@ -55,14 +58,14 @@ export function createEngineMemory(shards: number, ringBytes: number, tally: Tal
 export type EngineState = 'starting' | 'ready' | 'draining' | 'closed';
 const engineStates: readonly EngineState[] = ['starting', 'ready', 'draining', 'closed'];
 
-/** What main has listeners for; a shard forwards nothing else. Bits of one word. */
+/** The events that main has listeners for; a shard forwards no others. Bits of one word. */
 export const interest: Readonly<Record<'connect' | 'message' | 'disconnect', number>> = Object.freeze({
   connect: 1,
   message: 2,
   disconnect: 4,
 });
 
-/** The few words that all threads of an engine share, and may wait on. */
+/** The words that all threads of an engine share, and may wait on. */
 export class StateBoard {
   readonly #words: Int32Array;
 
@@ -78,7 +81,7 @@ export class StateBoard {
     Atomics.store(this.#words, engineWord, engineStates.indexOf(state));
   }
 
-  /** Whether the end has begun: nothing more is taken. */
+  /** Whether the engine is draining or closed: it accepts nothing more. */
   get isEnding(): boolean {
     const state = this.engine;
     return state === 'draining' || state === 'closed';
@@ -92,7 +95,10 @@ export class StateBoard {
     Atomics.store(this.#words, interestWord, bits);
   }
 
-  /** How often the keys were changed. Counted when the new ones are in every shard's port: who sees it finds them. */
+  /**
+   * How often the keys were rotated. Counted after the new keys are in every shard's port: a thread that sees the count
+   * finds the keys.
+   */
   get rotations(): number {
     return Atomics.load(this.#words, rotationsWord);
   }
@@ -101,15 +107,15 @@ export class StateBoard {
     Atomics.add(this.#words, rotationsWord, 1);
   }
 
-  /** Jobs of all shards that the pool was given and that are not done. */
+  /** Jobs of all shards that the pool has been given and has not finished. */
   get offloadDepth(): number {
     return Atomics.load(this.#words, offloadWord);
   }
 
-  /** Counts one more job, if that makes at most `max`. */
+  /** Counts one more job if there are fewer than `max`. */
   enterOffload(max: number): boolean {
-    // Add first, look after: of two that see the last place, one gets it. A refused one is seen for a moment, so that
-    // another may be refused too early, but never is one too many let in.
+    // Add first, then compare: of two threads that see the last place, one gets it. A refused job is counted for a
+    // moment, so another may be refused too early, but never is one too many accepted.
     if (Atomics.add(this.#words, offloadWord, 1) < max) return true;
     Atomics.sub(this.#words, offloadWord, 1);
     return false;
@@ -119,7 +125,7 @@ export class StateBoard {
     Atomics.sub(this.#words, offloadWord, 1);
   }
 
-  /** Whether shard i's App is open: its thread must then not be ended from outside (the process would abort). */
+  /** Whether shard i's App is open. Its thread must not be ended from outside then: the process would abort. */
   isShardOpen(shard: number): boolean {
     return Atomics.load(this.#words, firstShardWord + shard) === 1;
   }
@@ -129,7 +135,7 @@ export class StateBoard {
     Atomics.notify(this.#words, firstShardWord + shard);
   }
 
-  /** Blocks this thread until shard i has closed its App, at most `timeoutMs`. False: it has not. */
+  /** Blocks this thread until shard i has closed its App, for at most `timeoutMs`. False: it has not closed. */
   waitUntilShardClosed(shard: number, timeoutMs: number): boolean {
     return Atomics.wait(this.#words, firstShardWord + shard, 1, timeoutMs) !== 'timed-out';
   }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors/index.ts';
 
-/** Every code that the engine itself refuses a handshake or another request with. */
+/** Every code with which the engine refuses a handshake or another request. */
 const refusalCodes: readonly ErrorCode[] = [
   'ERR_HANDSHAKE_METHOD',
   'ERR_HANDSHAKE_PATH',
@@ -25,15 +25,18 @@ const refusalCodes: readonly ErrorCode[] = [
   'ERR_INTERNAL',
 ];
 
-/** An answer that an `upgrade` handler made with `reject`: it has no code of the engine. */
+/** An answer that an `upgrade` handler made with `reject`. It has no code of the engine. */
 export const ownAnswer = 'reject';
 
-/** What refusals are counted by. Nobody outside can make this list grow: what is not on it is `other`. */
+/**
+ * The names under which refusals are counted. The list is fixed, so nobody outside can make it grow: an unknown code
+ * counts as `other`.
+ */
 export const refusalNames: readonly string[] = [...refusalCodes, ownAnswer, 'other'];
 
 const places: ReadonlyMap<string, number> = new Map(refusalNames.map((name, place) => [name, place]));
 
-/** The place of a refusal's code in `refusalNames`. */
+/** The index of a refusal's code in `refusalNames`. */
 export function refusalPlace(code: string): number {
   return places.get(code) ?? refusalNames.length - 1;
 }

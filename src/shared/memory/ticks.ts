@@ -1,6 +1,6 @@
 import { type EngineMemory, threadOfShard } from './engine-memory.ts';
 
-/** Words in which shards show that their loops turn: each one counts its own up, main looks whether they change. */
+/** One word per shard that shows that its loop turns: the shard counts it up, main checks whether it changes. */
 export class Ticks {
   readonly #words: Uint32Array;
 
@@ -17,12 +17,15 @@ export class Ticks {
   }
 }
 
-/** A shard beats, and main looks, this often: five times before a shard counts as stalled, and once a second at least. */
+/**
+ * Milliseconds between two ticks of a shard, and between two checks by main: five per `stalledMs`, at least one per
+ * second.
+ */
 export function tickMs(stalledMs: number): number {
   return Math.min(1_000, Math.max(10, Math.floor(stalledMs / 5)));
 }
 
-/** Lets a shard beat for as long as it lives. Keeps no thread alive. */
+/** Counts a shard's word up for as long as its thread lives. Keeps no thread alive. */
 export function showTicks(memory: EngineMemory, shard: number, stalledMs: number): void {
   const ticks = new Ticks(memory);
   setInterval(() => ticks.beat(shard), tickMs(stalledMs)).unref();

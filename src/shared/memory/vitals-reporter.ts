@@ -4,7 +4,7 @@ import { heapLimitBytes } from './heap-limit.ts';
 import type { Vitals } from './vitals.ts';
 
 const everyMs = 1_000;
-/** The library samples with a timer of this period, and what it records includes the period. */
+/** Node's monitor samples with a timer of this period, and its results include the period. */
 const resolutionMs = 20;
 const nanosPerMs = 1_000_000;
 
@@ -35,7 +35,7 @@ export class VitalsReporter {
   #report(): void {
     const now = performance.now();
     const histogram = this.#histogram;
-    // After a block, this timer may come before the sample that would show it.
+    // After the loop was blocked, this timer may run before the sample that shows it.
     const ownDelay = now - this.#last - everyMs;
     this.#last = now;
     this.#vitals.report(

@@ -2,18 +2,18 @@ import { closeCode } from '../errors/index.ts';
 import { type EngineMemory, vitalsBlockBytes } from './engine-memory.ts';
 import { refusalNames, refusalPlace } from './refusals.ts';
 
-/** How far a thread is in its life. A thread says so itself; of one that is gone without a word, main says `ended`. */
+/** The state of a thread. The thread writes it; main writes `ended` for a thread that ended without writing. */
 export type ThreadState = 'starting' | 'ready' | 'ending' | 'ended';
 const threadStates: readonly ThreadState[] = ['starting', 'ready', 'ending', 'ended'];
 
-/** Codes of RFC 6455 and of its registry that the engine does not send by itself, but that connections end with. */
+/** Close codes of RFC 6455 and of its registry that the engine does not send itself, but with which connections end. */
 const foreignCodes = [1003, 1005, 1006, 1008, 1010, 1013, 1014, 1015];
 
 const knownCodes: readonly number[] = [...new Set([...Object.values(closeCode), ...foreignCodes])].sort(
   (one, other) => one - other,
 );
 
-/** Clients choose codes: those that are not known share a few places, so that nobody can make the list grow. */
+/** Clients choose close codes. Unknown codes share a few counters, so clients cannot make the list grow. */
 const closeBuckets: readonly string[] = [...knownCodes.map(String), '1xxx', '3xxx', '4xxx', 'other'];
 const placeOfCode: ReadonlyMap<number, number> = new Map(knownCodes.map((code, place) => [code, place]));
 
@@ -24,7 +24,9 @@ function closePlace(code: number): number {
   return shared < 0 ? closeBuckets.length - 1 : shared;
 }
 
-/** The handlers whose errors count as `handlerErrors`; `stray`: one that threw after it had answered. */
+/**
+ * The handlers whose errors count as `handlerErrors`; `stray` is an error that a handler threw after it had answered.
+ */
 const handlerSources = [
   'connect',
   'message',
@@ -35,7 +37,7 @@ const handlerSources = [
   'listener',
   'stray',
 ] as const;
-/** Parts of the engine in which an error is a fault of the engine's own. These count with the handlers' errors. */
+/** Parts of the engine in which an error is the engine's own fault. They count with the handlers' errors. */
 const faultSources = ['transport', 'ring', 'control', 'seal', 'drain', 'drop', 'watch', 'other'] as const;
 
 export type HandlerSource = (typeof handlerSources)[number];
@@ -54,22 +56,22 @@ export interface VitalSigns {
   readonly heapLimitBytes: number;
 }
 
-/** What others read of a thread. */
+/** What other threads read about a thread. */
 export interface VitalValues extends VitalSigns {
   readonly state: ThreadState;
-  /** As `Date.now()`; 0: it has not begun. */
+  /** Time of its start, as `Date.now()`; 0: it has not started. */
   readonly startedAt: number;
-  /** Of the signs above, as `Date.now()`. A thread whose loop is blocked reports nothing. */
+  /** Time of the report above, as `Date.now()`. A thread whose loop is blocked writes no report. */
   readonly reportedAt: number;
-  /** By code or shared place, only what happened. */
+  /** By code or shared counter; counters at 0 are left out. */
   readonly closes: Readonly<Record<string, number>>;
-  /** By source, only what happened. */
+  /** By source; counters at 0 are left out. */
   readonly handlerErrorsBy: Readonly<Record<string, number>>;
-  /** By error code, only what happened. */
+  /** By error code; counters at 0 are left out. */
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-/** Places in a thread's block. */
+/** Indices in a thread's block. */
 const place = {
   state: 0,
   startedAt: 1,
@@ -87,8 +89,8 @@ const refusalsPlace = closesPlace + closeBuckets.length;
 const blockLength = refusalsPlace + refusalNames.length;
 
 /**
- * A thread's block of what counters.ts has no name for. Written by that thread only, with plain stores of aligned 8-byte
- * numbers; others may read it at any time without stopping anybody.
+ * A thread's block of values that are no counters of counters.ts. Only that thread writes it, with plain stores of
+ * aligned 8-byte numbers. Other threads may read it at any time without stopping it.
  */
 export class Vitals {
   readonly #block: Float64Array;
@@ -97,7 +99,7 @@ export class Vitals {
     this.#block = new Float64Array(memory.vitals, thread * vitalsBlockBytes, blockLength);
   }
 
-  /** The thread begins. What a former one in its place has counted goes on. */
+  /** Marks the start of the thread. The counts of an earlier thread of the same shard continue. */
   begin(now: number): void {
     this.state = 'starting';
     this.heapKeptBytes = 0;
@@ -121,17 +123,17 @@ export class Vitals {
     this.#block[place.reportedAt] = now;
   }
 
-  /** As the thread reported it last. */
+  /** The thread's last report. */
   get heapUsedBytes(): number {
     return this.#get(place.heapUsed);
   }
 
-  /** As the thread reported it last; 0: it has not. */
+  /** The thread's last report; 0: there is none. */
   get heapLimitBytes(): number {
     return this.#get(place.heapLimit);
   }
 
-  /** What the last collection of the whole heap has left; 0: there was none yet. Only shards write it. */
+  /** Bytes in use after the last full garbage collection; 0: there was none yet. Only shards write it. */
   get heapKeptBytes(): number {
     return this.#get(place.heapKept);
   }

@@ -1,7 +1,7 @@
 import { requireWellFormed } from '../base/well-formed.ts';
 import { closeReasonLimitBytes, EngineError, isSendableCloseCode } from '../errors/index.ts';
 
-/** Cuts a close reason to what a Close frame holds, at a character boundary (checklist G-06). */
+/** Cuts a close reason to what a Close frame holds, at a character boundary (RFC 6455 section 5.5.1). */
 export function cutReason(reason: string): string {
   if (Buffer.byteLength(reason) <= closeReasonLimitBytes) return reason;
   let cut = '';

@@ -12,8 +12,8 @@ export interface OutgoingMessage {
   /** Envelope channel. `publish` and `publishToRoom` set it. */
   readonly channel?: string;
   /**
-   * Bytes (an ArrayBuffer or any view) are sent as they are; any other value is written as JSON, a string too. What JSON
-   * would silently empty, such as a Map, is refused.
+   * Bytes (an ArrayBuffer or any view) are sent as they are. Any other value is written as JSON, also a string. Values
+   * that JSON would silently empty, such as a Map, are refused.
    */
   readonly data?: unknown;
   /** Nanoseconds since the epoch, at most 63 bits. Default: now. */
@@ -31,7 +31,7 @@ export interface ReceivedMessage {
   readonly data: MessageData;
   /** Nanoseconds since the epoch; the server's time if the client gave none. */
   readonly timestamp: bigint;
-  /** Id of the connection that sent it, whatever the message claims (checklist H-44). */
+  /** Id of the connection that sent it. The engine sets it: a client cannot claim another one. */
   readonly clientId: string;
 }
 
@@ -46,16 +46,16 @@ export function receivedMessage(envelope: Envelope): ReceivedMessage {
   };
 }
 
-/** How far the monotonic clock may be from the system's before it is set right, in milliseconds. */
+/** Largest difference between the monotonic and the system's clock before it is corrected, in milliseconds. */
 const clockTolerance = 2;
-/** The system's clock is looked at once in so many milliseconds: reading it costs as much as the rest. */
+/** Milliseconds between two readings of the system's clock. One reading costs as much as the rest of `nowNanos`. */
 const clockCheckMs = 1;
 let clockOffset = performance.timeOrigin;
 let clockCheckedAt = -clockCheckMs;
 
 /**
  * Now, in nanoseconds since the epoch, at microsecond resolution. The monotonic clock gives the fine steps, but does
- * not follow when the system's clock is set: it is kept within a few milliseconds of that.
+ * not follow when the system's clock is set. So it is kept within a few milliseconds of the system's clock.
  */
 export function nowNanos(): bigint {
   const monotonic = performance.now();
@@ -100,7 +100,7 @@ function dataBytes(data: unknown): Uint8Array {
     throw new EngineError('ERR_MESSAGE_INVALID', 'message.data cannot be written as JSON', { path: 'data', cause });
   }
   if (text === undefined) {
-    throw new EngineError('ERR_MESSAGE_INVALID', `message.data is a ${kindOf(data)}, which JSON cannot say`, {
+    throw new EngineError('ERR_MESSAGE_INVALID', `message.data is a ${kindOf(data)}, which JSON cannot represent`, {
       path: 'data',
       given: data,
       allowed: 'bytes or any JSON value',
@@ -109,7 +109,7 @@ function dataBytes(data: unknown): Uint8Array {
   return encoder.encode(text);
 }
 
-/** The bytes of an ArrayBuffer or a view, or null for anything else. */
+/** The bytes of an ArrayBuffer or a view; null for any other value. */
 function rawBytes(data: unknown): Uint8Array | null {
   if (data instanceof Uint8Array) return data;
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
@@ -129,7 +129,7 @@ function textField(value: unknown, path: string, fallback: string): string {
   });
 }
 
-/** Checks and completes what a program wants to send. Throws `ERR_MESSAGE_INVALID` or `ERR_TEXT_INVALID`. */
+/** Checks and completes a message of a program. Throws `ERR_MESSAGE_INVALID` or `ERR_TEXT_INVALID`. */
 export function outgoingEnvelope(message: OutgoingMessage, defaultType: string, channel?: string): Envelope {
   if (typeof message !== 'object' || message === null) {
     throw new EngineError('ERR_MESSAGE_INVALID', 'a message is an object { type?, channel?, data?, timestamp? }', {

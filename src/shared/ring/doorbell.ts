@@ -15,10 +15,10 @@ const asleep = 1;
 const lineWords = lineBytes / 4;
 
 /**
- * One thread's view of who sleeps. A thread that runs dry says so with `fallAsleep()`, then looks once more at what it
- * reads; a thread that has produced something calls `wake(other)`, which rings only if the other sleeps. Both sides
- * store first and load second, with sequentially consistent operations, so one of them always sees the other: either
- * the sleeper finds the record, or the producer finds it asleep.
+ * One thread's view of which threads sleep. A thread that finds nothing to read announces sleep with `fallAsleep()`,
+ * then checks its rings once more. A thread that has written something calls `wake(other)`, which rings only if the
+ * other sleeps. Both store first and load second, with sequentially consistent operations, so one of them always sees
+ * the other: either the sleeping thread finds the record, or the producer finds it asleep.
  */
 export class Doorbells {
   readonly #words: Int32Array;
@@ -27,7 +27,10 @@ export class Doorbells {
   /** Doorbells that this thread rang. */
   rung = 0;
 
-  /** `ring(thread)` posts a message to that thread; whatever the message, its receipt makes the thread look around. */
+  /**
+   * `ring(thread)` posts a message to that thread. The content does not matter: receiving it makes the thread check its
+   * rings.
+   */
   constructor(memory: DoorbellMemory, self: number, ring: (thread: number) => void) {
     this.#words = new Int32Array(memory.buffer);
     this.#self = self;
@@ -37,7 +40,7 @@ export class Doorbells {
   wake(thread: number): void {
     const word = thread * lineWords;
     if (Atomics.load(this.#words, word) === awake) return;
-    // Only one of several producers may ring: the one that turns the word.
+    // Of several producers only one rings: the one that changes the word.
     if (Atomics.compareExchange(this.#words, word, asleep, awake) !== asleep) return;
     this.rung += 1;
     this.#ring(thread);
@@ -47,7 +50,7 @@ export class Doorbells {
     Atomics.store(this.#words, this.#self * lineWords, asleep);
   }
 
-  /** Takes the announcement of sleep back. False: a producer was faster, and its doorbell is on the way. */
+  /** Takes the announcement of sleep back. False: a producer has already changed it, and its doorbell is on the way. */
   stayAwake(): boolean {
     return Atomics.compareExchange(this.#words, this.#self * lineWords, asleep, awake) === asleep;
   }

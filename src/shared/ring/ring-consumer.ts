@@ -57,8 +57,8 @@ export class RingConsumer {
     const { words } = this.#view;
     Atomics.store(words, this.#cursorWord, Atomics.load(words, tailWord));
     Atomics.store(words, attendsWord(this.#index), 1);
-    // A producer that looked before that store may have gone on past our cursor, but never past the tail of this
-    // moment plus the capacity: take the tail once more.
+    // A producer that checked before that store may have moved past our cursor, but never past the tail of this moment
+    // plus the capacity: read the tail once more.
     this.#position = Atomics.load(words, tailWord);
     Atomics.store(words, this.#cursorWord, this.#position);
     this.#attends = true;
@@ -75,14 +75,14 @@ export class RingConsumer {
     this.#relieveProducer();
   }
 
-  /** Whether a record, for whomever, waits to be read. */
+  /** Whether a record waits to be read, for this consumer or another. */
   get hasMore(): boolean {
     return this.#attends && Atomics.load(this.#view.words, tailWord) !== this.#position;
   }
 
   /**
-   * Reads until the ring is dry, or `maxRecords` records or about `maxBytes` bytes were read. True: more waits.
-   * If `visit` throws, that record counts as read and the error is passed on.
+   * Reads until the ring is empty, or until `maxRecords` records or about `maxBytes` bytes were read. True: more
+   * records wait. If `visit` throws, that record counts as read and the error is passed on.
    */
   drain(maxRecords: number, maxBytes: number, visit: RecordVisitor): boolean {
     if (!this.#attends) return false;
@@ -112,12 +112,12 @@ export class RingConsumer {
           const offset = dataOffset + place + headerBytes;
           if ((word1 & (flagMore | flagContinued)) === 0) visit(word1 >>> kindShift, bytes, offset, length);
           else this.#visitPiece(word1, bytes, offset, length, visit);
-          // The visitor left the ring; if it attends again, then from a later position.
+          // The visitor left the ring. If it attends again, it does so from a later position.
           if (this.#position !== position || !this.#attends) return this.hasMore;
         }
         if ((position - published) >>> 0 >= publishEvery) {
           published = position;
-          // Give the room back only now: until this store the producer does not touch what `visit` was reading.
+          // Free the space only now: until this store the producer does not touch what `visit` was reading.
           Atomics.store(words, this.#cursorWord, published);
           this.#relieveProducer();
         }
@@ -140,7 +140,7 @@ export class RingConsumer {
       return;
     }
     const whole = this.#whole;
-    // Attended in the middle of a record in pieces: its beginning was for others.
+    // This consumer began to attend in the middle of a record in pieces: it has no beginning of it.
     if (whole === null) return;
     whole.set(bytes.subarray(offset, offset + length), this.#filled);
     this.#filled += length;
@@ -155,13 +155,13 @@ export class RingConsumer {
   #relieveProducer(): void {
     const { words } = this.#view;
     if (Atomics.load(words, congestedWord) === 0) return;
-    // Only one consumer rings: the one that turns the word.
+    // Of several consumers only one rings: the one that changes the word.
     if (Atomics.compareExchange(words, congestedWord, 1, 0) === 1) this.#relieve();
   }
 }
 
 /**
- * Makes a ring forget a consumer whose thread is gone, from whichever thread notices. True: its producer waits with
+ * Removes a consumer whose thread has ended from a ring. Any thread may call it. True: the ring's producer waits with
  * records in its spill queue, and the caller rings it, as `relieve` would.
  */
 export function dismissConsumer(memory: RingMemory, index: number): boolean {

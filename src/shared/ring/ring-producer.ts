@@ -45,9 +45,9 @@ export class RingProducer {
   readonly maxPieceBytes: number;
 
   #tail: number;
-  /** No consumer was further behind than this position when last looked. */
+  /** At the last check no consumer was further behind than this position. */
   #gate: number;
-  /** Next position at which laggards are looked for. */
+  /** Next position at which slow consumers are checked. */
   #lagCheck: number;
 
   /** Where to write after a successful `claim`. Valid until `commit`. */
@@ -72,7 +72,7 @@ export class RingProducer {
     this.#lookAtCursors();
   }
 
-  /** Payload of the largest record that is ever accepted: one that has the spill queue to itself. */
+  /** Payload of the largest record that is ever accepted: one that fills the spill queue alone. */
   get maxRecordBytes(): number {
     return this.#spillLimit - headerBytes;
   }
@@ -82,7 +82,7 @@ export class RingProducer {
     return this.#spilledBytes;
   }
 
-  /** Bytes that the slowest attending consumer has yet to read. */
+  /** Bytes that the slowest attending consumer has not read yet. */
   get depthBytes(): number {
     this.#lookAtCursors();
     return (this.#tail - this.#gate) >>> 0;
@@ -140,7 +140,7 @@ export class RingProducer {
   }
 
   /**
-   * Moves spilled records into the ring, as many as fit, in order. True: none is left. Call it when a consumer rang
+   * Moves spilled records into the ring in order, as many as fit. True: none is left. Call it when a consumer rang
    * because of congestion.
    */
   flush(): boolean {
@@ -148,7 +148,8 @@ export class RingProducer {
     for (;;) {
       const first = this.#moveSpilled();
       if (first) return true;
-      // Announce first, look once more second: a consumer that makes room now either sees the announcement or was seen.
+      // Announce first, check again second: a consumer that frees space now either sees the announcement or is seen
+      // here.
       Atomics.store(this.#view.words, congestedWord, 1);
       this.#lookAtCursors();
       if (!this.#nextFits()) {
@@ -160,9 +161,9 @@ export class RingProducer {
   }
 
   /**
-   * Asks to be rung when there is room for what waits in the spill queue. True: there is room now. Call it after
-   * announcing sleep: the announcement of `flush` may have been taken by a consumer that found this thread awake and so
-   * did not ring, while another one is still in the way.
+   * Asks to be rung when there is room for the spill queue. True: there is room now. Call it after announcing sleep. A
+   * consumer may have taken the announcement of `flush` while this thread was awake, and so not have rung, although
+   * another consumer still holds the space.
    */
   awaitRoom(): boolean {
     if (this.#spillHead === this.#spill.length) return false;
@@ -193,7 +194,7 @@ export class RingProducer {
       this.#spillHead = 0;
       return true;
     }
-    // Keep the moved part from growing while the queue never quite empties.
+    // Bounds the part of the queue that was already moved while the queue never becomes empty.
     if (this.#spillHead > 1024 && this.#spillHead * 2 > spill.length) {
       spill.splice(0, this.#spillHead);
       this.#spillHead = 0;
@@ -280,13 +281,14 @@ export class RingProducer {
         if (consumer !== except) this.#wakeIfAttends(consumer);
       }
     }
-    // Those whom the record is not for skip it when they next run. Wake them only before they hold the ring back.
+    // Consumers that the record is not for skip it when they next run. They are woken only before they hold the ring
+    // back.
     if (((this.#lagCheck - this.#tail) | 0) <= 0) this.#wakeLaggards();
   }
 
   /**
-   * Wakes whoever is more than half the ring behind. A record, with the skip before it, takes less than half of the
-   * ring: whenever there is no room for one, the consumers that are in its way are among them.
+   * Wakes consumers that are more than half the ring behind. A record and the skip before it take less than half of the
+   * ring: when there is no room for a record, the consumers that hold the space are among them.
    */
   #wakeLaggards(): void {
     const { words, capacity, consumers } = this.#view;

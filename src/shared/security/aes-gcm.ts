@@ -2,7 +2,7 @@ import { notDecrypted, tooShort } from './failures.ts';
 import { nodeCrypto } from './node-modules.ts';
 import { nonceBytes, writeNonce } from './nonces.ts';
 
-/** AES-256-GCM with Node's crypto: `[nonce 12][ciphertext][tag 16]` (NIST SP 800-38D; checklist H-90, X-43). */
+/** AES-256-GCM with Node's crypto: `[nonce 12][ciphertext][tag 16]` (NIST SP 800-38D). */
 
 const algorithm = 'aes-256-gcm';
 export const tagBytes = 16;

@@ -5,7 +5,7 @@ import { macBytes, signInPlace, verifiedData } from './hmac.ts';
 import { nonceBytes } from './nonces.ts';
 
 /**
- * The body of a sealed message: what the keys are applied to and in which order (checklist H-92). It is built in the
+ * The body of a sealed message: what the keys are applied to and in which order. It is built in the
  * result itself: prefix and payload are copied to their places once, then each step works on its part in place.
  */
 
@@ -14,7 +14,7 @@ export interface BodyKeys {
   readonly hmacKey: Uint8Array | null;
 }
 
-/** The keys as an order sees them, which reads only those that it was chosen for. */
+/** The keys as one order reads them: only those that the order was chosen for. */
 interface PresentKeys {
   readonly aesKey: Uint8Array;
   readonly hmacKey: Uint8Array;
@@ -114,7 +114,7 @@ export function sealBody(
   return build(rules, flag.asIs, payload, prefix, aad);
 }
 
-/** A negative `flagByte` stands for none. */
+/** A negative `flagByte` means: no flag byte. */
 function build(
   { order, keys }: BodyRules,
   flagByte: number,

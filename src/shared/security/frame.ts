@@ -1,10 +1,10 @@
 import { badFormat, optionInvalid, replayed } from './failures.ts';
 
 /**
- * Frames of versions 2 and 3 (checklist H-99): `version, flags, key id, counter` in clear, and in the server's first frame,
- * the hello, the connection's id; then the body. Key id and counter, direction, connection id and the client's nonce are
- * authenticated with it, so that a frame is good for one place only. The versions differ in their number and their keys:
- * those of version 3 are derived, see derived-keys.ts.
+ * Frames of versions 2 and 3: `version, flags, key id, counter` in clear, then the body. The server's first frame, the
+ * hello, has the connection's id in clear in front of the body. Key id, counter, direction, connection id and the
+ * client's nonce are authenticated with the body, so a frame is valid in one place only. Version 3 differs from version
+ * 2 in its number and in its keys, which are derived, see derived-keys.ts.
  */
 
 export type FrameVersion = 2 | 3;

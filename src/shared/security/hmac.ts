@@ -1,7 +1,7 @@
 import { notSigned, tooShort } from './failures.ts';
 import { nodeCrypto } from './node-modules.ts';
 
-/** HMAC-SHA256 with Node's crypto: `[mac 32][data]` (RFC 2104; checklist H-91). */
+/** HMAC-SHA256 with Node's crypto: `[mac 32][data]` (RFC 2104). */
 
 export const macBytes = 32;
 

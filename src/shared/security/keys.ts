@@ -1,7 +1,7 @@
 import { copyOf, isBytes } from './bytes.ts';
 import { keyInvalid } from './failures.ts';
 
-/** AES-256 and no other: 16 and 24 bytes would silently be a weaker cipher (checklist H-94). */
+/** AES-256 only. Keys of 16 and 24 bytes would silently select a weaker cipher. */
 export const aesKeyBytes = 32;
 
 /** The keys of a session by the id that its frames carry, 0–255. */

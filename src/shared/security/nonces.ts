@@ -1,9 +1,9 @@
 import { EngineError } from '../errors/index.ts';
 
-/** The nonce of AES-GCM (NIST SP 800-38D section 8.2.2: 96 random bits; checklist H-90, X-29). */
+/** The nonce of AES-GCM (NIST SP 800-38D section 8.2.2: 96 random bits). */
 export const nonceBytes = 12;
 
-/** Filled at once: the call for random bytes costs more than a small message. */
+/** Filled in blocks: one call for random bytes costs more than sealing a small message. */
 const block: Uint8Array<ArrayBuffer> = new Uint8Array(nonceBytes * 1024);
 let used: number = block.length;
 
@@ -17,7 +17,7 @@ export function writeNonce(target: Uint8Array, at: number): void {
   used += nonceBytes;
 }
 
-/** Fills with bytes of the platform's cryptographic generator: at most 65,536, as Web Crypto has it. */
+/** Fills with bytes of the platform's cryptographic generator. At most 65,536, the limit of Web Crypto. */
 export function fillRandom(bytes: Uint8Array<ArrayBuffer>): void {
   const { crypto } = globalThis as { crypto?: Crypto };
   if (crypto === undefined) {

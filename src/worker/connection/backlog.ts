@@ -1,21 +1,21 @@
-/** The least that is set aside, and the most for messages that are smaller. */
+/** Smallest chunk, and largest chunk for messages that are smaller than it. */
 const firstBytes = 512;
 const chunkBytes = 65_536;
 
 interface Chunk {
   readonly bytes: Uint8Array;
-  /** Where each message in it ends. */
+  /** The end offset of each message in the chunk. */
   readonly ends: number[];
   used: number;
 }
 
 /**
- * Messages that wait, as copies, first in, first out. Copies share their memory: a client that sends the smallest messages
- * there are costs its bytes and a number for each, not an object.
+ * Waiting messages as copies, first in, first out. Copies share chunks of memory: a client that sends the smallest
+ * possible messages costs their bytes and a number each, not an object each.
  */
 export class Backlog {
   #chunks: Chunk[] = [];
-  /** Of the first chunk: the next message, and where it begins. */
+  /** In the first chunk: the index of the next message, and its offset. */
   #next = 0;
   #start = 0;
   #length = 0;
@@ -24,7 +24,7 @@ export class Backlog {
     return this.#length;
   }
 
-  /** Takes a copy. */
+  /** Adds a copy of a message. */
   push(message: Uint8Array): void {
     let chunk = this.#chunks[this.#chunks.length - 1];
     if (chunk === undefined || chunk.used + message.length > chunk.bytes.length) {
@@ -38,7 +38,7 @@ export class Backlog {
     this.#length += 1;
   }
 
-  /** The next message, a view that nothing is written over. */
+  /** The next message, as a view that is never overwritten. */
   shift(): Uint8Array | undefined {
     const chunk = this.#chunks[0];
     if (chunk === undefined) return undefined;
@@ -48,7 +48,7 @@ export class Backlog {
     this.#start = end;
     this.#length -= 1;
     if (this.#next === chunk.ends.length) {
-      // A chunk with room left goes, too: what comes later finds another.
+      // A chunk with free space is dropped too: later messages get another one.
       this.#chunks.shift();
       this.#next = 0;
       this.#start = 0;

@@ -11,7 +11,7 @@ import type { SendVerdict, Socket } from '../transport/transport.ts';
 import type { Backlog } from './backlog.ts';
 import { type SealForm, variantOf } from './variants.ts';
 
-/** What a connection asks of its shard. */
+/** What a connection needs from its shard. */
 export interface ConnectionPort {
   /** Whether connections may be given keys: the engine has a `security` option. */
   readonly takesKeys: boolean;
@@ -22,31 +22,31 @@ export interface ConnectionPort {
   /** `become` makes it one that is sealed for by itself; meanwhile it is in no audience. */
   individualize(connection: ShardConnection, become: () => void): void;
   send(connection: ShardConnection, envelope: Envelope): SendVerdict;
-  /** Of an open connection, once: what it has not handled is forgotten, what was sent to it goes out before the end. */
+  /** Ends an open connection, once. Its unhandled messages are dropped; messages sent to it go out before the end. */
   beginClose(connection: ShardConnection, code: number, reason: string): void;
 }
 
-/** A connection that is to end, from the decision to the end. */
+/** The state of a connection between the decision to end it and its end. */
 export interface PendingClose {
   readonly code: number;
   readonly reason: string;
-  /** Whether all that the pool had for it has been sent. */
+  /** Whether all of its messages have left the pool and were sent. */
   isFlushed: boolean;
-  /** Bytes that the client had not read when the wait began, or began anew. */
+  /** Bytes that the client had not read when the present wait began. */
   unreadBytes: number;
 }
 
-/** A handler's answer that the messages of a connection wait for. */
+/** A handler's pending answer for which the connection's messages wait. */
 export interface Awaited {
   readonly handler: 'connect' | 'authorize';
   readonly connection: ShardConnection;
-  /** Forgets what waits for the answer; null: the answer came, or nobody waits for it any more. */
+  /** Cancels the wait; null: the answer came, or nothing waits for it any more. */
   giveUp: (() => void) | null;
-  /** Belongs to the wheel of the deadlines. */
+  /** Only the wheel of the deadlines writes it. */
   dueAt: number;
 }
 
-/** Facts settled by the handshake. */
+/** The results of the handshake. */
 export interface ConnectionFacts {
   readonly id: string;
   readonly name: string;
@@ -59,7 +59,7 @@ export interface ConnectionFacts {
   readonly metadata: Record<string, unknown> | null;
 }
 
-/** A connection in the thread of its shard: what handlers see, and what the shard keeps about it. */
+/** A connection in the thread of its shard: the methods that handlers see, and the state that the shard keeps. */
 export class ShardConnection implements Connection {
   // Settled by the handshake.
   readonly id: string;
@@ -68,50 +68,50 @@ export class ShardConnection implements Connection {
   readonly codecImpl: Codec;
   readonly codecIndex: number;
   readonly sealing: SealForm;
-  /** Which of an audience's native topics it is in, unless it is sealed for by itself. */
+  /** Index of its native topic in an audience, unless it is sealed for by itself. */
   readonly variant: number;
-  /** Not null for `seal3` and `seal2`: its counters. */
+  /** Its counters, for `seal3` and `seal2`; else null. */
   readonly session: ServerSession | null;
 
   // Written at its beginning and its end.
   /** Null before the handshake is answered and after the end. */
   socket: Socket | null = null;
-  /** Whether it counts: its name, if that must be unique, is its own. */
+  /** Whether it is established: if names must be unique, its name is its own. */
   isAdmitted = false;
   /**
-   * What was sent to it from elsewhere while its `connect` handler, which may give it keys, is awaited; null: it is not.
+   * Messages from elsewhere while its `connect` handler, which may set keys, is awaited; null: no handler is awaited.
    */
   deferred: Envelope[] | null = null;
   deferredBytes = 0;
-  /** Not null from the moment that its end is decided here. */
+  /** Not null from the moment that this side decides to end it. */
   closing: PendingClose | null = null;
 
   // Written by the hub.
-  /** Whether what goes to everyone goes to it. */
+  /** Whether it gets broadcasts. */
   isEntered = false;
-  /** Of the names of its channels and rooms, in UTF-8. */
+  /** Bytes of the names of its channels and rooms, in UTF-8. */
   membershipBytes = 0;
 
-  // Written by whoever opens and handles what it sends.
-  /** How many things are awaited before the next message may be handled: a `connect` or `authorize` handler, a name. */
+  // Written by the code that opens and handles its messages.
+  /** Number of awaited answers that hold its next message: a `connect` or `authorize` handler, a claim of its name. */
   holds = 0;
-  /** Messages that wait meanwhile; null: none, as with nearly all connections. */
+  /** Messages that wait for those answers; null: none, as for nearly all connections. */
   pending: Backlog | null = null;
   pendingBytes = 0;
-  /** Its `connect` handler, if that is awaited. */
+  /** The pending answer of its `connect` handler. */
   connecting: Awaited | null = null;
-  /** Whether no more is read of the client until what waits is handled. */
+  /** Whether reading from the client is paused until its waiting messages are handled. */
   isPaused = false;
-  /** What is to be done when that is so, of a client that has left; null: it has not. */
+  /** Called when the waiting messages of a client that has left are handled; null: it has not left. */
   leave: (() => void) | null = null;
-  /** Malformed messages in a row. */
+  /** Number of malformed messages in a row. */
   malformed = 0;
-  /** Frames that could not be opened so far. */
+  /** Number of frames so far that could not be opened. */
   sealFailures = 0;
-  /** The frame that the pool is opening. */
+  /** The frame that the pool is opening now. */
   opening: Ticket | null = null;
 
-  // Written by the turns: what it has taken of the shard's.
+  // Written by the turns: its share of the shard's time.
   turn = 0;
   turnCost = 0;
   turnLook = 0;
@@ -121,22 +121,22 @@ export class ShardConnection implements Connection {
   messagesFullAt = 0;
   bytesFullAt = 0;
 
-  // Written by whoever seals for it.
+  // Written by the code that seals for it.
   /** Whether the first frame of its session has been sent. */
   isGreeted = false;
-  /** Keys of its own, in place of the engine's. */
+  /** Its own keys, in place of the engine's. */
   aesKey: Uint8Array | null = null;
   hmacKey: Uint8Array | null = null;
-  /** Whether frames are sealed for it by itself. Once so, it stays so. */
+  /** Whether frames are sealed for it alone. Once true, it stays true. */
   isIndividual: boolean;
-  /** What waits for the pool on its way out; null: nothing. */
+  /** Its outgoing messages that wait for the pool; null: none. */
   lane: Lane | null = null;
 
   // Written by the upkeep.
   /** The wheel's tick in which the last frame came. */
   heardAt = 0;
   dueAt = -1;
-  /** Whether it is losing messages, and the handlers were told. */
+  /** Whether it is losing messages and the `slow` handler was called. */
   isSlow = false;
 
   #metadata: Record<string, unknown> | null;
@@ -166,7 +166,7 @@ export class ShardConnection implements Connection {
   }
 
   get metadata(): Record<string, unknown> {
-    // Without a prototype: keys often come from clients.
+    // No prototype, because keys often come from clients.
     this.#metadata ??= Object.create(null) as Record<string, unknown>;
     return this.#metadata;
   }

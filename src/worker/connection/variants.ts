@@ -1,24 +1,24 @@
 const codecCount = 4;
 
 /**
- * How a connection's frames are built, as its subprotocol says: `classic` as the Go peers do, `deflate2` with a flag in
- * front of the payload that says whether it is deflated, `seal3` with that and with protection against replays. Both have
- * keys that are derived for subprotocol and direction. `deflate` and `seal2` are the same without that: what was recorded
- * of one can be taken for another.
+ * How a connection's frames are built, as its subprotocol says. `classic` is the form of version 1. `deflate2` has a
+ * flag in front of the payload that says whether it is deflated. `seal3` has the flag and protection against replays.
+ * `deflate2` and `seal3` derive keys for each subprotocol and direction. `deflate` and `seal2` are the same forms
+ * without derived keys: a frame recorded in one subprotocol can be passed off in another.
  */
 export type SealForm = 'classic' | 'deflate' | 'seal2' | 'deflate2' | 'seal3';
 
-/** Of those, the ones that are sealed once for all who read them. */
+/** The forms that are sealed once for all recipients. */
 export type SharedSealForm = Exclude<SealForm, 'seal2' | 'seal3'>;
 
 /**
- * Connections that get the very same frames form a variant: one per codec, and two more per codec for the two forms with
- * deflated payloads. Each has a native topic.
+ * Connections that get the same frames form a variant: one per codec, and two more per codec for the forms with
+ * deflated payloads. Each variant has a native topic.
  */
 const sharedForms: readonly SharedSealForm[] = ['classic', 'deflate', 'deflate2'];
 export const variantCount: number = sharedForms.length * codecCount;
 
-/** Of connections that are sealed for one by one, that of their codec. */
+/** The codec's variant for connections that are sealed for one by one. */
 export function variantOf(codecIndex: number, form: SealForm): number {
   return Math.max(0, (sharedForms as readonly SealForm[]).indexOf(form)) * codecCount + codecIndex;
 }

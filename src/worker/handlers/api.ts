@@ -11,19 +11,19 @@ export type { DirectVerdict, PublishVerdict } from '../../shared/message/verdict
 export type { SendVerdict } from '../transport/transport.ts';
 export { type Rejection, type RejectOptions, reject } from './rejection.ts';
 
-/** One client, in the thread of its shard. Methods are safe after the connection has ended. */
+/** One client, in the thread of its shard. All methods may be called after the connection has ended. */
 export interface Connection {
   /** Unique in the engine; tells the shard. Envelopes carry it as `client_id`. */
   readonly id: string;
   /**
-   * The name that `upgrade` gave, or else the id that the client gave itself (`X-Client-ID` or `?client_id=`), which is not
-   * authenticated; '' if none.
+   * The name that `upgrade` gave; else the id that the client gave itself (`X-Client-ID` or `?client_id=`), which is
+   * not authenticated; '' if there is none.
    */
   readonly name: string;
   readonly codec: CodecName;
-  /** The client's address, behind proxies as the option `trustProxy` says. */
+  /** The client's address; behind proxies as the option `trustProxy` says. */
   readonly remoteAddress: string;
-  /** Yours to keep values in. Begins with what `upgrade` gave, or empty. */
+  /** An object for your own values. It starts with the values that `upgrade` gave, or empty. */
   readonly metadata: Record<string, unknown>;
   /** Channels and rooms that this connection is in, at this moment. */
   readonly channels: readonly string[];
@@ -35,7 +35,7 @@ export interface Connection {
   /** Default type `message`. Throws `ERR_MESSAGE_INVALID` for what is no message. */
   send(message: OutgoingMessage): SendVerdict;
   /**
-   * True: newly subscribed. Repeating is harmless. Throws `ERR_CHANNEL_INVALID`, `ERR_LIMIT_CHANNELS` or
+   * True: newly subscribed. Repeated calls do no harm. Throws `ERR_CHANNEL_INVALID`, `ERR_LIMIT_CHANNELS` or
    * `ERR_LIMIT_MEMBERSHIP_BYTES`.
    */
   subscribe(channel: string): boolean;
@@ -44,9 +44,9 @@ export interface Connection {
   joinRoom(room: string): boolean;
   leaveRoom(room: string): boolean;
   /**
-   * AES-256-GCM key for this connection alone, in place of the engine's; null: the engine's again. In force at once, in
-   * both directions. Set it in `connect`, before anything is sent. Throws `ERR_KEY_INVALID` for what is not 32 bytes,
-   * `ERR_SECURITY_OFF` if the engine has no `security` option (checklist H-93).
+   * AES-256-GCM key for this connection alone, in place of the engine's; null: the engine's key again. It is in force
+   * at once, in both directions. Set it in `connect`, before anything is sent. Throws `ERR_KEY_INVALID` unless it has
+   * 32 bytes, `ERR_SECURITY_OFF` if the engine has no `security` option.
    */
   setEncryptionKey(key: Uint8Array | null): void;
   /** HMAC-SHA256 key for this connection alone, at least 1 byte; otherwise as `setEncryptionKey`. */
@@ -66,7 +66,7 @@ export interface ShardApi {
   disconnect(connectionId: string, code?: number, reason?: string): DirectVerdict;
 }
 
-/** A handshake that has passed every check of the engine's own. Yours to keep: it is a copy. */
+/** A handshake that passed all checks of the engine. It is a copy: you may keep it. */
 export interface UpgradeRequest {
   readonly method: string;
   /** Without the query. */
@@ -78,23 +78,23 @@ export interface UpgradeRequest {
   readonly cookies: ReadonlyMap<string, string>;
   /** As `connection.remoteAddress` will be. */
   readonly remoteAddress: string;
-  /** The `Origin` header: allowed by the option `origins`; undefined: no browser. */
+  /** The `Origin` header, allowed by the option `origins`; undefined: the client is no browser. */
   readonly origin: string | undefined;
   /** What the client offers, in its order. */
   readonly subprotocols: readonly string[];
-  /** The id that the client gave itself, '' if none. Not authenticated. */
+  /** The id that the client gave itself, '' if there is none. Not authenticated. */
   readonly name: string;
   /** Aborted when the client leaves before the answer, or the answer takes longer than `limits.handshakeMs`. */
   readonly signal: AbortSignal;
 }
 
-/** A yes to a handshake, with what to make of it. */
+/** Accepts a handshake, with settings for the connection. */
 export interface UpgradeAcceptance {
-  /** What `connection.metadata` begins with: its own properties are copied. */
+  /** Initial values of `connection.metadata`: its own properties are copied. */
   readonly metadata?: Readonly<Record<string, unknown>>;
-  /** In place of the client's own id, at most 128 characters: authenticated by you. '': none. */
+  /** A name of at most 128 characters in place of the client's own id: you have authenticated it. '': none. */
   readonly name?: string;
-  /** One that the client offered and the engine knows, in place of the engine's choice. */
+  /** A subprotocol that the client offered and the engine knows, in place of the engine's choice. */
   readonly subprotocol?: string;
 }
 
@@ -106,29 +106,29 @@ export type UpgradeResult = boolean | undefined | void | UpgradeAcceptance | Rej
 export type Action = 'subscribe' | 'publish' | 'broadcast' | 'join' | 'room';
 
 /**
- * Code of the embedding program that runs in every shard. What throws or rejects here is caught, counted as
- * `handlerErrors` and logged with the connection's id; the connection goes on.
+ * Code of the embedding program that runs in every shard. What a handler throws or rejects with is caught, counted as
+ * `handlerErrors` and logged with the connection's id; the connection continues.
  */
 export interface Handlers {
   /**
-   * Whether a client may connect. The answer is awaited for `limits.handshakeMs`. What throws or rejects here is answered
-   * with 500, and so is a result of another kind.
+   * Whether a client may connect. The answer is awaited for `limits.handshakeMs`. A throw, a rejection or a result of
+   * another type is answered with 500.
    */
   upgrade?(request: UpgradeRequest): UpgradeResult | PromiseLike<UpgradeResult>;
   /** Awaited before the first message of the connection is handled. */
   connect?(connection: Connection): void | PromiseLike<void>;
-  /** Every message, control messages too, before the engine acts on it (checklist H-43). Not awaited. */
+  /** Called for every message, control messages too, before the engine acts on it. Not awaited. */
   message?(connection: Connection, message: ReceivedMessage): void | PromiseLike<void>;
-  /** Once per connection that was opened. */
+  /** Called once per connection that was opened. */
   disconnect?(connection: Connection, code: number, reason: string): void | PromiseLike<void>;
   /**
-   * Whether a client may. Later messages of the connection wait for a promise. A throw is a no. Without this handler
-   * clients may subscribe, join and publish, send to rooms they are in, and may not broadcast (checklist H-49).
+   * Whether a client may do `action`. Later messages of the connection wait for a promise. A throw means no. Without
+   * this handler clients may subscribe, join and publish, send to rooms they are in, and may not broadcast.
    */
   authorize?(connection: Connection, action: Action, target: string): boolean | PromiseLike<boolean>;
   /**
-   * With `slowConsumer: 'drop'`: the connection reads too slowly and did not get so many messages. Told once, until it has
-   * read so much that less than half of `maxBackpressureBytes` waits for it; what is dropped after that is told again.
+   * With `slowConsumer: 'drop'`: the connection reads too slowly and missed `dropped` messages. Called once, until less
+   * than half of `maxBackpressureBytes` waits for it; later drops are then reported again.
    */
   slow?(connection: Connection, dropped: number): void | PromiseLike<void>;
 }

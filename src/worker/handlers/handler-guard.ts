@@ -5,7 +5,7 @@ import type { FaultSource, HandlerSource, Vitals } from '../../shared/memory/vit
 import type { Connection } from './api.ts';
 import type { ShardLog } from './shard-log.ts';
 
-/** Runs handlers so that nothing they throw, now or later, reaches the shard: it is counted and logged instead. */
+/** Runs handlers. What they throw, now or later, is counted and logged and never reaches the shard. */
 export class HandlerGuard {
   readonly #counters: Counters;
   readonly #vitals: Vitals;

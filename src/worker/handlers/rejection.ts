@@ -2,10 +2,13 @@ import { EngineError } from '../../shared/errors/index.ts';
 import { isAsciiHeaderValue, isToken } from '../../shared/http/index.ts';
 import type { HttpAnswer } from '../transport/transport.ts';
 
-/** Known across copies of this package: a handler module may import another one than the engine runs. */
+/**
+ * A registered symbol, known across copies of this package: a handler module may import another copy than the engine
+ * runs.
+ */
 const brand: unique symbol = Symbol.for('shardwire.rejection');
 
-/** How a handshake is refused. Made by `reject`. */
+/** A refusal of a handshake, made by `reject`. */
 export interface Rejection {
   readonly [brand]: HttpAnswer;
 }
@@ -54,7 +57,7 @@ export function reject(status: number, { headers = {}, body = '' }: RejectOption
   return Object.freeze({ [brand]: { status, headers: all, body } });
 }
 
-/** The answer behind what `reject` made; null: it did not make this. */
+/** The answer in a result of `reject`; null: it is no such result. */
 export function answerOfRejection(value: object): HttpAnswer | null {
   return brand in value ? (value as Rejection)[brand] : null;
 }

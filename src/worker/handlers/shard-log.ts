@@ -8,8 +8,8 @@ function shortened<T>(value: T): T | string {
 }
 
 /**
- * Sends log lines to main's logger, at most 50 a second and none of them long: a flood of errors must not become a flood
- * of messages. Debug lines are counted for themselves, so that they never take the place of others.
+ * Sends log lines to main's logger, at most 50 a second and each of bounded length, so that a flood of errors does not
+ * become a flood of messages. Debug lines are limited separately, so they never displace others.
  */
 export class ShardLog {
   readonly #post: (message: FromShard) => void;

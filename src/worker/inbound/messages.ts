@@ -7,7 +7,6 @@ import { interest, type StateBoard } from '../../shared/memory/engine-memory.ts'
 import { nowNanos } from '../../shared/message/message.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 import type { HandlerHost } from '../handlers/handler-host.ts';
-import type { Command, CommandRequest } from './commands/command.ts';
 import { CommandRunner, type CommandRunnerOptions } from './commands/command-runner.ts';
 import { commandTable } from './commands/table.ts';
 import { overloaded, type Replies } from './replies.ts';

@@ -1,13 +1,13 @@
 import { Fifo } from '../../shared/base/fifo.ts';
 import type { Ticket } from './offload-port.ts';
 
-/** The place in a lane of a frame that is still being made. */
+/** The place in a lane of a frame that is still being sealed. */
 export interface Slot {
-  /** Of the job that makes it, for `finishNow`. */
+  /** The ticket of the job that makes the frame, for `finishNow`. */
   ticket: Ticket | null;
-  /** Here is the frame. Only the first `fill` or `skip` counts. */
+  /** Fills the place with the frame. Only the first `fill` or `skip` counts. */
   fill(frame: Uint8Array): void;
-  /** There will be none. */
+  /** Gives the place up: there will be no frame. */
   skip(): void;
 }
 
@@ -23,7 +23,7 @@ class ReadyFrame {
 class PendingSlot implements Slot {
   ticket: Ticket | null = null;
   readonly since: number = performance.now();
-  /** Undefined: still being made. Null: there is none. */
+  /** Undefined: the frame is still being made. Null: there is none. */
   frame: Uint8Array | null | undefined = undefined;
   readonly #bytes: number;
   readonly #completed: (slot: PendingSlot, growth: number) => void;
@@ -33,7 +33,7 @@ class PendingSlot implements Slot {
     this.#completed = completed;
   }
 
-  /** What it counts for. */
+  /** Bytes that the place counts for. */
   get bytes(): number {
     return this.frame === undefined ? this.#bytes : (this.frame?.length ?? 0);
   }
@@ -63,11 +63,11 @@ class End {
 }
 
 /**
- * Keeps what goes to one channel's subscribers, or to one connection, in order while some of it is being made elsewhere.
- * Needed only while something is: the owner drops it when it is empty.
+ * Keeps the frames to one channel's subscribers, or to one connection, in order while the pool makes some of them. It
+ * is needed only meanwhile: its owner drops it when it is empty.
  *
- * What `deliver` or a callback throws does not stop it: the rest is delivered, then the first such error reaches whoever
- * set the delivery going.
+ * An error that `deliver` or a callback throws does not stop it. The rest is delivered, then the first such error is
+ * thrown to the caller that started the delivery.
  */
 export class Lane {
   readonly #deliver: (frame: Uint8Array) => void;
@@ -80,8 +80,8 @@ export class Lane {
   #discarded = false;
 
   /**
-   * `emptied` is called each time that nothing waits any more, but not by `discard`. `waited` hears of each frame how long
-   * it was here, before it is delivered.
+   * `emptied` is called each time that the lane becomes empty, but not by `discard`. `waited` gets the waiting time of
+   * each frame before the frame is delivered.
    */
   constructor(deliver: (frame: Uint8Array) => void, emptied: () => void, waited?: (ms: number) => void) {
     this.#deliver = deliver;
@@ -89,7 +89,7 @@ export class Lane {
     this.#waited = waited;
   }
 
-  /** Of all that waits; a frame that is being made counts as announced. */
+  /** Bytes of all waiting frames. A frame that is being made counts with its announced size. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -98,7 +98,7 @@ export class Lane {
     return this.#waiting.length;
   }
 
-  /** The lane keeps `frame`: it must not be a view of something that changes. */
+  /** The lane keeps `frame`, so it must not be a view of memory that changes. */
   pushReady(frame: Uint8Array): void {
     if (this.#discarded) return;
     this.#waiting.push(new ReadyFrame(frame));
@@ -106,7 +106,7 @@ export class Lane {
     this.#drain();
   }
 
-  /** Keeps a place for a frame that will be made of about this many bytes. */
+  /** Reserves a place for a frame of about this many bytes that will be made. */
   pushPending(bytes: number): Slot {
     const slot = new PendingSlot(bytes, this.#onCompleted);
     if (this.#discarded) return slot;
@@ -115,7 +115,7 @@ export class Lane {
     return slot;
   }
 
-  /** `reached` is called once everything before is delivered, now if nothing waits. */
+  /** `reached` is called once everything before it is delivered; at once if nothing waits. */
   pushEnd(reached: () => void): void {
     if (this.#discarded) return;
     this.#waiting.push(new End(reached));
@@ -123,8 +123,8 @@ export class Lane {
   }
 
   /**
-   * Has every job that has a ticket done here and now, the first ones first, until no more than `leaveBytes` wait. Empty
-   * afterwards, unless that is given or a place has no ticket.
+   * Does jobs with a ticket here and now, the oldest first, until at most `leaveBytes` wait. The lane is empty
+   * afterwards, unless `leaveBytes` is given or a place has no ticket.
    */
   finishNow(leaveBytes = -1): void {
     let failure: { readonly error: unknown } | null = null;
@@ -140,7 +140,7 @@ export class Lane {
     if (failure !== null) throw failure.error;
   }
 
-  /** Nobody is there to deliver to any more. */
+  /** Drops everything: the recipient has ended. */
   discard(): void {
     this.#discarded = true;
     this.#waiting.clear();
@@ -155,7 +155,7 @@ export class Lane {
 
   /** Delivers from the front up to the first frame that is still being made. */
   #drain(): void {
-    // What a callback pushes or fills is found by the loop that called it.
+    // What a callback pushes or fills is handled by the loop that called it.
     if (this.#delivering) return;
     this.#delivering = true;
     let failure: { readonly error: unknown } | null = null;
@@ -170,7 +170,7 @@ export class Lane {
     if (failure !== null) throw failure.error;
   }
 
-  /** Takes the first out, if it need not wait any longer. */
+  /** Takes the first frame out, if it is ready. */
   #next(): ReadyFrame | PendingSlot | End | undefined {
     const first = this.#waiting.first();
     if (first instanceof PendingSlot && first.frame === undefined) return undefined;

@@ -1,5 +1,5 @@
 import { Fifo } from '../../shared/base/fifo.ts';
-import { Rest } from '../../shared/base/rest.ts';
+import { RetryPause } from '../../shared/base/retry-pause.ts';
 import {
   type OffloadAnswer,
   type OffloadConfig,
@@ -9,9 +9,9 @@ import {
 } from '../../shared/config/offload.ts';
 import type { StateBoard } from '../../shared/memory/engine-memory.ts';
 
-/** A job that is out. */
+/** A job that the pool was given. */
 export interface Ticket {
-  /** Does the job in this thread and tells its outcome at once. Harmless when it was told already. */
+  /** Does the job in this thread and reports its outcome at once. Does nothing if the outcome was reported before. */
   finishNow(): void;
 }
 
@@ -19,11 +19,11 @@ export interface OffloadPortOptions<J> {
   readonly config: OffloadConfig;
   readonly board: StateBoard;
   readonly counters: {
-    /** A job went out. */
+    /** A job was given to the pool. */
     taken(job: J): void;
-    /** One did not, because too many are out. */
+    /** A job was not given to the pool, because too many are pending. */
     full(): void;
-    /** The pool could not do one. */
+    /** The pool failed to do a job. */
     failed(): void;
     /** No answer came in time. */
     late(): void;
@@ -34,9 +34,9 @@ export interface OffloadPortOptions<J> {
   perform(job: J): Uint8Array;
 }
 
-/** What main may need on top of the pool's own time limit, before it counts as blocked. */
+/** Time that main may need beyond the pool's own time limit, before it counts as blocked. */
 const marginMs = 500;
-/** Jobs that came back undone are done in slices of this length, so that sockets are served in between. */
+/** Jobs that the pool returned undone are done in slices of this length, so that sockets are served in between. */
 const sliceMs = 10;
 
 interface Untold<J> {
@@ -44,13 +44,13 @@ interface Untold<J> {
   readonly done: (outcome: OffloadOutcome) => void;
 }
 
-/** One job that was handed out, until its outcome is told and the pool is done with it. */
-class Errand<J> implements Ticket {
+/** A job that was given to the pool, until its outcome is reported and the pool is done with it. */
+class PendingJob<J> implements Ticket {
   readonly id: number;
   readonly lateAt: number;
   readonly #perform: (job: J) => Uint8Array;
   readonly #told: () => void;
-  /** Null once its outcome is told, so that nothing holds the source any longer. */
+  /** Null once its outcome is reported, so that nothing holds the source any longer. */
   #untold: Untold<J> | null;
 
   constructor(id: number, lateAt: number, untold: Untold<J>, perform: (job: J) => Uint8Array, told: () => void) {
@@ -74,12 +74,12 @@ class Errand<J> implements Ticket {
     this.#take()?.done(outcome);
   }
 
-  /** Its outcome is never told. */
+  /** Drops the job: its outcome is never reported. */
   drop(): void {
     this.#take();
   }
 
-  /** Taken before anything runs: what runs may come back here. */
+  /** Cleared before anything runs, because what runs may call this again. */
   #take(): Untold<J> | null {
     const untold = this.#untold;
     if (untold !== null) this.#told();
@@ -89,16 +89,17 @@ class Errand<J> implements Ticket {
 }
 
 /**
- * A shard's way to the pool, which is in main. Every job that is taken has exactly one outcome, also if a thread of the
- * pool dies, hangs, or main does not answer: then this thread does it, and gives the pool no more for a while.
+ * A shard's side of the pool, which is in main. Every accepted job has exactly one outcome, also if a thread of the
+ * pool ends or hangs, or main does not answer. In these cases this thread does the job, and gives the pool no more jobs
+ * for a while.
  */
 export class OffloadPort<J> {
   readonly #options: OffloadPortOptions<J>;
-  /** With the pool, in the order in which they went out, which is also that of their `lateAt`. */
-  readonly #out = new Map<number, Errand<J>>();
-  /** Came back undone: to be done here. */
-  readonly #back = new Fifo<Errand<J>>();
-  readonly #rest = new Rest();
+  /** Jobs that the pool has, in the order in which they were given, which is also the order of their `lateAt`. */
+  readonly #out = new Map<number, PendingJob<J>>();
+  /** Jobs that the pool returned undone. This thread does them. */
+  readonly #back = new Fifo<PendingJob<J>>();
+  readonly #pause = new RetryPause();
   readonly #perform = (job: J): Uint8Array => this.#options.perform(job);
   readonly #told = (): void => {
     this.#pending -= 1;
@@ -106,7 +107,7 @@ export class OffloadPort<J> {
   #nextId = 1;
   #pending = 0;
   #closed = false;
-  /** Runs while something is out, and only then. */
+  /** Runs while the pool has jobs, and only then. */
   #timer: NodeJS.Timeout | null = null;
   #look: NodeJS.Immediate | null = null;
   #slice: NodeJS.Immediate | null = null;
@@ -115,88 +116,89 @@ export class OffloadPort<J> {
     this.#options = options;
   }
 
-  /** Jobs whose outcome is not told yet. */
+  /** Jobs whose outcome is not reported yet. */
   get pending(): number {
     return this.#pending;
   }
 
   /**
-   * Hands a job to the pool; `done` is called later, once. Null: it was not taken and `done` is never called, do it
-   * yourself. So it is without a pool, with too many jobs out (counted as full), and while the pool is left alone
-   * after a failure (the failure was counted).
+   * Gives a job to the pool; `done` is called later, once. Null: the pool did not take the job, `done` is never called,
+   * and the caller does the job. This is so without a pool, with too many jobs pending (counted as full), and during
+   * the pause after a failure (the failure was counted).
    */
   submit(job: J, done: (outcome: OffloadOutcome) => void): Ticket | null {
     const { config, board, counters } = this.#options;
     const now = performance.now();
-    if (this.#closed || config.threads === 0 || !this.#rest.isOver(now)) return null;
+    if (this.#closed || config.threads === 0 || !this.#pause.isOver(now)) return null;
     if (!board.enterOffload(config.maxQueue)) {
       counters.full();
       return null;
     }
     const lateAt = now + config.timeoutMs + marginMs;
-    const errand = new Errand(this.#nextId, lateAt, { job, done }, this.#perform, this.#told);
+    const pendingJob = new PendingJob(this.#nextId, lateAt, { job, done }, this.#perform, this.#told);
     try {
-      this.#options.post({ id: errand.id, job });
+      this.#options.post({ id: pendingJob.id, job });
     } catch {
-      // Such as a job that cannot be cloned. Done by the caller it may still work.
+      // For example, the job cannot be cloned. Done by the caller it may still work.
       board.leaveOffload();
       counters.failed();
       return null;
     }
     this.#nextId += 1;
     this.#pending += 1;
-    this.#out.set(errand.id, errand);
-    if (this.#timer === null) this.#watch(errand, now);
+    this.#out.set(pendingJob.id, pendingJob);
+    if (this.#timer === null) this.#watch(pendingJob, now);
     counters.taken(job);
-    return errand;
+    return pendingJob;
   }
 
-  /** Main's answer. One that is not waited for any more is ignored. */
+  /** Main's answer. An answer that is no longer awaited is ignored. */
   settle(answer: OffloadAnswer): void {
-    const errand = this.#out.get(answer.id);
-    if (errand === undefined) return;
+    const pendingJob = this.#out.get(answer.id);
+    if (pendingJob === undefined) return;
     this.#out.delete(answer.id);
     if (this.#out.size === 0) this.#unwatch();
     const now = performance.now();
     if (answer.outcome === null) {
       this.#options.counters.failed();
-      this.#rest.begin(now);
-      this.#takeBack(errand);
+      this.#pause.begin(now);
+      this.#takeBack(pendingJob);
       return;
     }
-    this.#rest.succeeded(now);
+    this.#pause.succeeded(now);
     if (!answer.outcome.ok && answer.outcome.code === 'ERR_INTERNAL') {
-      // No refusal: its thread may have had no memory left, say. If it is for the job, this thread will find so too.
+      // Not a refusal: the pool's thread may have run out of memory, for example. If the job itself is the cause, this
+      // thread will fail too.
       this.#options.counters.failed();
-      this.#takeBack(errand);
+      this.#takeBack(pendingJob);
       return;
     }
     this.#options.board.leaveOffload();
-    errand.tell(answer.outcome);
+    pendingJob.tell(answer.outcome);
   }
 
-  /** Forgets everything that is out: no outcome is told any more, no job taken. */
+  /** Forgets all jobs: no outcome is reported any more, and no job is taken. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#unwatch();
     if (this.#slice !== null) clearImmediate(this.#slice);
     this.#slice = null;
-    for (const errand of [...this.#out.values(), ...this.#back.toArray()]) {
+    for (const pendingJob of [...this.#out.values(), ...this.#back.toArray()]) {
       this.#options.board.leaveOffload();
-      errand.drop();
+      pendingJob.drop();
     }
     this.#out.clear();
     this.#back.clear();
   }
 
-  /** It counts as out until it is done, so that what is to be done here has the same bound. */
-  #takeBack(errand: Errand<J>): void {
-    if (errand.isTold) {
+  /** The job counts as pending until it is done, so that the jobs of this thread have the same bound. */
+  #takeBack(pendingJob: PendingJob<J>): void {
+    if (pendingJob.isTold) {
       this.#options.board.leaveOffload();
       return;
     }
-    this.#back.push(errand);
+    this.#back.push(pendingJob);
     this.#slice ??= setImmediate(() => this.#doSlice());
   }
 
@@ -205,20 +207,20 @@ export class OffloadPort<J> {
     const until = performance.now() + sliceMs;
     try {
       do {
-        const errand = this.#back.shift();
-        if (errand === undefined) return;
+        const pendingJob = this.#back.shift();
+        if (pendingJob === undefined) return;
         this.#options.board.leaveOffload();
-        errand.finishNow();
+        pendingJob.finishNow();
       } while (performance.now() < until);
     } finally {
-      // Also when a callback throws: the others are still owed theirs.
+      // Also when a callback throws: the other jobs must still be done.
       if (this.#back.length > 0) this.#slice ??= setImmediate(() => this.#doSlice());
     }
   }
 
-  #watch(oldest: Errand<J>, now: number): void {
+  #watch(oldest: PendingJob<J>, now: number): void {
     const onDue = (): void => {
-      // If this thread itself was blocked, answers wait to be read, and timers come before them in a turn of the loop.
+      // If this thread was blocked, answers wait to be read, and timers run before them in a turn of the loop.
       this.#look = setImmediate(() => this.#lookForLate());
     };
     this.#timer = setTimeout(onDue, Math.max(1, oldest.lateAt - now)).unref();
@@ -235,15 +237,15 @@ export class OffloadPort<J> {
     this.#timer = null;
     this.#look = null;
     const now = performance.now();
-    for (const [id, errand] of this.#out) {
-      if (errand.lateAt > now) {
-        this.#watch(errand, now);
+    for (const [id, pendingJob] of this.#out) {
+      if (pendingJob.lateAt > now) {
+        this.#watch(pendingJob, now);
         return;
       }
       this.#out.delete(id);
-      this.#rest.begin(now);
-      if (!errand.isTold) this.#options.counters.late();
-      this.#takeBack(errand);
+      this.#pause.begin(now);
+      if (!pendingJob.isTold) this.#options.counters.late();
+      this.#takeBack(pendingJob);
     }
   }
 }

@@ -3,7 +3,7 @@ import { type Direction, derivedKey, type KeySet, type KeyUse } from '../../shar
 
 type BoundSealForm = 'deflate2' | 'seal3';
 
-/** Keys for one subprotocol and direction, derived once for each key: the key itself says where they are kept. */
+/** Keys for one subprotocol and direction, derived once per key. They are cached by the key object. */
 export class BoundKeys {
   readonly #ofKey = new WeakMap<Uint8Array, (Uint8Array | undefined)[]>();
 

@@ -3,8 +3,8 @@ import type { KeyRing } from '../../shared/config/key-ring.ts';
 import type { StateBoard } from '../../shared/memory/engine-memory.ts';
 
 /**
- * The engine's keys as they are now. They come by a port of their own and are taken from it when they are needed: a
- * message among others would be read some time after what main published behind it.
+ * The engine's present keys. They come by a port of their own and are read from it when they are needed. As a message
+ * among others they would be read some time after messages that main published later.
  */
 export class LiveKeys {
   readonly #port: MessagePort;
@@ -23,7 +23,7 @@ export class LiveKeys {
     return this.#ring;
   }
 
-  /** Takes what has come, so that nothing piles up where keys are never needed. */
+  /** Reads what has arrived, so that nothing piles up in a shard that needs no keys. */
   take(): void {
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
       this.#ring = next.message as KeyRing;

@@ -13,20 +13,20 @@ function hasKey(keys: KeySet): boolean {
   return keys.aesKey !== null || keys.hmacKey !== null;
 }
 
-/** What it takes to open a frame. */
+/** What is needed to open a frame. */
 export interface OpenPlan {
   readonly job: OpenJob;
   /** To be remembered by the session once the frame turned out to be good. */
   readonly counter: number;
-  /** Keys to try if these do not fit: after a rotation, for frames that do not name their key. */
+  /** Keys to try next if these fail: after a rotation, for frames that do not name their key. */
   readonly retry: KeySet | null;
 }
 
-/** Decides with which keys and in which form frames are sealed and opened. The work itself is for whoever runs the jobs. */
+/** Decides with which keys and in which form frames are sealed and opened. Its callers run the jobs. */
 export class Sealer {
   readonly #policy: SecurityPolicy;
   readonly #maxMessageBytes: number;
-  /** The key id that the engine began with. Keys that no rotation changes go by it. */
+  /** The key id at the engine's start. Keys that no rotation changes use it. */
   readonly #firstId: number;
   readonly #keys: LiveKeys;
   readonly #bound = new BoundKeys();
@@ -38,12 +38,12 @@ export class Sealer {
     this.#maxMessageBytes = maxMessageBytes;
   }
 
-  /** Whether the engine has keys. Without, only connections with keys of their own are sealed for. */
+  /** Whether the engine has keys. Without them only connections with keys of their own have sealed messages. */
   get hasKeys(): boolean {
     return hasKey(this.#keys.ring.current);
   }
 
-  /** Whether this connection's messages are sealed, or flagged, and so go out in binary frames (checklist H-96). */
+  /** Whether this connection's messages are sealed or flagged, and so go out in binary frames. */
   isPiped(connection: ShardConnection): boolean {
     return connection.sealing !== 'classic' || connection.hasOwnKeys || this.hasKeys;
   }
@@ -59,13 +59,16 @@ export class Sealer {
     return sealing === 'classic' || compress === null || payloadBytes < compress.thresholdBytes ? 0 : compress.level;
   }
 
-  /** For everyone without keys or a session of their own. */
+  /** Seals for all connections without keys or a session of their own. */
   sealForAll(source: Uint8Array, sealing: SharedSealForm, codecIndex: number): SealJob {
     const keys = this.#boundTo(this.#keys.ring.current, sealing, codecIndex, 'from server');
     return this.#seal(source, sealing, keys, null, null);
   }
 
-  /** For one connection with keys or a session of its own. Counts: frames must be sent in the order of these calls. */
+  /**
+   * Seals for one connection with keys or a session of its own. It takes the next counter, so frames must be sent in
+   * the order of these calls.
+   */
   sealFor(connection: ShardConnection, source: Uint8Array): SealJob {
     const keys = this.#keysOf(connection, this.#keys.ring.current);
     const { prefix, aad } = connection.session?.next(keys.id) ?? { prefix: null, aad: null };
@@ -81,8 +84,8 @@ export class Sealer {
   }
 
   /**
-   * How to open a connection's frame. Throws `ERR_SEAL_FORMAT`, `ERR_SEAL_REPLAYED` or `ERR_SEAL_KEY_UNKNOWN`, which need
-   * no key to be known.
+   * How to open a connection's frame. Throws `ERR_SEAL_FORMAT`, `ERR_SEAL_REPLAYED` or `ERR_SEAL_KEY_UNKNOWN`, which
+   * need no key.
    */
   openFrom(connection: ShardConnection, frame: Uint8Array): OpenPlan {
     if (connection.session === null) {
@@ -103,12 +106,12 @@ export class Sealer {
     return previous !== null && monotonicMs() < previousUntil ? previous : null;
   }
 
-  /** Keys of its own stand in for the engine's (checklist H-93). */
+  /** The connection's own keys replace the engine's. */
   #keysOf(connection: ShardConnection, keys: KeySet): KeySet {
     if (!connection.hasOwnKeys) return keys;
     const aesKey = connection.aesKey ?? keys.aesKey;
     const hmacKey = connection.hmacKey ?? keys.hmacKey;
-    // None of them is the engine's: a rotation changes nothing for this connection, nor the id that its client knows.
+    // None of these keys is the engine's: a rotation changes neither them nor the key id that the client knows.
     const isAllOwn = aesKey === connection.aesKey && hmacKey === connection.hmacKey;
     return { id: isAllOwn ? this.#firstId : keys.id, aesKey, hmacKey };
   }

@@ -1,6 +1,6 @@
 import type { TlsMaterial } from '../../shared/config/tls.ts';
 
-/** A request as it arrived, copied: valid for as long as it is held. */
+/** A copy of a request as it arrived. It may be kept. */
 export interface TransportRequest {
   /** Upper case. */
   readonly method: string;
@@ -12,15 +12,15 @@ export interface TransportRequest {
   readonly headers: ReadonlyMap<string, string>;
   /** Text form of the peer's address, IPv6 without zero compression. */
   readonly remoteAddress: string;
-  /** The client's address as the peer gave it ahead of the request (PROXY protocol, version 2), '' if it did not. */
+  /** The client's address that the peer sent ahead of the request (PROXY protocol, version 2), '' if it did not. */
   readonly proxiedAddress: string;
-  /** PEM of the certificate that the client has shown, '' if none; null: clients are not asked for one. */
+  /** PEM of the client's certificate, '' if it sent none; null: clients are not asked for one. */
   readonly clientCertificate: string | null;
 }
 
-/** An upgrade that is being decided. */
+/** An upgrade that waits for a decision. */
 export interface Exchange {
-  /** Called at most once: the client has left before the decision. Whoever decides sets it. */
+  /** Called at most once, if the client leaves before the decision. The decider sets it. */
   onGone: (() => void) | null;
 }
 
@@ -29,7 +29,7 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
-  /** Of a refusal of the engine's own: its error code, and what would be allowed. For counters and logs; not sent. */
+  /** For refusals by the engine: the error code, and what is allowed. For counters and logs; not sent. */
   readonly code?: string;
   readonly allowed?: string;
 }
@@ -49,24 +49,25 @@ export const uncompressed = false;
 export interface Socket {
   /**
    * 'buffered': the peer reads too slowly; 'dropped': its bound of buffered bytes is reached. `compress` has an effect
-   * only where compression was agreed on with the peer.
+   * only if compression was agreed on with the peer.
    */
   send(payload: Uint8Array, binary: boolean, compress: boolean): SendVerdict;
-  /** Topics are the transport's own; repeating is harmless. */
+  /** Topics belong to the transport. Repeated calls do no harm. */
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
-  /** Sends an empty ping. Does nothing while bytes wait: if the peer reads them, `drain` tells. */
+  /** Sends an empty ping. Does nothing while bytes wait: `drain` then shows whether the peer reads them. */
   ping(): void;
   /**
-   * Sends a Close frame, then ends. For a socket without bytes that wait: behind too many of them the frame is lost. A
-   * peer that does not end its side too is cut soon.
+   * Sends a Close frame, then ends. Call it only on a socket without waiting bytes: behind too many of them the frame
+   * is lost. A peer that does not close its side is cut soon after.
    */
   end(code: number, reason: string): void;
   /** Ends at once, without a Close frame. */
   terminate(): void;
   /**
-   * Reads no more from the system, so that the peer is held back. What was read comes all the same, and a write that finds
-   * no room may set the reading going again: `pause` once more. That the peer has left shows after `resume`.
+   * Stops reading from the system, so that TCP holds the peer back. Messages already read are still delivered. A write
+   * that finds no room may start the reading again: call `pause` once more. A close by the peer is noticed only after
+   * `resume`.
    */
   pause(): void;
   resume(): void;
@@ -75,12 +76,12 @@ export interface Socket {
 }
 
 /**
- * Why a connection ended, as far as the transport can tell apart. A compressed message that cannot be inflated may be
- * reported as 'tooBig'.
+ * Why a connection ended, as far as the transport knows. A compressed message that cannot be inflated may be reported
+ * as 'tooBig'.
  */
 export type CloseCause = 'closed' | 'tooBig' | 'protocolError' | 'lost';
 
-/** What a transport reports; `A` is what the owner attached to a connection. */
+/** The events of a transport; `A` is the type of the owner's attachment to a connection. */
 export interface TransportEvents<A> {
   /** A request with WebSocket headers for `path`. */
   upgrade(request: TransportRequest, exchange: Exchange): UpgradeDecision<A> | Promise<UpgradeDecision<A>>;
@@ -90,60 +91,65 @@ export interface TransportEvents<A> {
   /** `payload` is valid only during the call. */
   message(attachment: A, payload: Uint8Array, binary: boolean): void;
   /**
-   * A ping, which is answered already, or a pong came. `unanswered`: a ping whose pong was not given to this socket, whose
-   * bound was reached.
+   * A pong came, or a ping, which the transport has already answered. `unanswered`: a ping whose pong was dropped,
+   * because the bound of this socket was reached.
    */
   alive(attachment: A, unanswered: boolean): void;
-  /** Room was made in a socket that answered 'buffered' or 'dropped'. */
+  /** A socket that answered 'buffered' or 'dropped' has room again. */
   drain(attachment: A): void;
   /**
-   * So many published or sent messages were not given to this socket, whose bound was reached. `batches` of them are those
-   * that the transport saw of as many batches of published ones: the rest of such a batch, of at most 32, was dropped
-   * unseen. Told a moment later, perhaps after the close.
+   * This many published or sent messages were dropped for this socket, because its bound was reached. `batches` of them
+   * are the first dropped messages of a batch of up to 32 published ones: the rest of such a batch was dropped too, and
+   * the transport cannot count it. Reported a moment later, perhaps after the close.
    */
   dropped(attachment: A, messages: number, batches: number): void;
   /** Exactly once per opened connection. `code` is 1005 or 1006 as in RFC 6455 section 7.1.5. */
   close(attachment: A, code: number, reason: string, cause: CloseCause): void;
-  /** Exactly once per opened connection, after its close: its socket is really gone, which may be a while later. */
+  /**
+   * Exactly once per opened connection, after its close: its socket no longer exists. This may be some time after the
+   * close.
+   */
   gone(attachment: A): void;
-  /** A socket was cut because its peer did not end its side when the Close frame was out. */
+  /** A socket was cut because its peer did not close its side after the Close frame was sent. */
   cut(): void;
   /** A socket ended before it completed a request, or before the answer to its upgrade was ready. */
   abandoned(): void;
   /** The client of an upgrade that was decided later left before the answer: `open` will not come. */
   discarded(attachment: A): void;
-  /** `callback` of an event threw. The connection goes on. */
+  /** The callback of an event threw. The connection continues. */
   error(error: unknown): void;
-  /** After `listen`: nothing is accepted for the moment, because no descriptor is left (true); it is again (false). */
+  /** After `listen`: true: nothing is accepted now, because no descriptor is free; false: it accepts again. */
   starved(isStarved: boolean): void;
 }
 
 export interface TransportOptions {
   /** Path of WebSockets. */
   readonly path: string;
-  /** Hard bound of one message, also of what it is inflated to: a longer one is cut off while it arrives. */
+  /** Hard bound of one message, also after inflating. A longer message is cut off while it arrives. */
   readonly hardMessageBytes: number;
   readonly maxBackpressureBytes: number;
   /**
-   * The last resort against a socket on which nothing moves in either direction for this long, also one that is ending:
-   * it is cut. At most 960; 0: none is.
+   * The last resort: a socket on which nothing moves in either direction for this long is cut, also one that is ending.
+   * At most 960; 0: no socket is cut.
    */
   readonly idleTimeoutSeconds: number;
-  /** Agree on permessage-deflate (RFC 7692) with clients that offer it; null: with nobody. `level` is 1 to 9. */
+  /** Agree on permessage-deflate (RFC 7692) with clients that offer it; null: never. `level` is 1 to 9. */
   readonly compression: { readonly level: number } | null;
   /** Null: plain TCP. */
   readonly tls: TlsMaterial | null;
 }
 
-/** What a shard needs of a socket library. test/transport holds the contract that every adapter passes. */
+/** What a shard needs from a socket library. test/transport has the contract that every adapter passes. */
 export interface Transport {
-  /** Takes over an accepted, non-blocking TCP socket. The descriptor is the transport's from here on. */
+  /** Takes over an accepted, non-blocking TCP socket. From then on the transport owns the descriptor. */
   adopt(descriptor: number): void;
-  /** Sends to all subscribers of a topic in this thread; `compress`: to those with whom that was agreed on. */
+  /**
+   * Sends to all subscribers of a topic in this thread. `compress`: compressed for peers with which that was agreed on.
+   */
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void;
   /**
-   * Accepts on its own and hands each connection round robin to the transports behind `handles` (see `handle`), which
-   * may live in other threads. Resolves to the port. Rejects if the address cannot be had.
+   * Accepts connections and hands each round robin to the transports behind `handles` (see `handle`), which may live in
+   * other threads. Resolves to the port. Rejects if it cannot listen on the address.
    */
   listen(host: string, port: number, handles: readonly unknown[]): Promise<number>;
   /** Names this transport to `listen` of another thread. Structured-cloneable. */
@@ -155,12 +161,11 @@ export interface Transport {
   /** Stops accepting, if it listens. */
   stopListening(): void;
   /**
-   * Connections taken over from here on get another certificate; those there are go on as they were. Throws
-   * `ERR_TLS_INVALID`; nothing has changed then. `handle` is another one afterwards: not for a transport that is behind
-   * the `listen` of one.
+   * Connections taken over from now on get another certificate; existing ones keep theirs. Throws `ERR_TLS_INVALID`;
+   * nothing has changed then. `handle` changes, so this must not be used on a transport behind the `listen` of another.
    */
   renewTls(tls: TlsMaterial): void;
-  /** Ends everything. No event follows. */
+  /** Closes all sockets. No event follows. */
   close(): void;
 }
 

@@ -3,10 +3,10 @@ import type { Hub } from '../outbound/hub.ts';
 import type { TimeWheel } from './time-wheel.ts';
 
 /**
- * Ends connections in good order. The socket library throws a Close frame away if too much waits in front of it, so the
- * frame is held back until the client has read everything. It gets `writeWaitMs` for that, and as long again whenever it
- * has read at least half of what was left: a slow client that goes on reading hears why it was closed, and one that does
- * not is cut, after a time that has a bound.
+ * Ends connections in good order. The socket library drops a Close frame if too much waits in front of it. So the frame
+ * is held back until the client has read everything. The client has `writeWaitMs` for that, and as long again whenever
+ * it has read at least half of what was left. A slow client that keeps reading learns why it was closed; a client that
+ * does not is cut after a bounded time.
  */
 export class Closings {
   readonly #wheel: TimeWheel<ShardConnection>;
@@ -19,14 +19,14 @@ export class Closings {
     this.#waitTicks = wheel.ticksOf(writeWaitMs);
   }
 
-  /** Call it once per connection, which must be open. */
+  /** Call it once per connection. The connection must be open. */
   begin(connection: ShardConnection, code: number, reason: string): void {
-    // What was sent or published before goes out before, also if the pool still has it.
+    // Messages sent or published before go out first, also if the pool still has them.
     const lanes = this.#hub.lanesOf(connection);
     if (connection.lane !== null) lanes.push(connection.lane);
     const closing: PendingClose = { code, reason, isFlushed: lanes.length === 0, unreadBytes: 0 };
     connection.closing = closing;
-    // It may leave meanwhile, and its own Close frame must be read.
+    // The client may leave meanwhile, and its own Close frame must be read.
     if (connection.isPaused) connection.socket?.resume();
     connection.isPaused = false;
     this.resume(connection);
@@ -41,18 +41,18 @@ export class Closings {
       });
     }
     if (connection.socket === null) return;
-    // Nothing that is published from here on is put into its buffer.
+    // From here on nothing published is put into its buffer.
     if (lanes.length === 0) this.#hub.exit(connection);
     closing.unreadBytes = connection.bufferedBytes;
     this.#wheel.schedule(connection, this.#waitTicks);
   }
 
-  /** The client has read something: ends the connection if that was all. */
+  /** The client has read something. Ends the connection if nothing waits any more. */
   resume({ closing, socket }: ShardConnection): void {
     if (closing?.isFlushed === true && socket?.bufferedBytes === 0) socket.end(closing.code, closing.reason);
   }
 
-  /** The wheel came to a closing connection. */
+  /** A closing connection is due in the wheel. */
   look(connection: ShardConnection): void {
     this.resume(connection);
     const { closing, socket, bufferedBytes } = connection;

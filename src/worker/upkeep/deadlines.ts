@@ -16,8 +16,8 @@ export interface DeadlinesOptions {
 export const lateReason = 'a handler took too long';
 
 /**
- * Deadlines of handlers. A handler that does not answer within `limits.handlerMs` costs its connection, which is closed
- * with 1011; what the connection had sent is freed then. One timer serves all deadlines. It starts with the first.
+ * Deadlines of handlers. If a handler does not answer within `limits.handlerMs`, its connection is closed with 1011 and
+ * the connection's waiting messages are freed. One timer serves all deadlines. It starts with the first deadline.
  */
 export class Deadlines {
   readonly #options: DeadlinesOptions;
@@ -28,7 +28,7 @@ export class Deadlines {
     const { handlerMs } = options.config.limits;
     this.#options = options;
     this.#wheel = new TimeWheel(Math.min(1_000, Math.max(10, Math.floor(handlerMs / 8))), (late) => this.#giveUp(late));
-    // The tick that is under way may be nearly over: one more, so that nobody is cut early.
+    // The present tick may be nearly over: one more, so that no handler is cut early.
     this.#ticks = this.#wheel.ticksOf(handlerMs) + 1;
   }
 

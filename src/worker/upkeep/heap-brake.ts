@@ -2,46 +2,49 @@ import type { Vitals } from '../../shared/memory/vitals.ts';
 
 export interface HeapBrakeOptions {
   readonly heap: {
-    /** Beyond which the runtime ends the process. */
+    /** The limit beyond which the runtime ends the process. */
     readonly limitBytes: number;
     usedBytes(): number;
-    /** Frees what nobody uses; null: the runtime decides when. */
+    /** Runs a full garbage collection; null: only the runtime decides when. */
     readonly collect: (() => void) | null;
   };
   readonly vitals: Pick<Vitals, 'heapKeptBytes'>;
-  /** Milliseconds, of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** Told when the brake goes on and off. */
+  /** Called when the brake goes on and off. */
   changed(isOn: boolean, usedBytes: number): void;
-  /** Told once: too little is left, also after a collection. The thread has to end while it still can. */
+  /** Called once, when too little memory is left also after a collection. The thread must end while it still can. */
   exhausted(usedBytes: number, limitBytes: number): void;
 }
 
 /**
- * Of the limit. Main restarts a shard in good order at 0.7, see main/heap-guard.ts; these are for what comes quicker. Above
- * 0.8 the runtime gives up by itself after a few collections that free little, long before the limit.
+ * Shares of the limit. Main restarts a shard in good order at 0.7, see src/main/watch/heap-guard.ts. These shares are
+ * for faster growth. Above 0.8 the runtime may give up after a few collections that free little, long before the limit.
  */
 const brakeShare = 0.75;
 const endShare = 0.8;
-/** A look costs about 1 µs. It comes after so much growth, and so many messages, that little can happen between two. */
+/**
+ * A measurement costs about 1 µs. It follows after this much growth and this many messages, so little can happen
+ * between two measurements.
+ */
 const looksPerLimit = 256;
 const messagesPerLook = 32;
-/** Collections that the brake asks for take at most about a tenth of the thread's time, unless the end is near. */
+/** Collections that the brake requests take at most about a tenth of the thread's time, unless the end is near. */
 const collectEvery = 10;
 
 /**
- * Keeps clients from filling the heap of a shard: a thread that reaches the runtime's limit takes the process with it.
- * While the brake is on, nothing is taken in that would stay: connections, memberships. If that is not enough, because
- * handlers keep more and more, the shard ends in good order, alone.
+ * Keeps clients from filling the heap of a shard: a thread that reaches the runtime's limit ends the whole process.
+ * While the brake is on, the shard takes in nothing long-lived: no connections and no memberships. If that is not
+ * enough, because handlers keep more and more, this shard alone ends in good order.
  */
 export class HeapBrake {
-  /** Whether nothing that stays may be taken in. */
+  /** Whether the shard must refuse connections and memberships. */
   isOn = false;
   readonly #options: HeapBrakeOptions;
   readonly #brakeBytes: number;
   readonly #endBytes: number;
   readonly #stepBytes: number;
-  /** What each message or connection counts beside its bytes: what a handler keeps for it is not known. */
+  /** Bytes that a message or connection counts beyond its own, because what a handler keeps for it is not known. */
   readonly #leastBytes: number;
   #grownBytes = 0;
   #nextCollectAt = 0;
@@ -57,13 +60,13 @@ export class HeapBrake {
     this.#leastBytes = this.#stepBytes / messagesPerLook;
   }
 
-  /** A message or a handshake of so many bytes has come, some of which may stay. */
+  /** A message or a handshake of this many bytes has come. Some of it may stay in memory. */
   grew(bytes: number): void {
     this.#grownBytes += bytes + this.#leastBytes;
     if (this.#grownBytes >= this.#stepBytes) this.look();
   }
 
-  /** A collection of the whole heap has just been: what is left is in use. */
+  /** A full collection has just run: what is left is in use. */
   collected(): void {
     this.#options.vitals.heapKeptBytes = this.#options.heap.usedBytes();
   }
@@ -77,7 +80,7 @@ export class HeapBrake {
       this.isOn = isOn;
       this.#options.changed(isOn, used);
     }
-    // Garbage is no reason to end: only what a collection has left.
+    // Garbage is no reason to end: only memory that a collection has left counts.
     if (used <= this.#endBytes || this.#isExhausted || used !== this.#usedAfterCollect) return;
     this.#isExhausted = true;
     this.#options.exhausted(used, this.#options.heap.limitBytes);

@@ -6,7 +6,7 @@ import type { HeapBrakeOptions } from './heap-brake.ts';
 
 type Heap = HeapBrakeOptions['heap'];
 
-/** The runtime's own collection of everything; null: it does not give it away. */
+/** The runtime's full garbage collection; null: it is not available. */
 function findCollect(): (() => void) | null {
   try {
     setFlagsFromString('--expose-gc');
@@ -33,7 +33,7 @@ function isMajor(detail: unknown): boolean {
   return Reflect.get(detail, 'kind') === constants.NODE_PERFORMANCE_GC_MAJOR;
 }
 
-/** Calls `collected` soon after each collection of the whole heap; returns how to end that. */
+/** Calls `collected` soon after each full collection. Returns a function that stops this. */
 export function watchCollections(collected: () => void): () => void {
   const observer = new PerformanceObserver((list) => {
     if (list.getEntries().some((entry) => isMajor(Reflect.get(entry, 'detail')))) collected();

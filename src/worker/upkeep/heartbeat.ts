@@ -5,8 +5,8 @@ import type { ShardConnection } from '../connection/shard-connection.ts';
 import type { TimeWheel } from './time-wheel.ts';
 
 /**
- * Finds out who is gone: whoever was silent for the ping period gets a ping, whoever was silent for the pong wait is
- * closed (checklist H-112 to H-114). A connection costs a number that each frame sets, and one look per ping period.
+ * Detects dead connections. A connection that was silent for the ping period gets a ping. A connection that was silent
+ * for the pong wait is closed. It costs one number that each frame sets, and one check per ping period.
  */
 export class Heartbeat {
   readonly #wheel: TimeWheel<ShardConnection>;
@@ -22,7 +22,7 @@ export class Heartbeat {
     this.#wheel = wheel;
     this.#counters = counters;
     this.#pingTicks = wheel.ticksOf(pingPeriodMs);
-    // A frame may have come at the end of its tick: one more, so that nobody is closed early.
+    // A frame may have come at the end of its tick: one more, so that no connection is closed early.
     this.#pongTicks = Math.max(this.#pingTicks, wheel.ticksOf(pongWaitMs)) + 1;
   }
 
@@ -31,14 +31,14 @@ export class Heartbeat {
     this.#wheel.schedule(connection, this.#pingTicks);
   }
 
-  /** A frame came, of whatever kind. */
+  /** A frame of any kind came. */
   heard(connection: ShardConnection): void {
     connection.heardAt = this.#wheel.now;
   }
 
-  /** The wheel came to a connection. */
+  /** A connection is due in the wheel. */
   look(connection: ShardConnection): void {
-    // What it says is in the kernel, where it waits for us.
+    // Its frames wait in the kernel, because this shard does not read from it now.
     if (connection.isPaused) this.heard(connection);
     const silent = this.#wheel.now - connection.heardAt;
     if (silent >= this.#pongTicks) {
@@ -48,7 +48,7 @@ export class Heartbeat {
       this.#wheel.schedule(connection, this.#pingTicks - silent);
     } else {
       connection.socket?.ping();
-      // The write may have found out that it is gone.
+      // The write may have found that the connection has ended.
       if (connection.socket === null) return;
       this.#wheel.schedule(connection, Math.min(this.#pingTicks, this.#pongTicks - silent));
     }

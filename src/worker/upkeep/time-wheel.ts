@@ -1,17 +1,17 @@
-/** What can be put into a wheel. */
+/** An item of a wheel. */
 export interface Timed {
-  /** The tick at which it is due; -1: never. Belongs to the wheel. */
+  /** The tick at which it is due; -1: never. Only the wheel writes it. */
   dueAt: number;
 }
 
 const slotCount = 512;
 
 /**
- * One timer for any number of items. A tick looks at what is due, and at what is due a whole number of turns later;
- * how many others wait costs it nothing.
+ * One timer for any number of items. A tick visits the items in its slot: those that are due, and those due a whole
+ * number of turns later. Other items cost nothing.
  *
- * Time is counted in ticks, not read from a clock: a thread that was held up for a minute must not find that everybody
- * was silent for a minute, when what they said is still to be read.
+ * Time is counted in ticks, not read from a clock. After a thread was held up for a minute, its connections must not
+ * count as silent for a minute, because their frames still wait to be read.
  */
 export class TimeWheel<T extends Timed> {
   readonly #tickMs: number;
@@ -20,18 +20,18 @@ export class TimeWheel<T extends Timed> {
   #timer: NodeJS.Timeout | null = null;
   #now = 0;
 
-  /** `due` is given each item once, when it is out of the wheel. It must not throw. */
+  /** `due` is called once for each item, after the item was taken out of the wheel. It must not throw. */
   constructor(tickMs: number, due: (item: T) => void) {
     this.#tickMs = tickMs;
     this.#due = due;
   }
 
-  /** Ticks so far. */
+  /** Number of ticks so far. */
   get now(): number {
     return this.#now;
   }
 
-  /** How many ticks are at least this long. */
+  /** Number of ticks that last at least `ms`. */
   ticksOf(ms: number): number {
     return Math.max(1, Math.ceil(ms / this.#tickMs));
   }
@@ -45,7 +45,7 @@ export class TimeWheel<T extends Timed> {
     this.#timer = null;
   }
 
-  /** Puts an item in, or to another place. `ticks` is at least 1: the tick that is under way is over for it. */
+  /** Puts an item in, or moves it. `ticks` is at least 1, because the present tick is over for it. */
   schedule(item: T, ticks: number): void {
     this.cancel(item);
     item.dueAt = this.#now + Math.max(1, ticks);
@@ -60,12 +60,12 @@ export class TimeWheel<T extends Timed> {
     item.dueAt = -1;
   }
 
-  /** What the timer does. */
+  /** Runs one tick. The timer calls it. */
   tick(): void {
     this.#now += 1;
     const slot = this.#slots[this.#now % slotCount];
     if (slot === undefined) return;
-    // What `due` takes out of the slot or puts in is seen by this loop, and put in can only be what is due later.
+    // This loop sees what `due` takes out of the slot or puts in. Items put in are always due later.
     for (const item of slot) {
       if (item.dueAt !== this.#now) continue;
       this.cancel(item);

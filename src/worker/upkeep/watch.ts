@@ -19,7 +19,7 @@ export interface WatchOptions {
 
 const greatestIdleSeconds = 960;
 
-/** Times are kept to about an eighth of the shortest one. */
+/** One tick is about an eighth of the shortest time. */
 function tickMs({ heartbeat, writeWaitMs }: EngineConfig): number {
   const shortest =
     heartbeat === null
@@ -37,11 +37,11 @@ export function idleTimeoutSeconds({ heartbeat, writeWaitMs }: EngineConfig): nu
   return Math.min(greatestIdleSeconds, Math.ceil((heartbeat.pongWaitMs + writeWaitMs) / 1_000) + 30);
 }
 
-/** Watches over the open connections of a shard, with one timer: who is gone, who is closing, who reads too slowly. */
+/** Watches the open connections of a shard with one timer: dead, closing and slow connections. */
 export class Watch {
   readonly closings: Closings;
   readonly #wheel: TimeWheel<ShardConnection>;
-  /** Null: silence is no reason to end a connection. */
+  /** Null: silent connections are not closed. */
   readonly #heartbeat: Heartbeat | null;
   readonly #slowConsumers: SlowConsumers;
   readonly #guard: HandlerGuard;

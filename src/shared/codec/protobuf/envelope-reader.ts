@@ -22,7 +22,7 @@ interface WireReader extends Omit<protobuf.Reader, 'int64' | 'stringVerify' | 's
 const BaseReader = protobuf.Reader as unknown as new (bytes: Uint8Array) => WireReader;
 
 /**
- * protobufjs's reader, used again and again, and stricter (checklist H-71): a field of the message with another wire type
+ * protobufjs's reader, used again and again, and stricter: a field of the message with another wire type
  * than its own, invalid UTF-8 in a string and a varint that is longer than ten bytes or above 64 bits are errors.
  */
 class EnvelopeReader extends BaseReader {

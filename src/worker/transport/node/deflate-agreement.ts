@@ -3,9 +3,8 @@ import {
   canCompress,
   type DeflateConfig,
   deflateConfig,
-  deflateName,
 } from '../../../frame/deflate-negotiation.ts';
-import { formatExtensions, parseExtensions } from '../../../shared/http/index.ts';
+import { deflateName, formatExtensions, parseExtensions } from '../../../shared/http/index.ts';
 import { zlibCompressor } from '../../../frame/zlib-compressor.ts';
 import { zlibStepsWork } from '../../../frame/zlib-step.ts';
 import type { Deflating } from './node-socket.ts';

@@ -3,31 +3,31 @@ import { cFunction, duplicateCloseOnExec } from '../../../shared/base/c-library.
 export interface AcceptGuardOptions {
   /** Stops accepting. Connections that wait to be accepted are cut. */
   pause(): void;
-  /** Accepts again. Rejects if the port cannot be had at the moment. */
+  /** Accepts again. Rejects if it cannot listen on the port now. */
   resume(): Promise<void>;
-  /** It accepts nothing because no descriptor is left (true), or accepts again (false). */
+  /** True: it accepts nothing, because no descriptor is free; false: it accepts again. */
   starved(isStarved: boolean): void;
   /** How many more descriptors the process may open, up to `most`. */
   free(most: number): number;
 }
 
 const lookMs = 100;
-/** So many must be free again: with one, the next client would end it. */
+/** Number of free descriptors needed to accept again: with one, the next client would use it up. */
 const roomToResume = 16;
-/** And so long it stays closed: each pause cuts clients, and writes a line. */
+/** Shortest time without accepting, because each pause cuts clients and writes a log line. */
 const leastPauseMs = 1_000;
 
 /** Counts free descriptors by taking them for a moment; null where descriptors cannot be duplicated. */
 export function findFreeDescriptors(): AcceptGuardOptions['free'] | null {
   const command = duplicateCloseOnExec[process.platform];
   const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
-  // Not Node's: in a worker thread it warns of descriptors that it has not opened.
+  // The C library's close, because Node's warns in a worker thread about descriptors that it has not opened.
   const close = cFunction('int close(int)');
   if (fcntl === null || close === null) return null;
   return (most) => {
     const taken: number[] = [];
     while (taken.length < most) {
-      // Standard error: of the descriptors that are always open.
+      // Standard error, one of the descriptors that are always open.
       const descriptor = Number(fcntl(2, command, 'int', 0));
       if (descriptor < 0) break;
       taken.push(descriptor);
@@ -38,9 +38,9 @@ export function findFreeDescriptors(): AcceptGuardOptions['free'] | null {
 }
 
 /**
- * Stands in for the library's accepting when descriptors run out: it would try the same connection again and again, with
- * all of a core and without a word. So it looks from time to time, and stops listening until there is room: clients are
- * refused by the system meanwhile, which they understand, and those who are connected are served.
+ * Replaces the library's own behaviour when descriptors run out: it would retry the same connection without end, at 100
+ * % of a core, and without an error. So this checks from time to time and stops listening until descriptors are free.
+ * Meanwhile the system refuses clients, which they understand, and the connected clients are served.
  */
 export class AcceptGuard {
   readonly #options: AcceptGuardOptions;
@@ -55,7 +55,7 @@ export class AcceptGuard {
     this.#timer = setInterval(() => this.#look(), lookMs).unref();
   }
 
-  /** Looks no more. */
+  /** Stops checking. */
   stop(): void {
     this.#isStopped = true;
     clearInterval(this.#timer);
@@ -82,7 +82,7 @@ export class AcceptGuard {
       this.#isStarved = false;
       if (!this.#isStopped) this.#options.starved(false);
     } catch {
-      // Somebody else has the port. The next look tries again.
+      // Another process has the port. The next check tries again.
     }
     this.#isResuming = false;
   }

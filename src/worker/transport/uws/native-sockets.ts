@@ -1,27 +1,30 @@
 import koffi from 'koffi';
 import { canonicalAddress } from '../../../shared/base/ip-address.ts';
 
-/** A TCP socket of this process, told apart from every other that has had its number or will have it. */
+/** The identity of a TCP socket of this process, also after its descriptor number is used again. */
 export interface SocketIdentity {
-  /** The kernel's own number of the socket, which no other socket of this machine ever has. */
+  /** The kernel's cookie of the socket, which is unique on this machine. */
   readonly cookie: number;
-  /** Of the other end, in its canonical spelling; '': it has none any more. */
+  /** The peer's address in its canonical spelling; '': there is none any more. */
   readonly peer: string;
   readonly localPort: number;
 }
 
-/** What the kernel says of a socket. 'ending': our FIN is out, or about to be, and the peer has not ended its side. */
+/** The state of a socket in the kernel. 'ending': our FIN is sent or queued, and the peer has not closed its side. */
 export type SocketPhase = 'gone' | 'open' | 'ending';
 
-/** What the C library and libuv tell of the sockets of a thread. Linux only. */
+/** Facts from the C library and libuv about the sockets of a thread. Linux only. */
 export interface NativeSockets {
-  /** Null: no TCP socket has this number. */
+  /** Null: this descriptor is no TCP socket. */
   identify(descriptor: number): SocketIdentity | null;
-  /** 'gone': the number is free, or another socket's. */
+  /** 'gone': the descriptor is free or belongs to another socket. */
   phase(descriptor: number, cookie: number): SocketPhase;
-  /** Whoever reads the socket finds its end. For a number that was just seen to be the socket's. */
+  /**
+   * Shuts the socket down, so that its reader finds the end of the stream. Call it only right after checking that the
+   * descriptor is this socket's.
+   */
   endReading(descriptor: number): void;
-  /** Of the sockets that the socket library has in the loop of this thread, of whatever kind. */
+  /** The descriptors of all sockets that the socket library has in this thread's loop. */
   descriptors(): readonly number[];
 }
 
@@ -35,7 +38,7 @@ const endingStates = [4, 5, 9, 11];
 const familyIPv4 = 2;
 const familyIPv6 = 10;
 const addressBytes = 28;
-/** UV_POLL of libuv: the one kind of handle that the socket library makes. */
+/** UV_POLL of libuv, the only kind of handle that the socket library makes. */
 const pollHandle = 8;
 /** Byte order of numbers that the kernel writes. */
 const littleEndian = true;
@@ -68,7 +71,7 @@ class LinuxSockets implements NativeSockets {
   readonly #addressView = new DataView(this.#address.buffer);
   readonly #length: [number] = [0];
 
-  /** Throws where one of the functions is not to be had. */
+  /** Throws if one of the functions is not available. */
   constructor() {
     const library = koffi.load(null);
     this.#getsockopt = library.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)');
@@ -112,14 +115,14 @@ class LinuxSockets implements NativeSockets {
     return found;
   }
 
-  /** Below 0: there is no such socket. */
+  /** A result below 0: there is no such socket. */
   #cookie(descriptor: number): number {
     this.#length[0] = 8;
     if (this.#getsockopt(descriptor, solSocket, soCookie, this.#option, this.#length) !== 0) return -1;
     return this.#optionView.getUint32(4, littleEndian) * 4_294_967_296 + this.#optionView.getUint32(0, littleEndian);
   }
 
-  /** The first byte of TCP_INFO; below 0: it is no TCP socket. */
+  /** The first byte of TCP_INFO; a result below 0: it is no TCP socket. */
   #state(descriptor: number): number {
     this.#length[0] = 8;
     if (this.#getsockopt(descriptor, protocolTcp, tcpInfo, this.#option, this.#length) !== 0) return -1;
@@ -132,7 +135,9 @@ class LinuxSockets implements NativeSockets {
   }
 }
 
-/** For the thread that asks. Null: sockets cannot be seen here (another system than Linux, an exotic build of Node). */
+/**
+ * For the calling thread. Null where sockets cannot be inspected (another system than Linux, an unusual build of Node).
+ */
 export function findNativeSockets(): NativeSockets | null {
   if (process.platform !== 'linux') return null;
   try {

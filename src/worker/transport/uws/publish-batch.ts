@@ -1,7 +1,7 @@
-/** Gives one message to the members of a topic. */
+/** Sends one message to the members of a topic. */
 export type PublishNow = (topic: string, payload: Uint8Array, binary: boolean, compress: boolean) => void;
 
-/** Whether it is a member of a topic. */
+/** Whether the subscriber is a member of a topic. */
 export interface Subscriber {
   isSubscribed(topic: string): boolean;
 }
@@ -14,51 +14,54 @@ interface Waiting {
 }
 
 /**
- * The library collects what is published in one turn of its loop, up to 32 messages per subscriber, and writes them to
- * a socket at once. A subscriber that has got 32 is written to at once. That is where it goes wrong: in a callback, the
- * library's one send buffer belongs to the socket that the callback is about, and then it writes the 32 one by one.
+ * The library collects messages published in one turn of its loop, up to 32 per subscriber, and writes them to a socket
+ * at once. It writes to a subscriber with 32 messages immediately. This goes wrong in a callback: the library's only
+ * send buffer then belongs to the callback's socket, and it writes the 32 messages one by one.
  */
 const libraryBatch = 31;
-/** Of this size and above the library sends at once, past its batch. */
+/** The library sends messages of this size and above at once, past its batch. */
 const libraryBatchBytes = 16_384;
 const firstCapacity = 16_384;
-/** What may wait for the end of the turn. More is given to the library at once, if more slowly. */
+/**
+ * Bytes that may wait for the end of the turn. Further messages are given to the library at once, though that is
+ * slower.
+ */
 const maxWaitingBytes = 1_048_576;
-/** So many publishes at once within so much time, and the next ones wait for each other. */
+/** After this many publishes without a batch in this time, the following ones are batched. */
 const few = 8;
 const fewInMs = 2;
-/** How many turns more those that wait are waited with, while each turn brings more. */
+/** Extra turns to keep batching while publishes keep arriving. */
 const moreTurns = 2;
-/** With more topics waiting, nobody is asked whether they are a member of one. */
+/** With more waiting topics than this, membership is not checked: everything is flushed. */
 const fewTopics = 8;
 
 /**
- * Publishes that come close to each other share their writes. Where they are few, the library sees to that, and they are
- * given to it at once. Where they are many, what the library would write one by one waits for the end of the turn of the
- * loop, when no callback is running. While each turn brings more, up to as many as the library writes at once, two more
- * turns are waited for: more publishers are heard before the long work of writing begins, and the loop does not sleep
- * meanwhile. The library writes when it next looks, which is after the immediates and the timers that are due. The order
- * is kept: whoever sends, subscribes or closes by another way calls one of the `flush` methods before.
+ * Batches publishes that come close together, so that they share writes. A few publishes are given to the library at
+ * once: it batches them itself. Many publishes, which the library would write one by one, wait for the end of the turn
+ * of the loop, when no callback runs. While each turn brings more, up to as many as the library writes at once, the
+ * batch waits two more turns: more publishers are heard before the long work of writing begins, and the loop does not
+ * sleep meanwhile. The library writes when it next runs, after the immediates and the due timers. Order is kept: code
+ * that sends, subscribes or closes in another way calls one of the `flush` methods first.
  */
 export class PublishBatch {
   readonly #publishNow: PublishNow;
   readonly #clock: () => number;
   readonly #waiting: Waiting[] = [];
-  /** Of what waits; one more than `fewTopics` at most. */
+  /** The waiting topics; at most `fewTopics` + 1. */
   readonly #topics: string[] = [];
   #bytes: Uint8Array = new Uint8Array(0);
   #used = 0;
-  /** Given to the library at once since the last batch. */
+  /** Number of publishes given to the library at once since the last batch. */
   #given = 0;
-  /** When the last few of those began. */
+  /** Start of the period in which those are counted. */
   #fewSince = -Infinity;
-  /** Whether publishes come so fast that all of them wait. */
+  /** Whether publishes come so fast that all of them are batched. */
   #gathers = false;
-  /** How many waited since the last batch; and when its last turn ended. */
+  /** Number of publishes that waited since the last batch, and the end of its last turn. */
   #gathered = 0;
   #gatheredBefore = 0;
   #turns = 0;
-  /** Whether the end of this turn is awaited. */
+  /** Whether the end of this turn is scheduled. */
   #endsTurn = false;
 
   /** `clock` gives milliseconds. */
@@ -67,7 +70,7 @@ export class PublishBatch {
     this.#clock = clock;
   }
 
-  /** `payload` is copied if need be. */
+  /** `payload` is copied if it must wait. */
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
     const { length } = payload;
     if (length >= libraryBatchBytes || this.#used + length > maxWaitingBytes) this.flush();
@@ -80,7 +83,7 @@ export class PublishBatch {
     this.#publishNow(topic, payload, binary, compress);
   }
 
-  /** Gives everything that waits to the library. */
+  /** Gives all waiting messages to the library. */
   flush(): void {
     if (this.#waiting.length === 0) return;
     let start = 0;
@@ -93,12 +96,15 @@ export class PublishBatch {
     this.#used = 0;
   }
 
-  /** Before anything else is sent to `subscriber`, or asked about it. What waits for others only goes on waiting. */
+  /**
+   * Call it before anything else is sent to `subscriber`, or its state is read. Messages that wait only for others keep
+   * waiting.
+   */
   flushFor(subscriber: Subscriber): void {
     if (this.#waiting.length > 0 && this.#concerns(subscriber)) this.flush();
   }
 
-  /** Before somebody becomes a member of `topic`, or ceases to be one. */
+  /** Call it before the members of `topic` change. */
   flushTopic(topic: string): void {
     if (this.#waiting.length > 0 && (this.#topics.length > fewTopics || this.#topics.includes(topic))) this.flush();
   }

@@ -1,30 +1,32 @@
 import { findNativeSockets, type NativeSockets, type SocketIdentity } from './native-sockets.ts';
 
 const lookMs = 20;
-/** A socket whose peer has not ended its side so long after our FIN is cut. */
+/** A socket is cut if its peer has not closed its side this long after our FIN. */
 const cutMs = 1_000;
-/** Sockets that one look may ask the kernel about, in all and of one peer: half a microsecond each. */
+/** Sockets that one check may ask the kernel about, in total and of one peer. Each costs half a microsecond. */
 const looksInAll = 512;
 const looksPerPeer = 64;
-/** Of a peer with at most so many sockets, the end of one is looked for at once. */
+/** For a peer with at most this many sockets, the end of one is checked at once. */
 const fewSockets = 32;
-/** Where sockets cannot be seen: the library cuts one that has ended within this time, unless the peer goes on reading. */
+/**
+ * Where sockets cannot be inspected: the library cuts an ended socket within this time, unless the peer keeps reading.
+ */
 const blindMs = 20_000;
-/** Asking for all sockets of the thread takes at most a twentieth of its time. */
+/** Listing all sockets of the thread takes at most a twentieth of its time. */
 const censusRest = 20;
 
 interface KnownSocket {
   readonly descriptor: number;
   readonly cookie: number;
-  /** When it was first seen to end, as `performance.now()`; 0: it was not. */
+  /** When it was first seen ending, as `performance.now()`; 0: not yet. */
   endingAt: number;
 }
 
-/** What is known of one peer: who is open, and who has ended while its socket may be there. */
+/** The open WebSockets of one peer, and its ended ones whose sockets may still exist. */
 interface Peer<A> {
-  /** Some may be gone: those that are there are among them. */
+  /** The peer's known sockets. Some may be gone; all existing ones are among them. */
   readonly sockets: Set<KnownSocket>;
-  /** Where the last look at them stopped. */
+  /** Where the last check stopped. */
   cursor: IterableIterator<KnownSocket> | null;
   open: number;
   /** Ended WebSockets, the oldest first. */
@@ -32,39 +34,39 @@ interface Peer<A> {
 }
 
 export interface LedgerEvents<A> {
-  /** The socket of a WebSocket that has ended is gone. */
+  /** The socket of an ended WebSocket no longer exists. */
   gone(attachment: A): void;
-  /** A socket was cut whose peer had not ended its side. */
+  /** A socket was cut, because its peer had not closed its side. */
   cut(): void;
 }
 
 /**
- * Finds out when the sockets of ended WebSockets are really gone, and cuts those whose peers do not end their side. The
- * socket library says nothing of either: it forgets a WebSocket with its Close frame, and waits 16 to 20 s for the peer.
+ * Finds out when the sockets of ended WebSockets no longer exist, and cuts sockets whose peers do not close their side.
+ * The socket library reports neither: it forgets a WebSocket with its Close frame, and waits 16 to 20 s for the peer.
  *
- * Which WebSocket has which descriptor cannot be had from the library. So sockets are counted by peer (the address at the
- * other end of TCP): of the sockets that a peer has, those that are not its open WebSockets are ended ones, or requests. As
- * many of its ended WebSockets as that still wait; the others are told as gone, the oldest first. A request that is being
- * served can so hold one back for as long as it takes, and no socket is ever forgotten too early.
+ * The library does not tell which WebSocket has which descriptor. So sockets are counted by peer (the address at the
+ * other end of TCP). Of a peer's sockets, those that are not its open WebSockets are ended ones or requests. That many
+ * of its ended WebSockets still wait; the others are reported as gone, the oldest first. A request that is being served
+ * can delay one report for as long as it takes, but no socket is ever reported too early.
  *
- * A descriptor's number may be another socket's when it is looked at: the kernel's cookie tells. Only this thread closes
- * the descriptors that it has, so between that look and the cut nothing changes.
+ * A descriptor number may belong to another socket by the time it is checked: the kernel's cookie shows that. Only this
+ * thread closes its descriptors, so nothing changes between the check and the cut.
  */
 export class SocketLedger<A> {
   readonly #events: LedgerEvents<A>;
   readonly #native: NativeSockets | null;
   readonly #byDescriptor = new Map<number, { readonly known: KnownSocket; readonly peer: string }>();
   readonly #peers = new Map<string, Peer<A>>();
-  /** Peers with ended WebSockets, the one that was looked at longest ago first. */
+  /** Peers with ended WebSockets, the least recently checked first. */
   readonly #waiting = new Map<string, Peer<A>>();
-  /** Where nothing can be seen. */
+  /** Used where sockets cannot be inspected. */
   #blind: { readonly attachment: A; readonly until: number }[] = [];
   #timer: NodeJS.Timeout | null = null;
-  /** Sockets came that the thread was not handed by number. */
+  /** New sockets came whose descriptors the thread was not told. */
   #hasUnknown = false;
   #nextCensus = 0;
   #adopting = false;
-  /** Of sockets in this loop that are the adapter's own. */
+  /** Local ports of the adapter's own sockets in this loop. */
   readonly #ownPorts = new Set<number>();
 
   constructor(events: LedgerEvents<A>, native: NativeSockets | null = findNativeSockets()) {
@@ -89,7 +91,7 @@ export class SocketLedger<A> {
     if (!this.#adopting) this.#hasUnknown = true;
   }
 
-  /** Sockets with this local port are none of clients. */
+  /** Sockets with this local port do not belong to clients. */
   ignore(localPort: number): void {
     this.#ownPorts.add(localPort);
   }
@@ -98,14 +100,14 @@ export class SocketLedger<A> {
     this.#peerOf(peer).open += 1;
   }
 
-  /** A WebSocket has ended. Not more than once for each. */
+  /** A WebSocket has ended. Call it once for each. */
   ended(peer: string, attachment: A): void {
     const found = this.#peerOf(peer);
     found.open -= 1;
     if (this.#native === null) this.#blind.push({ attachment, until: performance.now() + blindMs });
     else {
       found.ended.push(attachment);
-      // Most sockets that end without a Close frame are gone by now.
+      // Most sockets that end without a Close frame no longer exist by now.
       if (!this.#hasUnknown && found.sockets.size <= fewSockets) this.#look(peer, found, fewSockets);
       if (found.ended.length === 0) return;
       this.#waiting.set(peer, found);
@@ -113,7 +115,7 @@ export class SocketLedger<A> {
     this.#timer ??= setInterval(() => this.#lookAtAll(), lookMs).unref();
   }
 
-  /** Nothing more is told. */
+  /** From here on nothing is reported. */
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
@@ -132,7 +134,7 @@ export class SocketLedger<A> {
         if (budget <= 0 || peers <= 0) break;
         peers -= 1;
         budget -= 1 + this.#look(address, peer, Math.min(budget, looksPerPeer));
-        // Its next turn comes after the others'.
+        // This peer's next check comes after the others'.
         this.#waiting.delete(address);
         if (peer.ended.length > 0) this.#waiting.set(address, peer);
       }
@@ -142,7 +144,10 @@ export class SocketLedger<A> {
     this.#timer = null;
   }
 
-  /** Looks at so many sockets of a peer, and tells whose are gone. How many it was. */
+  /**
+   * Checks at most this many sockets of a peer, and reports the WebSockets whose sockets are gone. Returns the number
+   * of checks.
+   */
   #look(address: string, peer: Peer<A>, budget: number): number {
     const now = performance.now();
     const most = Math.min(budget, peer.sockets.size);
@@ -175,7 +180,7 @@ export class SocketLedger<A> {
     }
   }
 
-  /** Asks for the sockets that came without a number. False: not now. */
+  /** Looks for the sockets that came without a descriptor. False: not now. */
   #takeCensus(native: NativeSockets): boolean {
     const begun = performance.now();
     if (begun < this.#nextCensus) return false;
@@ -191,7 +196,7 @@ export class SocketLedger<A> {
   }
 
   #add(descriptor: number, { cookie, peer }: SocketIdentity): void {
-    // Whoever had this number before is gone.
+    // The former socket with this descriptor no longer exists.
     const former = this.#byDescriptor.get(descriptor);
     if (former !== undefined) this.#remove(former.known, former.peer);
     const known: KnownSocket = { descriptor, cookie, endingAt: 0 };

@@ -11,11 +11,11 @@ export interface TlsFiles {
   readonly ca: string | null;
 }
 
-/** Somewhere to put a few texts where a library can read them as files. */
+/** A place for a few texts where a library can read them as files. */
 export interface TlsPlace {
-  /** For the log. */
+  /** Name for the log. */
   readonly name: string;
-  /** The paths of the texts, in their order. Throws, and has left nothing behind then. */
+  /** The paths of the texts, in their order. Throws, and leaves nothing behind then. */
   put(texts: readonly string[]): LentFiles;
 }
 
@@ -26,12 +26,12 @@ export interface LentFiles {
 
 const closeOnExec = 1;
 
-/** Files without a name, in memory (Linux). Nobody else can open them, no file system can be full, and none need be there. */
+/** Unnamed files in memory (Linux). No other process can open them, and no file system is needed. */
 const anonymous: TlsPlace = {
   name: 'memory',
   put(texts) {
     const create = cFunction('int memfd_create(const char *, unsigned int)');
-    // Not Node's: in a worker thread it warns of descriptors that it has not opened.
+    // The C library's close, because Node's warns in a worker thread about descriptors that it has not opened.
     const close = cFunction('int close(int)');
     if (create === null || close === null) throw new Error('memfd_create is not there');
     const descriptors: number[] = [];
@@ -45,7 +45,7 @@ const anonymous: TlsPlace = {
         descriptors.push(descriptor);
         writeFileSync(descriptor, text);
         const path = `/proc/self/fd/${descriptor}`;
-        // Without /proc, or in a process that may not look at itself there, it is of no use.
+        // Useless without /proc, or in a process that may not read its own entry there.
         closeSync(openSync(path, 'r'));
         return path;
       });
@@ -57,7 +57,7 @@ const anonymous: TlsPlace = {
   },
 };
 
-/** A new folder that only this user may look into. */
+/** A new folder that only this user may read. */
 function folderIn(parent: string): TlsPlace {
   return {
     name: parent,
@@ -79,7 +79,7 @@ function folderIn(parent: string): TlsPlace {
   };
 }
 
-/** In memory first, on disk last: where they may be, in the order in which they are tried. */
+/** The places in the order in which they are tried: memory first, disk last. */
 export function tlsPlaces(): readonly TlsPlace[] {
   const runtime = process.env['XDG_RUNTIME_DIR'] ?? '';
   const folders = [...(runtime === '' ? [] : [runtime]), tmpdir()];
@@ -100,9 +100,9 @@ function put(texts: readonly string[], places: readonly TlsPlace[]): LentFiles {
 }
 
 /**
- * Lends the material as files, for a library that takes nothing else, and removes them before it returns. Throws what
- * `use` throws, or an error that names every place that was tried. The key in them is encrypted with a passphrase that is
- * in memory only: should the process die right here, what it leaves is of no use.
+ * Gives the material to `use` as files, for a library that accepts nothing else, and removes them before it returns.
+ * Throws what `use` throws, or an error that names every place that was tried. The key in the files is encrypted with a
+ * passphrase that exists in memory only: if the process dies here, the files left behind are useless.
  */
 export function withTlsFiles<T>(
   material: TlsMaterial,

@@ -12,14 +12,17 @@ export interface AdoptingApp extends TemplatedApp {
   removeChildAppDescriptor(descriptor: unknown): void;
 }
 
-/** Of TLS 1.2, what has forward secrecy and authenticated encryption. Those of TLS 1.3 are not chosen by this list. */
+/**
+ * The cipher suites of TLS 1.2 with forward secrecy and authenticated encryption. This list does not choose those of
+ * TLS 1.3.
+ */
 const ciphers =
   'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
   'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305';
 
 /**
- * The library has no setting for the least version, and begins with TLS 1.2. This suite of TLS 1.2 needs a pre-shared
- * key, of which there is none: with nothing else to choose from, no handshake below TLS 1.3 succeeds.
+ * The library has no setting for the minimum version, and starts with TLS 1.2. This suite of TLS 1.2 needs a pre-shared
+ * key, and there is none. With no other suite, no handshake below TLS 1.3 succeeds.
  */
 const noCipher = 'ECDHE-PSK-CHACHA20-POLY1305';
 
@@ -48,28 +51,28 @@ interface Generation {
   closed: boolean;
 }
 
-/** What routes are put on: the App, and whom to tell of the end of each of its WebSockets. */
+/** The App for routes, and the listener for the end of each of its WebSockets. */
 export interface AppHost {
   readonly app: AdoptingApp;
-  /** Its clients are asked for certificates. */
+  /** Whether its clients are asked for certificates. */
   readonly asksForCertificates: boolean;
   left(): void;
 }
 
 /**
- * The App of a transport. An App keeps its certificate for ever: with another one comes another App, which takes the
- * new connections, while the former one goes on until its last socket has gone. Nobody else knows that they are many.
+ * The Apps of a transport. An App keeps its certificate for ever, so another certificate needs another App. The new App
+ * takes new connections, and the former one runs until its last socket is gone. Other parts see one App only.
  */
 export class UwsApps {
   readonly #route: (host: AppHost) => void;
   readonly #httpEnded: () => void;
   readonly #arrived: () => void;
   #current: Generation;
-  /** Those with connections made before. */
+  /** Former Apps that still have connections. */
   readonly #former = new Set<Generation>();
   #closed = false;
 
-  /** `httpEnded`: a socket ended that is no WebSocket. `arrived`: there is a new socket. */
+  /** `httpEnded`: a socket that is no WebSocket has ended. `arrived`: there is a new socket. */
   constructor(
     tls: TlsMaterial | null,
     route: (host: AppHost) => void,
@@ -88,11 +91,11 @@ export class UwsApps {
 
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
     this.#current.app.publish(topic, payload, binary, compress);
-    // Mostly there is none.
+    // Usually there is none.
     for (const { app } of this.#former) app.publish(topic, payload, binary, compress);
   }
 
-  /** New connections get another certificate from here on. Throws `ERR_TLS_INVALID`; nothing has changed then. */
+  /** From here on new connections get another certificate. Throws `ERR_TLS_INVALID`; nothing has changed then. */
   renew(tls: TlsMaterial): void {
     if (this.#closed) return;
     const next = this.#create(tls);
@@ -123,7 +126,7 @@ export class UwsApps {
     return generation;
   }
 
-  /** +1 for a new socket, -1 for one that ends while it speaks HTTP. An upgraded one is not reported again. */
+  /** +1 for a new socket, -1 for one that ends as HTTP. An upgraded socket is not reported again. */
   #counted(generation: Generation, change: number): void {
     generation.sockets += change;
     if (change > 0) {
@@ -136,7 +139,7 @@ export class UwsApps {
 
   #closeIfEmpty(generation: Generation): void {
     if (generation.sockets > 0 || generation === this.#current || this.#closed) return;
-    // Not from inside one of its callbacks.
+    // Not to be called inside one of its callbacks.
     setImmediate(() => this.#close(generation));
   }
 

@@ -4,21 +4,23 @@ import { readDeflateOffers } from './deflate-offers.ts';
 
 /** The two ways in which the library can compress for a connection, as values of its option `compression`. */
 export interface UwsCompressors {
-  /** Keeps what was sent before in mind. Null: none does at this level. */
+  /** A compressor of the connection's own, which keeps earlier messages as context. Null: none at this level. */
   readonly dedicated: number | null;
-  /** Begins anew with each message, with memory that all connections of a thread share. */
+  /** A compressor that starts afresh with each message, with memory that all connections of a thread share. */
   readonly shared: number;
-  /** Of the window that inflates what a client sends; null: each message by itself. */
+  /** The window that inflates a client's messages; null: each message by itself. */
   readonly inflateBits: number | null;
 }
 
 export interface UwsAgreement {
   readonly compressor: 'dedicated' | 'shared';
-  /** What to show the library as the client's offer, so that its answer is one to the real offer too. */
+  /** The offer to give to the library, chosen so that its answer is also valid for the client's real offer. */
   readonly offer: string;
 }
 
-/** Named by the library at run time only: its declarations give them as types, and their values change with versions. */
+/**
+ * Read from the library at run time: its declarations have them as types only, and their values change with versions.
+ */
 function constant(name: string): number {
   const value: unknown = Reflect.get(library, name);
   if (typeof value !== 'number') throw new TypeError(`uWebSockets.js has no ${name}`);
@@ -53,7 +55,7 @@ const leastWindowBits = 9;
 function compressorFor(offer: DeflateTerms, { dedicated }: UwsCompressors): UwsAgreement['compressor'] | null {
   const { serverNoContextTakeover, serverMaxWindowBits } = offer;
   if (dedicated === null || serverNoContextTakeover) {
-    // The shared one has the largest window, and the library would leave the demand for a smaller one unanswered.
+    // The shared compressor has the largest window, and the library would not answer the demand for a smaller one.
     return serverMaxWindowBits === null ? 'shared' : null;
   }
   return serverMaxWindowBits === null || serverMaxWindowBits >= leastWindowBits ? 'dedicated' : null;
@@ -73,9 +75,9 @@ function offerText(offer: DeflateTerms, inflateBits: number | null): string {
 }
 
 /**
- * Chooses among a client's offers. The library reads offers by a checksum of their words and answers some of them in
- * ways that RFC 7692 section 7.1 forbids: it ignores `server_no_context_takeover`, unknown parameters and repeated ones,
- * and speaks an extension of old browsers. So it is only shown what it answers rightly. Null: no compression.
+ * Chooses among a client's offers. The library matches offers by a checksum of their words, and answers some in ways
+ * that RFC 7692 section 7.1 forbids: it ignores `server_no_context_takeover`, unknown and repeated parameters, and
+ * speaks an extension of old browsers. So it gets only offers that it answers correctly. Null: no compression.
  */
 export function agreeOnCompression(header: string | undefined, compressors: UwsCompressors): UwsAgreement | null {
   if (header === undefined) return null;

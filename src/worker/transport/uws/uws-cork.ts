@@ -12,17 +12,18 @@ const host = '127.0.0.1';
 const openMs = 2_000;
 
 /**
- * A request of our own that is never answered, for the sake of its `cork`.
+ * A request of our own that is never answered. Only its `cork` is used.
  *
- * An upgrade that was decided later has no good place in this library. Inside the cork of its own response it may be
- * closed at once: when the cork ends, the library takes the WebSocket's memory for that of the answered request. Outside
- * of any callback of the library it is sound, but a warning goes to stderr for each. What is looked at there is only
- * whether some callback runs in this thread, so the callback of another socket will do. That socket belongs to an App of
- * its own, on a port of the loopback that is closed again as soon as it is there: no route, event or counter sees it.
+ * The library has no good place for an upgrade that is decided later. Inside the cork of its own response the WebSocket
+ * may be closed at once, and when the cork ends, the library mistakes the WebSocket's memory for that of the answered
+ * request. Outside of any callback of the library the upgrade works, but each one prints a warning to stderr. The
+ * library only checks there whether some callback runs in this thread, so the callback of another socket is enough.
+ * That socket belongs to an App of its own, on a loopback port that is closed as soon as the socket is connected: no
+ * route, event or counter sees it.
  */
 export class UwsCork {
   readonly #app: TemplatedApp = App();
-  /** Secret, so that nobody else on this machine can put a request of theirs in its place. */
+  /** A secret, so that no other process on this machine can send a request in its place. */
   readonly #path: string = `/${randomBytes(16).toString('hex')}`;
   #peer: TcpSocket | null = null;
   #response: HttpResponse | null = null;
@@ -31,7 +32,7 @@ export class UwsCork {
   #closed = false;
   readonly #listening: (port: number) => void;
 
-  /** `listening` is told each port that this listens on. */
+  /** `listening` is called with each port that this listens on. */
   constructor(listening: (port: number) => void = () => undefined) {
     this.#listening = listening;
     this.#app.get(this.#path, (response) => {
@@ -43,7 +44,7 @@ export class UwsCork {
     });
   }
 
-  /** Resolves once `run` can cork, or it turned out that it cannot. Never rejects. */
+  /** Resolves once `run` can cork, or once it is clear that it cannot. Never rejects. */
   ready(): Promise<void> {
     if (this.#response !== null || this.#closed) return Promise.resolve();
     this.#opening ??= this.#open().finally(() => {
@@ -80,7 +81,7 @@ export class UwsCork {
           finished = true;
           clearTimeout(timer);
           this.#opened = () => undefined;
-          // Closed by the App already, if this is the end of it.
+          // The App has already closed it, if this is the App's end.
           if (!this.#closed) us_listen_socket_close(listening);
           resolve();
         };

@@ -1,9 +1,9 @@
 import type { TransportEvents } from '../transport.ts';
 
-/** Whom a transport tells what happens. What they throw goes to their own `error`, and never into the library. */
+/** The listener of a transport. What it throws goes to its own `error`, and never into the library. */
 export class UwsEvents<A> {
   readonly to: TransportEvents<A>;
-  /** The transport was closed: of the sockets that end by it, nothing is told. */
+  /** The transport was closed: the ends of its sockets are not reported. */
   closed = false;
 
   constructor(to: TransportEvents<A>) {

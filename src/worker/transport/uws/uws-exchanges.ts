@@ -5,18 +5,18 @@ import { answer } from './uws-http.ts';
 
 /** A request without an answer. */
 export interface OpenExchange extends Exchange {
-  /** It will not get one: its socket has ended. */
+  /** It will not get an answer: its socket has ended. */
   over: boolean;
 }
 
 /**
- * Requests and their answers. No answer but that of an upgrade is given before the library has looked at all bytes of the
- * packet. So it finds a second request that follows the first, which is unanswered, and cuts the connection; answered at
- * once, it would serve the second one too.
+ * Requests and their answers. Only an upgrade is answered before the library has parsed all bytes of the packet. So the
+ * library finds a second request while the first is unanswered, and cuts the connection. If the first were answered at
+ * once, the library would serve the second one too.
  */
 export class UwsExchanges<A> {
   readonly #events: UwsEvents<A>;
-  /** Sockets that end without having been answered are told apart from those that do by counting both. */
+  /** Counts answered and ended sockets, to tell the ones that ended without an answer. */
   #answered = 0;
 
   constructor(events: UwsEvents<A>) {
@@ -49,18 +49,18 @@ export class UwsExchanges<A> {
     }
   }
 
-  /** Nobody is there any more to be answered. */
+  /** The client has left: nothing can be answered. */
   isLost(exchange: OpenExchange): boolean {
     return exchange.over || this.#events.closed;
   }
 
-  /** Not from inside of the request's callback. */
+  /** Not to be called inside of the request's callback. */
   answer(response: HttpResponse, what: HttpAnswer): void {
     this.#answered += 1;
     answer(response, what);
   }
 
-  /** Whoever was to decide has thrown. */
+  /** The code that decides has thrown. */
   fail(response: HttpResponse, exchange: OpenExchange, error: unknown): void {
     this.#events.to.error(error);
     setImmediate(() => {
@@ -69,7 +69,7 @@ export class UwsExchanges<A> {
     });
   }
 
-  /** A socket has ended that is no WebSocket. */
+  /** A socket that is no WebSocket has ended. */
   ended(): void {
     if (this.#answered > 0) this.#answered -= 1;
     else this.#events.to.abandoned();

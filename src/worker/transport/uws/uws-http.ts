@@ -6,7 +6,7 @@ const textDecoder = new TextDecoder();
 
 /** A method that the library has and its type declarations lack. */
 interface CertifiedResponse extends HttpResponse {
-  /** PEM; '': the client has shown none. */
+  /** PEM; '': the client has sent none. */
   getX509Certificate(): string;
 }
 
@@ -35,9 +35,9 @@ export function copyRequest(
 }
 
 /**
- * The library takes a first `Connection` value of five bytes, whatever they are, for `close`, and closes the socket
- * with the answer. An upgrade that is decided later is such an answer: the WebSocket would be made of a closed socket,
- * which crashes. The library gives one character for each byte.
+ * The library takes any first `Connection` value of five bytes for `close`, and closes the socket with the answer. An
+ * upgrade that is decided later is such an answer: the WebSocket would be made of a closed socket, and the process
+ * would crash. The library gives one character for each byte.
  */
 export function mayUpgrade(request: HttpRequest): boolean {
   return request.getHeader('connection').length !== 5;
@@ -47,7 +47,7 @@ export function mayUpgrade(request: HttpRequest): boolean {
 const closesConnection = true;
 const nosniff = 'x-content-type-options';
 
-/** Answers and closes: one socket carries at most one answer, so that every other end of it is an abandoned request. */
+/** Answers and closes. A socket carries at most one answer, so every other end of it is an abandoned request. */
 export function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
   response.cork(() => {
     response.writeStatus(`${status} ${statusText(status)}`);
@@ -56,7 +56,7 @@ export function answer(response: HttpResponse, { status, headers, body }: HttpAn
       response.writeHeader(name, value);
       hasNosniff ||= name.toLowerCase() === nosniff;
     }
-    // No browser may take an answer for a script or a page that it does not say it is.
+    // Keeps browsers from taking an answer for a script or page when its type says otherwise.
     if (!hasNosniff) response.writeHeader('X-Content-Type-Options', 'nosniff');
     // Adds `Connection: close`.
     response.end(body, closesConnection);

@@ -1,24 +1,24 @@
 import type { HttpResponse, WebSocket } from 'uWebSockets.js';
 
 /**
- * After `resume` the library gives a socket 8 to 12 s to say something, as it does with a request. It is given them again so
- * often, for as long as it is open: the heartbeat decides who is gone.
+ * After `resume` the library gives a socket 8 to 12 s to send something, as with a request. This period renews that
+ * time while the socket is open: the heartbeat decides which connections are dead.
  */
 const renewMs = 4_000;
 
 /**
- * Stops and starts the reading of WebSockets. The library has that for a response to a request only, though what it does
- * there is done to the socket, whatever speaks over it: so the methods of a response are called on a WebSocket. Both kinds
- * of objects hold the address of the socket in the same place, and nothing when it is closed, which the methods check.
+ * Stops and starts the reading of WebSockets. The library offers this only for a response to a request, but it acts on
+ * the socket, whichever protocol it speaks. So the methods of a response are called on a WebSocket. Both kinds of
+ * objects hold the socket's address in the same place, and nothing once it is closed; the methods check that.
  */
 export class UwsReading {
   #pause: HttpResponse['pause'] | null = null;
   #resume: HttpResponse['resume'] | null = null;
-  /** Those that were resumed at some time. */
+  /** Sockets that were resumed at some time. */
   readonly #resumed = new Set<WebSocket<unknown>>();
   #timer: NodeJS.Timeout | null = null;
 
-  /** Each kind of App, with and without TLS, has methods of its own: they are taken from its first response. */
+  /** Apps with and without TLS have different methods. They are taken from the first response of an App. */
   learn(response: HttpResponse): void {
     if (this.#pause !== null) return;
     this.#pause = response.pause;
@@ -39,7 +39,7 @@ export class UwsReading {
     this.#timer ??= setTimeout(this.#renew, renewMs).unref();
   }
 
-  /** The socket is closed, or its end was begun: the library gives that a time of its own. */
+  /** The socket is closed or ending: the library has a timeout of its own for that. */
   forget(socket: WebSocket<unknown>): void {
     this.#resumed.delete(socket);
   }

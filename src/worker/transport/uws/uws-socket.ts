@@ -5,14 +5,14 @@ import type { UwsReading } from './uws-reading.ts';
 
 const sendVerdicts: readonly SendVerdict[] = ['buffered', 'sent', 'dropped'];
 
-/** Counts what `send` has told its caller of, see `UserData`. */
+/** Counts drops that `send` has reported to its caller, see `UserData`. */
 interface SendDrops {
   sendsDropped: number;
 }
 
 /**
- * The library throws on any use of a closed socket: this wrapper answers 'closed' instead. What was published before goes
- * before.
+ * The library throws on any use of a closed socket; this wrapper answers 'closed' instead. It flushes earlier published
+ * messages first, so that the order is kept.
  */
 export class UwsSocket<U> implements Socket {
   #native: WebSocket<U> | null;
@@ -27,7 +27,7 @@ export class UwsSocket<U> implements Socket {
 
   get bufferedBytes(): number {
     if (this.#native === null) return 0;
-    // Whoever is about to close it must know of what was published to it.
+    // A caller that is about to close the socket must know of the messages published to it.
     this.#published.flushFor(this.#native);
     return this.#native.getBufferedAmount();
   }
@@ -52,7 +52,7 @@ export class UwsSocket<U> implements Socket {
   }
 
   ping(): void {
-    // With a full buffer the library would count it as a message dropped.
+    // With a full buffer the library would count the ping as a dropped message.
     if (this.#native?.getBufferedAmount() === 0) this.#native.ping();
   }
 

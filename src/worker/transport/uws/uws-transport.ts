@@ -14,15 +14,15 @@ import { UwsReading } from './uws-reading.ts';
 import { UwsUpgrades } from './uws-upgrades.ts';
 import { UwsWebSockets } from './uws-web-sockets.ts';
 
-/** Tells which upgrade requests are for a route. */
+/** Says which upgrade requests a route serves. */
 type Serves = (agreement: UwsAgreement | null, request: TransportRequest) => boolean;
 
 /** The library's DISABLED. */
 const noCompressor = 0;
 
 /**
- * uWebSockets.js behind the transport port. The App stays referenced by its owner for as long as it is open: a
- * collected App takes the process with it.
+ * uWebSockets.js behind the transport port. The owner must keep a reference to the App while it is open: collecting an
+ * open App aborts the process.
  */
 export class UwsTransport<A> implements Transport {
   readonly #path: string;
@@ -37,7 +37,7 @@ export class UwsTransport<A> implements Transport {
   /** Null: nothing is compressed. */
   readonly #compressors: UwsCompressors | null;
   #listenSocket: us_listen_socket | null = null;
-  /** Null: it does not listen, or descriptors cannot be counted. */
+  /** Null: the transport does not listen, or descriptors cannot be counted. */
   #acceptGuard: AcceptGuard | null = null;
 
   constructor(options: TransportOptions, events: TransportEvents<A>) {
@@ -139,8 +139,8 @@ export class UwsTransport<A> implements Transport {
   }
 
   /**
-   * A path has one kind of compressor. Where connections of two kinds are wanted, those with the shared one are served by
-   * a second route that comes to see what the first one passes on.
+   * In the library a path has one kind of compressor. If two kinds are needed, a second route serves connections with
+   * the shared one: it gets the requests that the first route passes on.
    */
   #route(host: AppHost): void {
     const path = this.#path;
@@ -163,7 +163,7 @@ export class UwsTransport<A> implements Transport {
       ...this.#webSockets.behavior(() => host.left(), this.#reading),
       compression,
       upgrade: (response, native, context) => {
-        // What is no upgrade for any of the routes comes to be a plain request.
+        // A request that is no upgrade for any of the routes becomes a plain request.
         if (!mayUpgrade(native)) {
           native.setYield(true);
           return;

@@ -9,12 +9,15 @@ import type { UserData } from './uws-web-sockets.ts';
 
 type UpgradeContext = Parameters<HttpResponse['upgrade']>[4];
 
-/** Requests to become a WebSocket: somebody decides, at once or later, and the library upgrades or the client is refused. */
+/**
+ * Upgrade requests. The owner decides, at once or later; then the library upgrades the request, or the client is
+ * refused.
+ */
 export class UwsUpgrades<A> {
   readonly #events: UwsEvents<A>;
   readonly #exchanges: UwsExchanges<A>;
   readonly #ledger: SocketLedger<A>;
-  /** For upgrades that are decided later; null: there was none yet. */
+  /** For upgrades that are decided later; null: there was none so far. */
   #cork: UwsCork | null = null;
 
   constructor(events: UwsEvents<A>, exchanges: UwsExchanges<A>, ledger: SocketLedger<A>) {
@@ -23,10 +26,10 @@ export class UwsUpgrades<A> {
     this.#ledger = ledger;
   }
 
-  /** `extensions`: the offer that the library is to answer, '' for none. */
+  /** `extensions`: the offer that the library must answer, '' for none. */
   decide(response: HttpResponse, request: TransportRequest, context: UpgradeContext, extensions: string): void {
     const exchange = this.#exchanges.begin(response);
-    // Read now: whoever decides may keep the request, and write into it.
+    // Read now, because the decider may keep the request and change it.
     const key = request.headers.get('sec-websocket-key') ?? '';
     const peer = canonicalAddress(request.remoteAddress) ?? request.remoteAddress;
     const settle = (decision: UpgradeDecision<A>): void => {

@@ -6,13 +6,13 @@ import type { UwsEvents } from './uws-events.ts';
 import type { UwsReading } from './uws-reading.ts';
 import { UwsSocket } from './uws-socket.ts';
 
-/** What the library keeps for us with each WebSocket. */
+/** The data that the library keeps for us with each WebSocket. */
 export interface UserData<A> {
   readonly attachment: A;
   /** The address at the other end of the socket, in its canonical spelling. */
   readonly peer: string;
   socket: UwsSocket<UserData<A>> | null;
-  /** Messages dropped that were not reported yet; and of these, the ones that `send` has told its caller of. */
+  /** Dropped messages not reported yet; and how many of them `send` has reported to its caller. */
   dropped: number;
   sendsDropped: number;
   /** Whether they will be reported. */
@@ -20,8 +20,8 @@ export interface UserData<A> {
 }
 
 /**
- * The library's object for a WebSocket is the same in every callback, and is itself what `getUserData` gives back: its
- * fields can be read without that call, which is 1 % of an echo.
+ * The library's object for a WebSocket is the same in every callback, and `getUserData` returns that object itself. So
+ * its fields can be read without the call, which saves 1 % of an echo.
  */
 type Native<A> = WebSocket<UserData<A>> & UserData<A>;
 
@@ -30,8 +30,8 @@ const textDecoder = new TextDecoder();
 const needsNoPong = false;
 
 /**
- * The library reports its own reasons for cutting a connection as the text of a close with code 1006. Of a compressed
- * message it says the same whether that is too big or cannot be inflated.
+ * The library reports its own reasons for cutting a connection as the text of a close with code 1006. It uses the same
+ * text for a compressed message that is too big and for one that cannot be inflated.
  */
 function closeCause(code: number, reason: string): CloseCause {
   if (code !== 1006) return 'closed';
@@ -45,7 +45,7 @@ export class UwsWebSockets<A> {
   readonly #events: UwsEvents<A>;
   readonly #batch: PublishBatch;
   readonly #ledger: SocketLedger<A>;
-  /** The last callback was about a message that was dropped: of this socket, so long. */
+  /** The last callback reported a dropped message: of this socket, with this length. */
   #lastDropped: UserData<A> | null = null;
   #lastDroppedBytes = 0;
 
@@ -56,7 +56,7 @@ export class UwsWebSockets<A> {
     this.#ledger = ledger;
   }
 
-  /** For a route of an App. `left` is called at the end of each WebSocket. */
+  /** The handlers for a route of an App. `left` is called at the end of each WebSocket. */
   behavior(left: () => void, reading: UwsReading): WebSocketBehavior<UserData<A>> {
     const options = this.#options;
     const events = this.#events;
@@ -109,8 +109,8 @@ export class UwsWebSockets<A> {
   }
 
   /**
-   * The library is in the middle of a topic's subscribers here, and crashes if one of them is closed now: report when it
-   * is done.
+   * The library is iterating over a topic's subscribers here, and crashes if one of them is closed now. So the report
+   * comes after it is done.
    */
   #dropped(data: UserData<A>): void {
     data.dropped += 1;
@@ -123,13 +123,16 @@ export class UwsWebSockets<A> {
       data.dropped = 0;
       data.sendsDropped = 0;
       this.#lastDropped = null;
-      // What was dropped may have been a pong.
+      // The dropped message may have been a pong.
       if (messages === 0 || this.#events.closed) return;
       this.#events.guard(() => this.#events.to.dropped(data.attachment, messages, batches));
     });
   }
 
-  /** The library answers a ping before it tells of it: what it has just dropped, if it is as long, was the pong. */
+  /**
+   * The library answers a ping before it reports the ping. If it has just dropped a message of the same length, that
+   * was the pong.
+   */
   #wasPong(data: UserData<A>, bytes: number): boolean {
     const was = this.#lastDropped === data && this.#lastDroppedBytes === bytes;
     this.#lastDropped = null;
