@@ -4,8 +4,15 @@ import { Backlog } from '../connection/backlog.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 import { Turns } from './turns.ts';
 
-/** `handler`: too much waits for a handler. `turn`: too much waits for a turn, or for the pool. */
-type InboxVerdict = 'taken' | 'too much for a handler' | 'too much for a turn';
+export type InboxVerdict =
+  /** Nothing is in the way: the caller handles the message. */
+  | 'now'
+  /** A copy waits. */
+  | 'kept'
+  /** Too much waits for a handler. */
+  | 'too much for a handler'
+  /** Too much waits for a turn, or for the pool. */
+  | 'too much for a turn';
 
 /** Each message that waits counts for this much more than its bytes. */
 const messageOverhead = 16;
@@ -16,7 +23,7 @@ const heldBytes = 16_777_216;
 const shardBytes = 67_108_864;
 const littleBytes = 16_384;
 
-/** Handles the messages that the inbox lets through. */
+/** Handles the messages that have waited, one by one. */
 export interface FrameHandler {
   /** `bytes` are valid only during the call. */
   openFrame(connection: ShardConnection, bytes: Uint8Array): void;
@@ -61,13 +68,10 @@ export class Inbox {
     return () => this.#releaseHold(connection);
   }
 
-  /** Handles a message now, or keeps a copy for later. */
-  handleOrKeep(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
+  /** Whether a message may be handled now; else it is kept, as a copy, unless too much waits. */
+  admitFrame(connection: ShardConnection, bytes: Uint8Array): InboxVerdict {
     if (connection.holds === 0) {
-      if (this.#turns.spendTurn(connection, bytes.length)) {
-        this.#handler.openFrame(connection, bytes);
-        return 'taken';
-      }
+      if (this.#turns.spendTurn(connection, bytes.length)) return 'now';
       this.#turns.holdForTurn(connection);
     }
     return this.#keepFrame(connection, bytes);
@@ -125,7 +129,7 @@ export class Inbox {
     connection.pendingBytes = waits;
     this.#waitingBytes = sum;
     if (waits >= pauseFromBytes) this.#stopReading(connection);
-    return 'taken';
+    return 'kept';
   }
 
   #stopReading(connection: ShardConnection): void {

@@ -84,8 +84,9 @@ export class Intake implements FrameHandler, OpenedFrameHandler {
       return;
     }
     if (this.#rates !== null && !this.#isWithinRates(this.#rates, connection, bytes.length)) return;
-    const verdict = this.inbox.handleOrKeep(connection, bytes);
-    if (verdict !== 'taken') this.#closeOverrun(connection, verdict);
+    const verdict = this.inbox.admitFrame(connection, bytes);
+    if (verdict === 'now') this.openFrame(connection, bytes);
+    else if (verdict !== 'kept') this.#closeOverrun(connection, verdict);
   }
 
   /** A ping, which has been answered, or a pong: each counts as a message without bytes. */
@@ -95,7 +96,7 @@ export class Intake implements FrameHandler, OpenedFrameHandler {
     this.inbox.countControlFrame(connection);
   }
 
-  /** The inbox lets a message through. */
+  /** A message that may be handled: at once, or when the inbox releases it. */
   openFrame(connection: ShardConnection, bytes: Uint8Array): void {
     if (this.#sealedIn === null) this.#messages.handleMessage(connection, bytes);
     else this.#sealedIn.openSealed(connection, bytes);

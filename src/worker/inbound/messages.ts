@@ -7,7 +7,6 @@ import { interest, type StateBoard } from '../../shared/memory/engine-memory.ts'
 import { nowNanos } from '../../shared/message/message.ts';
 import type { ShardConnection } from '../connection/shard-connection.ts';
 import type { HandlerHost } from '../handlers/handler-host.ts';
-import type { Command, CommandRequest } from './commands/command.ts';
 import { CommandRunner, type CommandRunnerOptions } from './commands/command-runner.ts';
 import { commandTable } from './commands/table.ts';
 import { overloaded, type Replies } from './replies.ts';
@@ -54,7 +53,7 @@ export class Messages {
     // A handler may have closed the connection: then nothing more is done for it.
     if (seen === 'refused' || !connection.isOpen) return;
     const command = commandTable.get(envelope.type);
-    if (command !== undefined) this.#readAndRun(connection, envelope, command);
+    if (command !== undefined) this.#commands.runCommand(connection, envelope, command);
     else if (seen === 'unseen') this.#refuseUnknown(connection, envelope.type);
   }
 
@@ -67,17 +66,6 @@ export class Messages {
       return 'refused';
     }
     return isHandled || mainListens ? 'seen' : 'unseen';
-  }
-
-  #readAndRun(connection: ShardConnection, envelope: Envelope, command: Command): void {
-    let request: CommandRequest;
-    try {
-      request = command.readRequest(connection, envelope);
-    } catch (error) {
-      this.#replies.refuse(connection, envelope.type, error);
-      return;
-    }
-    this.#commands.runCommand(connection, envelope.type, command, request);
   }
 
   #refuseUnknown(connection: ShardConnection, type: string): void {

@@ -1,4 +1,5 @@
 import type { Publisher } from '../../../shared/bus/publisher.ts';
+import type { Envelope } from '../../../shared/codec/index.ts';
 import { EngineError, refusalOf } from '../../../shared/errors/index.ts';
 import { type Counters, counter } from '../../../shared/memory/counters.ts';
 import type { ShardConnection } from '../../connection/shard-connection.ts';
@@ -58,23 +59,24 @@ export class CommandRunner {
     this.#deadlines = options.deadlines;
   }
 
-  /**
-   * Asks the `authorize` handler where there is one; later messages of the connection wait if its answer does. `type` is
-   * the message's, for the reply.
-   */
-  runCommand(connection: ShardConnection, type: string, command: Command, request: CommandRequest): void {
-    if (command.action === null) {
-      this.#perform(connection, type, command, request);
-      return;
-    }
+  /** Asks the `authorize` handler where there is one; later messages of the connection wait if its answer does. */
+  runCommand(connection: ShardConnection, envelope: Envelope, command: Command): void {
+    const { type } = envelope;
+    const { action, target } = command;
+    let request: CommandRequest;
     try {
+      request = command.readRequest(connection, envelope);
       // Before the handler is asked: it need not cope with impossible names.
-      if (command.target !== 'everyone') this.#hub.checkNameOfClient(command.target, request.name);
+      if (action !== null && target !== 'everyone') this.#hub.checkNameOfClient(target, request.name);
     } catch (error) {
       this.#replies.refuse(connection, type, error);
       return;
     }
-    const answer = this.#handlers.callAuthorize(connection, command.action, request.name);
+    if (action === null) {
+      this.#perform(connection, type, command, request);
+      return;
+    }
+    const answer = this.#handlers.callAuthorize(connection, action, request.name);
     const allowed = answer ?? command.isAllowedByDefault;
     if (allowed === true) this.#perform(connection, type, command, request);
     else if (allowed === false) this.#forbid(connection, type);
@@ -138,18 +140,18 @@ export class CommandRunner {
       this.#replies.refuse(connection, type, heapFull);
       return;
     }
-    const refusal = command.checkSender(connection, request) ?? this.#tryPerform(connection, command, request);
-    if (refusal === null) this.#replies.confirm(connection, type, request.name);
-    else this.#replies.refuse(connection, type, refusal);
-  }
-
-  /** What it threw, or that the ring is full; null: done. */
-  #tryPerform(connection: ShardConnection, command: Command, request: CommandRequest): unknown {
-    try {
-      return command.perform(this.#parts, connection, request) === 'queued' ? null : overloaded;
-    } catch (error) {
-      return error;
+    const refusal = command.checkSender(connection, request);
+    if (refusal !== null) {
+      this.#replies.refuse(connection, type, refusal);
+      return;
     }
+    try {
+      if (command.perform(this.#parts, connection, request) !== 'queued') throw overloaded;
+    } catch (error) {
+      this.#replies.refuse(connection, type, error);
+      return;
+    }
+    this.#replies.confirm(connection, type, request.name);
   }
 
   #forbid(connection: ShardConnection, type: string): void {
@@ -157,9 +159,8 @@ export class CommandRunner {
   }
 }
 
-/** The message's bytes belong to the socket library: a command that is performed later needs a copy of what it uses. */
-function keptRequest(command: Command, request: CommandRequest): CommandRequest {
-  const { name, envelope } = request;
-  if (!command.publishes || envelope.data === null) return request;
-  return { name, envelope: { ...envelope, data: envelope.data.slice() } };
+/** A copy for later of what the command uses: the message's bytes belong to the socket library. */
+function keptRequest(command: Command, { name, envelope }: CommandRequest): CommandRequest {
+  const data = command.publishes && envelope.data !== null ? envelope.data.slice() : null;
+  return { name, envelope: { ...envelope, data } };
 }
