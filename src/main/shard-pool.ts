@@ -80,13 +80,20 @@ export class ShardPool {
 
   #create(shard: number): ShardThread {
     const { config, memory, counters } = this.#options;
-    const adopted = counters[threadOfShard(shard)]?.get(counter.descriptorsAdopted) ?? 0;
-    const { replies } = this.#requests;
-    return new ShardThread(shard, config, memory, this.#keys, this.certificate.material, adopted, replies, {
-      doorbell: () => this.#options.doorbell(),
-      notice: (thread, notice) => this.#requests.notice(thread, notice),
-      failed: (thread) => this.#onFailed(thread),
-      gone: (thread, error) => this.#onGone(thread, error),
+    return new ShardThread({
+      shard,
+      config,
+      memory,
+      keys: this.#keys,
+      tls: this.certificate.material,
+      adopted: counters[threadOfShard(shard)]?.get(counter.descriptorsAdopted) ?? 0,
+      replies: this.#requests.replies,
+      events: {
+        doorbell: () => this.#options.doorbell(),
+        notice: (thread, notice) => this.#requests.notice(thread, notice),
+        failed: (thread) => this.#onFailed(thread),
+        gone: (thread, error) => this.#onGone(thread, error),
+      },
     });
   }
 

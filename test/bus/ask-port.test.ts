@@ -35,8 +35,8 @@ interface Pair {
   readonly here: Here;
   readonly there: There;
   readonly waits: Waits;
-  /** What has come from there, in this order. */
-  readonly arrived: ToHere[];
+  /** What was posted there, in this order. */
+  readonly sent: ToHere[];
 }
 
 /** Two ends of a real channel, both in this thread. */
@@ -44,7 +44,7 @@ function pair(t: TestContext): Pair {
   const { port1, port2 } = new MessageChannel();
   t.after(() => port1.close());
   const waits = new Waits();
-  const arrived: ToHere[] = [];
+  const sent: ToHere[] = [];
   const here: Here = new AskPort({
     other: 'the other end',
     lateCode: 'ERR_SHARD_STALLED',
@@ -57,10 +57,12 @@ function pair(t: TestContext): Pair {
     lateCode: 'ERR_OVERLOADED',
     rules: counterRules,
     replies: waits.replies,
-    post: (message) => port2.postMessage(message),
+    post: (message) => {
+      sent.push(message);
+      port2.postMessage(message);
+    },
   });
   port1.on('message', (message: ToHere) => {
-    arrived.push(message);
     if (message.kind === 'question') here.onQuestion(message);
     else here.onAnswer(message);
   });
@@ -68,7 +70,7 @@ function pair(t: TestContext): Pair {
     if (message.kind === 'question') there.onQuestion(message);
     else there.onAnswer(message);
   });
-  return { here, there, waits, arrived };
+  return { here, there, waits, sent };
 }
 
 /** This end, and a thread at the other one. `end` is called when the thread has ended. */
@@ -131,11 +133,11 @@ describe('questions between two threads', () => {
   });
 
   it('are answered before the next one is looked at, where the reply is no promise', async (t) => {
-    const { here, arrived } = pair(t);
+    const { here, sent } = pair(t);
     void here.ask('wait', null).catch(() => undefined);
     await within(Promise.all([here.ask('double', 1), here.ask('double', 2), here.ask('double', 3)]), 'the answers');
     assert.deepEqual(
-      arrived.map((message) => message.kind === 'answer' && message.outcome),
+      sent.map((message) => message.kind === 'answer' && message.outcome),
       [2, 4, 6].map((answer) => ({ ok: true, answer })),
     );
   });
@@ -234,7 +236,7 @@ describe('when an end of the port is gone', () => {
   });
 
   it('nothing is answered any more', async (t) => {
-    const { here, there, waits, arrived } = pair(t);
+    const { here, there, waits, sent } = pair(t);
     const asked = here.ask('wait', null);
     await until(() => waits.answer.length === 1, 'the question');
     there.end(new EngineError('ERR_SHUTTING_DOWN', 'this end is closed'));
@@ -244,7 +246,7 @@ describe('when an end of the port is gone', () => {
     here.end(new EngineError('ERR_INTERNAL', 'the first reason counts'));
     assert.equal(await codeOf(asked), 'ERR_SHARD_FAILED');
     assert.equal(await codeOf(here.ask('double', 1)), 'ERR_SHARD_FAILED');
-    assert.deepEqual(arrived, []);
+    assert.deepEqual(sent, []);
   });
 });
 

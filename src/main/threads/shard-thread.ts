@@ -21,6 +21,19 @@ export interface ShardThreadEvents {
   gone(thread: ShardThread, error: EngineError | null): void;
 }
 
+export interface ShardThreadOptions {
+  readonly shard: number;
+  readonly config: EngineConfig;
+  readonly memory: EngineMemory;
+  readonly keys: KeyRing;
+  /** Null: plain TCP. */
+  readonly tls: TlsMaterial | null;
+  /** The shard's counter of descriptors taken over, now. */
+  readonly adopted: number;
+  readonly replies: Replies<ShardQuestions>;
+  readonly events: ShardThreadEvents;
+}
+
 /** Main's side of one shard's thread. */
 export class ShardThread {
   readonly shard: number;
@@ -34,7 +47,7 @@ export class ShardThread {
   isIntroduced = false;
   /** It was asked to end so that another thread takes its place. */
   isLeaving = false;
-  /** It did not end in time, and nothing waits for its end any more. */
+  /** It was asked to end, has not done so in time, and its end is not waited for any more. */
   isOverdue = false;
   isGone = false;
   readonly #worker: Worker;
@@ -46,28 +59,16 @@ export class ShardThread {
   readonly #exited = deferred<void>();
   /** Descriptors handed over that may not be adopted yet, in the order in which they will be. */
   readonly #handed: number[] = [];
-  /**
-   * How many descriptors before those are adopted, by the shard's counter. The counter includes earlier threads of the
-   * shard.
-   */
+  /** The counter of adopted descriptors when `#handed` was last shortened. Former threads of the shard counted there too. */
   #forgotten: number;
   #failure: EngineError | null = null;
 
-  /** `adopted` is the present value of the shard's counter of adopted descriptors. */
-  constructor(
-    shard: number,
-    config: EngineConfig,
-    memory: EngineMemory,
-    keys: KeyRing,
-    tls: TlsMaterial | null,
-    adopted: number,
-    replies: Replies<ShardQuestions>,
-    events: ShardThreadEvents,
-  ) {
+  constructor(options: ShardThreadOptions) {
+    const { shard, config, memory, keys, tls, replies } = options;
     this.shard = shard;
     this.#config = config;
-    this.#events = events;
-    this.#forgotten = adopted;
+    this.#events = options.events;
+    this.#forgotten = options.adopted;
     this.thread = threadOfShard(shard);
     const { port1, port2 } = new MessageChannel();
     this.#keyPort = port1;
@@ -75,7 +76,7 @@ export class ShardThread {
     const start: ShardStart = { shard, incarnation, config, memory, keys, keyPort: port2, tls };
     this.ready = this.#ready.promise;
     this.exited = this.#exited.promise;
-    // Looked at by whoever waits for it; a failure before that is no unhandled rejection.
+    // A shard may fail before anybody waits for it: that is no unhandled rejection.
     this.ready.catch(() => undefined);
     this.#asks = new AskPort({
       other: `shard ${shard}`,

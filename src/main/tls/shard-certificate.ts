@@ -5,7 +5,7 @@ import type { ShardThread } from '../threads/shard-thread.ts';
 /** What one shard made of a certificate. */
 type Verdict = { readonly is: 'taken' | 'late' } | { readonly is: 'refused'; readonly text: string };
 
-/** The certificate of all shards of an engine: each has it, or will once it goes on. */
+/** The certificate of all shards of an engine. A shard that is blocked takes it once its loop turns again. */
 export class ShardCertificate {
   readonly #threads: readonly ShardThread[];
   #material: TlsMaterial | null;
@@ -16,7 +16,7 @@ export class ShardCertificate {
     this.#material = material;
   }
 
-  /** The certificate for a thread that starts now. */
+  /** The certificate that a new thread starts with. */
   get material(): TlsMaterial | null {
     return this.#material;
   }
