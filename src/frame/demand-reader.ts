@@ -27,7 +27,7 @@ export interface DemandReaderEvents {
 export type ReadForm = 'value' | 'iterator';
 
 interface Waiter {
-  readonly wish: 'message' | 'frame';
+  readonly wanted: 'message' | 'frame';
   readonly form: ReadForm;
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -86,33 +86,33 @@ export class DemandReader {
   }
 
   /** The next message or frame; null, or an iterator's end, after a Close frame. */
-  read(wish: 'message' | 'frame', form: ReadForm): Promise<unknown> {
+  read(wanted: 'message' | 'frame', form: ReadForm): Promise<unknown> {
     if (this.#waiter !== null) {
       return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another waits for its message'));
     }
     this.#mayAnswer = false;
     this.handleHeldClose();
     if (this.#outcome === null) {
-      if (this.#stopped) return this.#wait(wish, form, 'ended');
-      if (wish === 'message' && this.#withinFrames) {
+      if (this.#stopped) return this.#wait(wanted, form, 'ended');
+      if (wanted === 'message' && this.#withinFrames) {
         const text = 'a message was begun frame by frame: read it to its end that way';
         return Promise.reject(new EngineError('ERR_FRAME_SEQUENCE', text));
       }
-      const progress = this.#advance(this.#discarding ? 'discard' : wish);
+      const progress = this.#advance(this.#discarding ? 'discard' : wanted);
       if (progress === 'message' || progress === 'frame') {
         const result = this.#result(progress, form);
         this.#scheduleWork();
         return Promise.resolve(result);
       }
-      if (progress !== 'ended') return this.#wait(wish, form, progress);
+      if (progress !== 'ended') return this.#wait(wanted, form, progress);
     }
     const { error } = this.#outcome ?? {};
     return error === undefined ? Promise.resolve(endOf(form)) : Promise.reject(error);
   }
 
-  #wait(wish: 'message' | 'frame', form: ReadForm, progress: Progress): Promise<unknown> {
+  #wait(wanted: 'message' | 'frame', form: ReadForm, progress: Progress): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#waiter = { wish, form, resolve, reject };
+      this.#waiter = { wanted, form, resolve, reject };
       if (progress === 'inflating') this.#inflate();
       else this.#checkEnd(progress);
     });
@@ -136,7 +136,7 @@ export class DemandReader {
     }
     const waiter = this.#waiter;
     if (waiter === null && this.discards) this.#discarding = true;
-    const progress = this.#advance(this.#discarding ? 'discard' : (waiter?.wish ?? 'control'));
+    const progress = this.#advance(this.#discarding ? 'discard' : (waiter?.wanted ?? 'control'));
     if (waiter !== null && (progress === 'message' || progress === 'frame')) {
       this.#waiter = null;
       waiter.resolve(this.#result(progress, waiter.form));
@@ -158,11 +158,11 @@ export class DemandReader {
     });
   }
 
-  #advance(wish: 'message' | 'frame' | 'control' | 'discard'): Progress {
+  #advance(wanted: 'message' | 'frame' | 'control' | 'discard'): Progress {
     const reader = this.#reader;
     try {
       for (;;) {
-        const progress = reader.next(wish);
+        const progress = reader.next(wanted);
         if (progress === 'control') {
           if (this.#mayAnswer && reader.frame.opcode === opcode.close && !this.discards) {
             this.#holdClose(reader.frame);

@@ -32,10 +32,10 @@ export interface MessageReaderOptions {
 }
 
 /** What the caller wants next: whole messages, data frames, only control frames, or to throw data away. */
-export type ReadWish = 'message' | 'frame' | 'control' | 'discard';
+export type Wanted = 'message' | 'frame' | 'control' | 'discard';
 
 /**
- * `more`: all input is used. `data`: a data frame waits and was not wished for. Otherwise what stands in `message`,
+ * `more`: all input is used. `data`: a data frame waits and was not wanted. Otherwise what stands in `message`,
  * `frame` or `inflating`.
  */
 export type ReadResult = 'more' | 'data' | 'message' | 'frame' | 'control' | 'inflating';
@@ -88,7 +88,7 @@ export class MessageReader {
     return this.#opcode !== 0;
   }
 
-  next(wish: ReadWish): ReadResult {
+  next(wanted: Wanted): ReadResult {
     const { input } = this;
     const { header } = input;
     for (;;) {
@@ -103,10 +103,10 @@ export class MessageReader {
         this.frame = { fin: true, rsv: header.rsv, opcode: header.opcode, payload: this.#control.take() };
         return 'control';
       }
-      if (wish === 'control') return 'data';
+      if (wanted === 'control') return 'data';
       if (!this.#gather(this.#payload, this.#opcode === opcode.text && !this.#deflated)) return 'more';
       this.#inFrame = false;
-      const result = this.#endFrame(wish);
+      const result = this.#endFrame(wanted);
       if (result !== 'more') return result;
     }
   }
@@ -146,7 +146,7 @@ export class MessageReader {
     return this.#utf8.push(piece) < 0;
   }
 
-  #endFrame(wish: ReadWish): ReadResult {
+  #endFrame(wanted: Wanted): ReadResult {
     const { header } = this.input;
     const code = this.#opcode;
     this.#messageBytes += header.length;
@@ -154,11 +154,11 @@ export class MessageReader {
       this.#opcode = 0;
       if (!this.#utf8.isComplete) throw notUtf8();
     }
-    if (wish === 'discard') {
+    if (wanted === 'discard') {
       this.#payload.clear();
       return 'more';
     }
-    if (wish === 'frame') {
+    if (wanted === 'frame') {
       const { fin, rsv, opcode: own } = header;
       this.frame = { fin, rsv, opcode: own, payload: this.#payload.take() };
       return 'frame';

@@ -70,10 +70,10 @@ export class WriteLane {
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      for (let next = this.#first; next !== null && this.#lets(next.message); next = this.#first) {
+      for (let next = this.#first; next !== null && this.#mayStart(next.message); next = this.#first) {
         this.#first = next.next;
         if (next.next === null) this.#last = null;
-        this.#leaves(next);
+        this.#uncount(next);
         next.start();
       }
     } finally {
@@ -81,13 +81,13 @@ export class WriteLane {
     }
   }
 
-  #leaves(entry: Waiting): void {
+  #uncount(entry: Waiting): void {
     this.#waitingBytes -= entry.bytes;
     this.#waitingCount -= 1;
     if (entry.message?.lastWaiting === entry) entry.message.lastWaiting = null;
   }
 
-  #lets(message: PartedMessage | null): boolean {
+  #mayStart(message: PartedMessage | null): boolean {
     return !this.#held || (message !== null && message === this.#holder);
   }
 
@@ -128,7 +128,7 @@ export class WriteLane {
     else kept.next = null;
     this.#last = kept;
     for (; entry !== null; entry = entry.next) {
-      this.#leaves(entry);
+      this.#uncount(entry);
       entry.refuse(error);
     }
   }
