@@ -360,7 +360,7 @@ describe('options', () => {
     }
   });
 
-  test('H-15: compression is off, or complete: level 1 from 1,024 bytes on, unless told otherwise', () => {
+  test('compression is off, or complete: level 1 from 1,024 bytes on, unless told otherwise', () => {
     const compiled = (options: EngineOptions): unknown => compileOptions(options).config.compression;
     assert.equal(compiled({ compression: false }), null);
     assert.deepEqual(compiled({ compression: true }), { level: 1, thresholdBytes: 1_024 });

@@ -18,7 +18,7 @@ function refusal(options: EngineOptions): { code: string; path: string; given: u
 }
 
 describe('options security and offload', () => {
-  it('H-94: keys are checked at the start, and a wrong one is not shown', () => {
+  it('keys are checked at the start, and a wrong one is not shown', () => {
     for (const length of [0, 15, 16, 24, 31, 33]) {
       const error = refusal({ security: { aesKey: new Uint8Array(length).fill(0xab) } });
       assert.equal(error.code, 'ERR_OPTION_INVALID');
@@ -33,7 +33,7 @@ describe('options security and offload', () => {
     assert.ok(!inspect(text).includes('a secret'), 'the key is shown');
   });
 
-  it('H-16: signs and then encrypts unless told otherwise; nothing is compressed by itself', () => {
+  it('signs and then encrypts unless told otherwise; nothing is compressed by itself', () => {
     const { config } = compileOptions({ security: { aesKey } });
     assert.deepEqual(config.security, {
       signThenEncrypt: true,
@@ -48,7 +48,7 @@ describe('options security and offload', () => {
     assert.equal(compileOptions({}).config.security, null);
   });
 
-  it('whoever writes options that have a risk, or no effect, is told so in the log', () => {
+  it('options that carry a risk, or that have no effect, cause a warning in the log', () => {
     const warned = (options: EngineOptions): string => optionWarnings(compileOptions(options)).join('; ');
     assert.equal(warned({ security: { aesKey } }), '');
     assert.equal(warned({ security: {}, compression: true }), '');
