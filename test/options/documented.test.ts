@@ -28,7 +28,10 @@ function optionsIn(schema: JsonSchema, path = ''): (readonly [path: string, stan
 function valueAt(value: unknown, path: string): unknown {
   return path
     .split('.')
-    .reduce<unknown>((inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined), value);
+    .reduce<unknown>(
+      (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
+      value,
+    );
 }
 
 /** Options that are off by default, switched on: so their own options have defaults too. */
@@ -58,7 +61,8 @@ const inWords: Readonly<Record<string, RegExp>> = {
 function literal(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
-  const inner = Object.entries(value as object).map(([name, one]) => `${name}: ${literal(one)}`);
+  if (typeof value !== 'object' || value === null) return String(value);
+  const inner = Object.entries(value).map(([name, one]) => `${name}: ${literal(one)}`);
   return inner.length === 0 ? '{}' : `{ ${inner.join(', ')} }`;
 }
 
@@ -74,7 +78,9 @@ function writings(standard: unknown): readonly string[] {
 
 function isWriting(cell: string, standard: unknown): boolean {
   // Something may follow that explains the default.
-  return writings(standard).some((text) => cell === text || (cell.startsWith(text) && /^\W/.test(cell.slice(text.length))));
+  return writings(standard).some(
+    (text) => cell === text || (cell.startsWith(text) && /^\W/.test(cell.slice(text.length))),
+  );
 }
 
 describe('docs/options.md', () => {

@@ -67,7 +67,7 @@ describe("preset: 'public'", () => {
     assert.equal(compileOptions(open).config.security, null);
   });
 
-  test('demands somebody who decides what clients may, or the word that nobody does', async () => {
+  test('needs a handler that decides what clients may do, or open: true', async () => {
     assert.throws(() => compileOptions({ preset: 'public' }), { code: 'ERR_OPTION_INVALID', path: 'preset' });
     const start = (handlers: URL, more: EngineOptions = {}) =>
       startEngine({ preset: 'public', shards: 1, port: 0, host: '127.0.0.1', handlers, ...more });

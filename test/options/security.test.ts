@@ -48,7 +48,7 @@ describe('options security and offload', () => {
     assert.equal(compileOptions({}).config.security, null);
   });
 
-  it('whoever writes options that have a risk, or no effect, is told so in the log', () => {
+  it('options that carry a risk, or that have no effect, cause a warning in the log', () => {
     const warned = (options: EngineOptions): string => optionWarnings(compileOptions(options)).join('; ');
     assert.equal(warned({ security: { aesKey } }), '');
     assert.equal(warned({ security: {}, compression: true }), '');

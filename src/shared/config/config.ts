@@ -2,13 +2,13 @@ import type { CodecName } from '../codec/index.ts';
 import type { OffloadConfig } from './offload.ts';
 import type { TlsVersion } from './tls.ts';
 
-/** A page that the engine serves by itself on its port: what `npm start` uses for its page. */
+/** A page that the engine serves by itself on its port. */
 export interface PageConfig {
   readonly contentType: string;
   readonly body: string;
 }
 
-/** What the `security` option says, apart from its keys: those travel by themselves, see key-ring.ts. */
+/** The `security` option without its keys, which are passed to shards separately: see key-ring.ts. */
 export interface SecurityPolicy {
   readonly signThenEncrypt: boolean;
   /** Deflating before sealing, for clients that asked for it; null: never. */
@@ -18,13 +18,13 @@ export interface SecurityPolicy {
   readonly maxFailures: number;
   /** Whether the engine has keys of its own. */
   readonly isKeyed: boolean;
-  /** Forms that are offered although a frame of theirs can be taken for another. */
+  /** Forms that are offered although a recorded frame of theirs can be passed off as another message. */
   readonly forgeable: readonly ForgeableForm[];
 }
 
 export type ForgeableForm = 'codecs' | 'deflate' | 'seal2';
 
-/** When lost shards are replaced: at most so often in a time, and each time after a longer pause. */
+/** When lost shards are replaced: at most `maxRestarts` times in `windowMs`, and each time after a longer pause. */
 export interface RestartConfig {
   readonly maxRestarts: number;
   readonly windowMs: number;
@@ -48,9 +48,9 @@ export interface EngineConfig {
   readonly unknownSubprotocol: 'reject' | 'json';
   readonly duplicateName: 'allow' | 'reject' | 'replace';
   readonly origins: 'same-origin' | '*' | readonly string[];
-  /** What the `Host` of requests may be, besides what `host` allows; null: with another host than the loopback, all. */
+  /** The hosts that `Host` may name. Null: every host, or with a loopback address as `host` only names of the loopback. */
   readonly hosts: readonly string[] | null;
-  /** Whom to believe about the client's address: nobody, everybody, so many hops, or these addresses and networks. */
+  /** The proxies that are trusted: none, all, a number of hops, or these addresses and networks. */
   readonly trustProxy: boolean | number | readonly string[];
   readonly replies: 'off' | 'errors' | 'all';
   /** URL of the handler module, as text. */
@@ -60,10 +60,10 @@ export interface EngineConfig {
   readonly maxMessageBytes: number;
   readonly maxBackpressureBytes: number;
   readonly slowConsumer: 'disconnect' | 'drop';
-  /** Null: nobody is pinged, and silence is no reason to end a connection. */
+  /** Null: no client is pinged, and no connection is closed because it is silent. */
   readonly heartbeat: { readonly pingPeriodMs: number; readonly pongWaitMs: number } | null;
   readonly writeWaitMs: number;
-  /** Null: permessage-deflate is not offered to anybody. */
+  /** Null: permessage-deflate is not agreed on with any client. */
   readonly compression: { readonly level: number; readonly thresholdBytes: number } | null;
   readonly limits: {
     readonly channelsPerConnection: number;
@@ -89,23 +89,23 @@ export interface EngineConfig {
   readonly ring: { readonly bytes: number; readonly spillBytes: number };
   readonly health: { readonly live: string; readonly ready: string } | false;
   readonly pages: Readonly<Record<string, PageConfig>>;
-  /** Null: plain TCP. The certificate travels by itself, see tls.ts. */
+  /** Null: plain TCP. The certificate is passed to shards separately, see tls.ts. */
   readonly tls: { readonly minVersion: TlsVersion } | null;
   /** Null: a lost shard stays lost. */
   readonly restart: RestartConfig | null;
-  /** Null: nobody looks whether shards are blocked. */
+  /** Null: blocked shards are not reported. */
   readonly watchdog: { readonly stalledMs: number } | null;
   /** False: the shards serve no metrics. */
   readonly metrics: { readonly path: string } | false;
-  /** Whether the logger wants to hear of every connection. Decided once, so that it costs nothing where it does not. */
+  /** Whether the logger writes debug lines, of which there is one per connection. Decided once, at the start. */
   readonly logsConnections: boolean;
-  /** A shard with a larger heap is restarted; null: at 70 % of what it may have; false: nobody looks after heaps. */
+  /** A shard with a larger heap is restarted. Null: at 70 % of the heap limit. False: heaps are not watched. */
   readonly maxShardHeapBytes: number | false | null;
-  /** The bound of what waits unsent for all clients of a shard together. */
+  /** The bound of the unsent bytes of all clients of a shard together. */
   readonly maxShardBackpressureBytes: number;
 }
 
-/** Freezes a value and all that is in it. A configuration that crossed to another thread is a copy, and not frozen. */
+/** Freezes a value and all that is in it. Each thread has to do so: the copy that it gets of a value is not frozen. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);

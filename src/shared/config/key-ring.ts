@@ -2,7 +2,7 @@ import type { KeySet } from '../security/index.ts';
 
 /** The engine's keys. Structured-cloneable; nothing here may be logged. */
 export interface KeyRing {
-  /** What is sealed with. Both keys null: the engine has none. */
+  /** The keys that messages are sealed with. Both null: the engine has none. */
   readonly current: KeySet;
   /** Still accepted until `previousUntil` (as `monotonicMs()`), after a rotation. */
   readonly previous: KeySet | null;

@@ -1,14 +1,14 @@
 import { EngineError, type ErrorCode, errorText } from '../errors/index.ts';
 
-/** How large work leaves the shards. */
+/** The pool that does large jobs for the shards. */
 export interface OffloadConfig {
-  /** Threads of the pool at most; 0: shards do all work themselves. */
+  /** The most threads that the pool has. 0: shards do all jobs themselves. */
   readonly threads: number;
-  /** Jobs of all shards that may be out at once. */
+  /** The most jobs of all shards that wait or run at once. */
   readonly maxQueue: number;
   /** After this long without an answer, a shard does the job itself. */
   readonly timeoutMs: number;
-  /** From how many bytes on a job is worth the way to the pool and back. */
+  /** Jobs of at least so many bytes are sent to the pool. */
   readonly thresholdBytes: {
     readonly seal: number;
     readonly open: number;
@@ -17,25 +17,25 @@ export interface OffloadConfig {
   };
 }
 
-/** Shard to main. The job's source should be a view of shared memory: not copied, and still there if a thread dies. */
+/** Shard to main. The source of the job should be in shared memory: it is not copied, and it survives a thread's end. */
 export interface OffloadRequest<J> {
   readonly id: number;
   readonly job: J;
 }
 
-/** How a job ended. That it refused, such as for a wrong signature, is an end like any other. */
+/** How a job ended. A refusal, such as for a wrong signature, is an outcome too. */
 export type OffloadOutcome =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly code: ErrorCode; readonly text: string };
 
-/** Whether this, which came from another thread, is an outcome. */
+/** Whether a value that came from another thread is an outcome. */
 export function isOutcome(value: unknown): value is OffloadOutcome {
   if (typeof value !== 'object' || value === null || !('ok' in value)) return false;
   if (value.ok === true) return 'bytes' in value && value.bytes instanceof Uint8Array;
   return value.ok === false && 'code' in value && typeof value.code === 'string';
 }
 
-/** Main to shard. `outcome` null: the pool could not do it, for whatever reason; the shard must. */
+/** Main to shard. `outcome` null: the pool could not do the job, and the shard must do it. */
 export interface OffloadAnswer {
   readonly id: number;
   readonly outcome: OffloadOutcome | null;
@@ -46,13 +46,13 @@ export function performJob<J>(perform: (job: J) => Uint8Array, job: J): OffloadO
   try {
     return { ok: true, bytes: perform(job) };
   } catch (error) {
-    // The class tells here: nothing has crossed a thread yet, and other libraries have codes of their own.
+    // `instanceof` works here: the error was thrown in this thread. Errors of other libraries have codes of their own.
     const code = error instanceof EngineError ? error.code : 'ERR_INTERNAL';
     return { ok: false, code, text: errorText(error) };
   }
 }
 
-/** What may be moved instead of copied when an outcome is posted: its bytes, if they have their memory to themselves. */
+/** What may be moved instead of copied when an outcome is posted: its bytes, if nothing else is in their buffer. */
 export function outcomeTransfer(outcome: OffloadOutcome | null): ArrayBuffer[] {
   if (outcome?.ok !== true) return [];
   const { buffer, byteLength } = outcome.bytes;
