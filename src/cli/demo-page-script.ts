@@ -1,4 +1,4 @@
-/** Script of the demo page. What clients sent reaches the document as text only, never as markup. */
+/** The demo page's script. Text from clients enters the document as text only, never as markup. */
 export const demoScript: string = `
 'use strict';
 const byId = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ const peers = new Map();
 let acting = null;
 let watching = null;
 
-// ---- what an id tells
+// ---- reading an id
 
 function shardOf(id) {
   return typeof id === 'string' && /^[0-9a-z]{1,2}-[0-9a-z-]{1,60}$/.test(id) ? parseInt(id.split('-', 1)[0], 36) : -1;
@@ -81,7 +81,7 @@ function logRefusal(connection, data) {
   line('error', meta, [code, message].filter(Boolean).join(': '));
 }
 
-// ---- what is shown
+// ---- showing connections
 
 function isOpen(connection) {
   return connection !== null && connection.socket.readyState === WebSocket.OPEN;
@@ -194,7 +194,7 @@ function onMessage(connection, text) {
   }
   if (message.channel === presence) {
     if (connection === watching) onPresence(message);
-    // What this page asked for by itself is not for the log.
+    // Answers to this page's own requests are not logged.
     if (!connection.memberships.has('#' + presence)) return;
   }
   if (message.type === 'error') {
@@ -240,7 +240,7 @@ function openMore(count) {
   refresh();
 }
 
-/** Sends from the chosen connection and tells so. */
+/** Sends from the chosen connection and logs it. */
 function act(text, message) {
   if (!isOpen(acting)) return;
   send(acting, message);

@@ -6,7 +6,10 @@ function sourceHash(source: string): string {
   return `'sha256-${createHash('sha256').update(source).digest('base64')}'`;
 }
 
-/** Nothing from elsewhere, no code but the script below. `ws:` is spelled out: not every browser counts it as 'self'. */
+/**
+ * Loads nothing from other hosts, and runs no code but the script below. `ws:` is spelled out, because not every
+ * browser counts it as 'self'.
+ */
 const policy = [
   "default-src 'none'",
   `script-src ${sourceHash(demoScript)}`,
@@ -33,7 +36,7 @@ export interface DemoPageOptions {
   readonly path: string;
 }
 
-/** The demo page: one HTML document that needs nothing else, and works on the port that it came from. */
+/** The demo page: one HTML document without other files. It connects to the port that it came from. */
 export function demoPage({ path }: DemoPageOptions): string {
   return `<!doctype html>
 <html lang="en">

@@ -1,11 +1,11 @@
 import { defineHandlers, type HandlersFactory } from '../worker/handlers/api.ts';
 
-/** Channel on which pages tell each other of their connections. Clients may subscribe to it like to any other. */
+/** Channel on which pages announce their connections. Clients may subscribe to it like to any other. */
 const presence = 'presence';
 
 /**
- * What `shardwire serve` runs in each shard unless given a module: a connection is told its id and shard, and those who
- * subscribe to `presence` are told who has left. The rest is the engine's default: clients may subscribe, publish, join
+ * The handlers of `shardwire serve` unless a module is given. A connection gets its id and shard, and subscribers of
+ * `presence` learn which connections have left. The rest is the engine's default: clients may subscribe, publish, join
  * rooms and send to rooms they are in, and may not broadcast.
  */
 const handlers: HandlersFactory = defineHandlers((shard) => ({

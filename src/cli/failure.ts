@@ -1,9 +1,9 @@
-/** The command line makes no sense: told with exit status 2, where a failure to do what it asks for has 1. */
+/** An invalid command line: exit status 2. A command that fails has exit status 1. */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError';
 }
 
-/** What `parseArgs` says of an unknown option or a missing value, without its advice on positional arguments. */
+/** The text of `parseArgs` about an unknown option or a missing value, without its advice on positional arguments. */
 export function usageErrorOf(error: unknown): unknown {
   if (!(error instanceof TypeError) || !('code' in error) || !String(error.code).startsWith('ERR_PARSE_ARGS_')) {
     return error;

@@ -112,7 +112,10 @@ function greeting(engine: Engine, values: ServeValues): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Resolves once no shard is left, and none will be started: a server that can serve nobody had better end and be started anew. */
+/**
+ * Resolves once no shard is left and none will be started: such a server should end, so that its supervisor starts it
+ * again.
+ */
 function allShardsLost(engine: Engine): Promise<'lost'> {
   return new Promise((resolve) => {
     engine.on('error', () => {
@@ -130,7 +133,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   }
   const logger = createLogger(values['log-level']);
   const settings = engineOptions(values, logger);
-  // From here on, so that a signal during the start ends in good order too.
+  // Installed now, so that a signal during the start also ends in good order.
   const stop = stopSignal();
   const engine = await startEngine(settings);
   const lost = allShardsLost(engine);

@@ -5,7 +5,7 @@ import { packageVersion } from './package-version.ts';
 
 type Command = (args: readonly string[]) => Promise<void>;
 
-/** Loaded when it is asked for: neither pays for what the other needs. */
+/** Each command is loaded on demand, so that neither loads the modules of the other. */
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['serve', async (args) => (await import('./serve.ts')).serve(args)],
   ['bench', async (args) => (await import('./bench/bench.ts')).bench(args)],
@@ -54,7 +54,10 @@ async function run(args: readonly string[]): Promise<void> {
   await command(rest);
 }
 
-/** Whoever reads us may stop early, as `head` does. What is left to say goes nowhere, and the exit status still tells. */
+/**
+ * The reader of our output may stop early, as `head` does. The remaining output is dropped, and the exit status stays
+ * right.
+ */
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }

@@ -2,12 +2,12 @@ const signals = { SIGINT: 130, SIGTERM: 143 } as const;
 
 type StopSignal = keyof typeof signals;
 
-/** One Ctrl+C can come twice, a moment apart: from the terminal, and once more from the `npm` that started us. */
+/** One Ctrl+C may arrive twice, a moment apart: from the terminal and from the `npm` that started this process. */
 const echoMs = 200;
 
 /**
- * Resolves on the first SIGINT or SIGTERM. A second one ends the process at once, with 128 plus the signal's number: the
- * good end takes too long for whoever sent it.
+ * Resolves on the first SIGINT or SIGTERM. A second one ends the process at once, with status 128 plus the signal's
+ * number.
  */
 export function stopSignal(): Promise<StopSignal> {
   return new Promise((resolve) => {

@@ -17,7 +17,7 @@ export const tlsFlags = {
 
 type TlsValues = { readonly [F in keyof typeof tlsFlags]?: string | undefined };
 
-/** Whether TLS is asked for. Throws for a part of it without the rest. */
+/** Whether the flags request TLS. Throws if some of the needed flags are missing. */
 export function isTls(values: TlsValues): boolean {
   const has = (flag: keyof typeof tlsFlags): boolean => values[flag] !== undefined;
   if (has('tls-cert') !== has('tls-key')) throw new UsageError('"--tls-cert" and "--tls-key" go together');
@@ -27,7 +27,7 @@ export function isTls(values: TlsValues): boolean {
   return has('tls-cert');
 }
 
-/** In a file and not on the command line, which every user of the machine can see. */
+/** Read from a file, because every user of the machine can see the command line. */
 function passphraseIn(file: string): string {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
@@ -47,7 +47,7 @@ export function tlsOptions(values: TlsValues): TlsFileOptions {
   };
 }
 
-/** SIGHUP: read the files again, and say in the log what came of it. */
+/** On SIGHUP: reads the files again and logs the result. */
 export function reloadOnHangUp(engine: Engine, values: TlsValues, logger: EngineLogger): void {
   const reload = async (): Promise<void> => {
     try {

@@ -4,7 +4,10 @@ import type { BenchPlan } from './plan.ts';
 import { readSequence, readStamp, type Stamp } from './stamp.ts';
 import { codecOf, type Template } from './template.ts';
 
-/** What a message is that came: with a number, the answer to that one; `oldest`: to the one that waits longest. */
+/**
+ * The kind of a received message: with a number, the answer to that message; `oldest`: the answer to the message that
+ * waits longest.
+ */
 export type Reading = 'numbered' | 'oldest' | 'error' | 'other';
 
 /** The code that a server's `error` message names. */
@@ -29,14 +32,15 @@ function areEqual(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }
 
-/** Where `part` begins in `whole`; -1: it is a copy. */
+/** The offset of `part` in `whole`; -1: it is a copy. */
 function offsetIn(whole: Uint8Array, part: Uint8Array): number {
   return part.buffer === whole.buffer ? part.byteOffset - whole.byteOffset : -1;
 }
 
 /**
- * Tells the answers to echoes on one connection. Of shardwire's messages the first one is decoded; those that are as long and have a number
- * at the same place are known by that, so that the client does not become the bottleneck.
+ * Recognises the answers to echoes on one connection. Of shardwire's messages it decodes the first. Later ones of the
+ * same length with a number at the same place are recognised by that, so that the client does not become the
+ * bottleneck.
  */
 export class EchoReader {
   readonly #codec: Codec | null;
@@ -91,7 +95,10 @@ export class EchoReader {
   }
 }
 
-/** Tells the deliveries of a fan-out to one connection by the run's digits, wherever in a message the server has put them. */
+/**
+ * Recognises the deliveries of a fan-out to one connection by the run's digits, wherever the server has put them in a
+ * message.
+ */
 export class DeliveryReader {
   readonly #codec: Codec | null;
   readonly #channel: string;
@@ -136,7 +143,7 @@ export class DeliveryReader {
     return Buffer.from(message.buffer, message.byteOffset, message.byteLength).indexOf(run);
   }
 
-  /** Looked at for each new place of the stamp, not for each message. */
+  /** Checked for each new place of the stamp, not for each message. */
   #isDelivery(codec: Codec, message: Uint8Array): boolean {
     const envelope = decoded(codec, message);
     if (typeof envelope === 'string') return false;

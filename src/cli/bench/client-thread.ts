@@ -46,15 +46,15 @@ function beginMeasuring(): void {
   busySince = performance.eventLoopUtilization();
 }
 
-/** How busy this thread was in the measured time: what it did before and after does not count. */
+/** Share of the measured time in which this thread was busy. */
 function endMeasuring(): void {
   if (isMeasuring) utilization = performance.eventLoopUtilization(busySince).utilization;
   isMeasuring = false;
 }
 
 /**
- * At the schedule's end. What was due is sent first, for a busy thread may be behind; and what this turn of the event loop
- * sends is sent before a timer fires.
+ * Called at the schedule's end. Messages that are due are sent first, because a busy thread may be behind. Messages
+ * sent in this turn of the event loop leave before a timer fires.
  */
 function endSending(ending: Schedule): void {
   const restMs = ending.untilMs - now();
@@ -84,7 +84,7 @@ function go(given: Schedule): void {
   startAt(schedule);
 }
 
-/** Timers may fire a moment early, and what is sent before the beginning would not count. */
+/** Timers may fire a moment early, and messages sent before the start would not count. */
 function startAt(coming: Schedule): void {
   if (coming.untilMs <= coming.beginMs) return;
   const restMs = coming.beginMs - now();

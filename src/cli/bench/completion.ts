@@ -1,31 +1,32 @@
-/** Publishes of one publisher that can be told apart at a time, per message in flight: see `Outstanding`. */
+/** Number of publishes of one publisher that can be told apart at a time, per message in flight: see `Outstanding`. */
 const gapFactor = 4;
 
 function slotsFor(inFlight: number): number {
   return 2 ** Math.ceil(Math.log2(gapFactor * inFlight));
 }
 
-/** Whose publishes are counted here, in how many slots. */
+/** The publishers that are counted, and the number of slots. */
 export interface CompletionSize {
   readonly publishers: number;
   readonly inFlight: number;
 }
 
 /**
- * Tells when a publish has reached every receiving connection in every thread, so that the next one can follow it. A
+ * Reports when a publish has reached every receiving connection in every thread, so that the next publish can follow. A
  * connection that got a later message will not get this one any more, and counts as reached. Each thread counts its own
- * connections, and adds itself to the shared count when all of them are there; whoever completes that tells the publisher.
+ * connections, and adds itself to the shared count when all of them have the publish. The thread that completes the
+ * count tells the publisher.
  *
- * It paces the publishers and decides about nothing else: results are counted message by message.
+ * This only paces the publishers: results are counted message by message.
  */
 export class Completion {
   readonly #slots: number;
   /** Per publisher: threads with connections that still receive. */
   readonly #threads: Int32Array;
-  /** Per publisher and slot: the publish at hand, and how many threads have it. Written before it is sent. */
+  /** Per publisher and slot: the present publish, and the number of threads that have it. Written before it is sent. */
   readonly #sequences: Int32Array;
   readonly #counts: Int32Array;
-  /** The same of this thread alone. */
+  /** The same for this thread alone. */
   readonly #ownSequences: Int32Array;
   readonly #ownCounts: Int32Array;
   /** Per publisher: connections of this thread that receive. */
@@ -60,7 +61,10 @@ export class Completion {
     if (count === 1) Atomics.add(this.#threads, publisher, 1);
   }
 
-  /** It no longer does; what waited for it alone is complete. `last`: the highest number that it got. */
+  /**
+   * The connection no longer receives. Publishes that waited only for it are complete. `last`: the highest number that
+   * it got.
+   */
   leave(publisher: number, last: number): void {
     const count = (this.#receivers[publisher] as number) - 1;
     this.#receivers[publisher] = count;
@@ -82,7 +86,7 @@ export class Completion {
     Atomics.store(this.#sequences, at, sequence);
   }
 
-  /** A connection that had got everything up to `before` now has got as far as `sequence`. */
+  /** A connection that had everything up to `before` now has everything up to `sequence`. */
   passed(publisher: number, before: number, sequence: number): void {
     const receivers = this.#receivers[publisher] as number;
     for (let each = Math.max(before + 1, sequence - this.#slots + 1); each <= sequence; each++) {
@@ -98,7 +102,7 @@ export class Completion {
 
   #ownComplete(publisher: number, sequence: number): void {
     const at = publisher * this.#slots + (sequence & (this.#slots - 1));
-    // A publish that was given up may have had its slot taken by a later one.
+    // A later publish may have taken the slot of one that was given up.
     if (Atomics.load(this.#sequences, at) !== sequence) return;
     if (Atomics.add(this.#counts, at, 1) + 1 >= Atomics.load(this.#threads, publisher)) {
       this.#complete(publisher, sequence);

@@ -17,7 +17,7 @@ interface Echoer {
   readonly outstanding: Outstanding;
 }
 
-/** Each connection sends, and what it sends comes back. */
+/** Each connection sends messages, and each message comes back. */
 export class EchoClient implements BenchClient {
   readonly #plan: BenchPlan;
   readonly #index: number;
@@ -84,7 +84,7 @@ export class EchoClient implements BenchClient {
     tally.counts.bytesOut += sentBytes;
   }
 
-  /** An open loop goes round all connections, and does not wait for one that is behind. */
+  /** An open loop sends on all connections in turn, and does not wait for slow ones. */
   #sendDue(dueMs: number): void {
     const echoer = this.#echoers[this.#turn % this.#echoers.length];
     this.#turn += 1;
@@ -101,7 +101,7 @@ export class EchoClient implements BenchClient {
     const { outstanding, reader } = echoer;
     const reading = reader.read(message);
     if (reading === 'other') {
-      // What a server says by itself at the beginning is nobody's concern.
+      // Messages that a server sends unasked at the start are ignored.
       if (this.#schedule !== null) tally.counts.unexpected += 1;
       return;
     }
@@ -111,7 +111,7 @@ export class EchoClient implements BenchClient {
       countError(this.#books, reader.errorKind, `the server answered with ${reader.errorKind}`);
       if (timeMs > 0) this.#settle(1);
     } else if (timeMs === 0) {
-      // Given up before, or sent twice by the server.
+      // The message was given up before, or the server answered twice.
       tally.counts.unexpected += 1;
       return;
     } else {
@@ -142,12 +142,12 @@ export class EchoClient implements BenchClient {
       const { length } = outstanding.giveUp(atMs - this.#plan.timeoutMs);
       if (length > 0) countError(this.#books, 'timeout', `no answer within ${this.#plan.timeoutMs} ms`, length);
       this.#settle(length);
-      // Also for those that there was no room for at the time.
+      // Also for messages that could not be sent in time.
       for (let count = outstanding.count; count < this.#plan.inFlight; count++) this.#follow(echoer, atMs);
     }
   }
 
-  /** So many messages have come to their end. Those of the warm-up too: one that hangs would otherwise never be missed. */
+  /** This many messages are finished, including the warm-up: a warm-up message that hangs must be noticed too. */
   #settle(messages: number): void {
     this.#books.progress.add('settled', messages);
   }

@@ -22,15 +22,15 @@ interface Publisher {
 
 /** A connection that receives. */
 interface Receiver {
-  /** In this thread, from 0. */
+  /** Index in this thread, from 0. */
   readonly slot: number;
   readonly reader: DeliveryReader;
-  /** Publishers whose messages it shall get. */
+  /** The publishers whose messages it must get. */
   readonly sources: readonly number[];
   isReached: boolean;
 }
 
-/** A few connections publish, all others receive. Publishers have the numbers behind those of the subscribers. */
+/** A few connections publish, all others receive. Publishers are numbered after the subscribers. */
 export class FanoutClient implements BenchClient {
   readonly #plan: BenchPlan;
   readonly #data: ClientThreadData;
@@ -94,8 +94,8 @@ export class FanoutClient implements BenchClient {
   }
 
   /**
-   * The first publisher sends probes until every receiver got one: not before is it known that a subscription is in
-   * force. Those of other publishers reach the publishers that receive.
+   * The first publisher sends probes until every receiver got one: only then are all subscriptions known to be in
+   * force. Probes of other publishers go to the publishers that receive.
    */
   probe(): Promise<void> {
     for (const { peer, number } of this.#publishers.values()) {
@@ -125,7 +125,7 @@ export class FanoutClient implements BenchClient {
     }
   }
 
-  /** The rate is shared by the publishers of all threads, however many are in this one. */
+  /** The publishers of all threads share the rate, however many are in this thread. */
   #startPacer(schedule: Schedule): void {
     const { ratePerSecond, publishers } = this.#plan;
     for (const publisher of this.#publishers.values()) {
@@ -147,7 +147,7 @@ export class FanoutClient implements BenchClient {
   }
 
   #publish({ peer, number, outstanding }: Publisher, givenMs: number): void {
-    // Whoever receives it must come to the same answer whether it counts.
+    // Sender and receivers must agree on whether it counts.
     const timeMs = wholeMicros(givenMs);
     const sequence = outstanding.add(timeMs);
     this.#completion.begin(number, sequence);
@@ -231,7 +231,7 @@ export class FanoutClient implements BenchClient {
     this.#follow(publisher, now());
   }
 
-  /** A closed loop: the next publish follows the one that everybody has. */
+  /** A closed loop: the next publish follows when everybody has the last one. */
   #follow(publisher: Publisher, atMs: number): void {
     const schedule = this.#schedule;
     if (schedule === null || this.#plan.ratePerSecond > 0 || atMs >= schedule.untilMs) return;
@@ -246,7 +246,7 @@ export class FanoutClient implements BenchClient {
     const atMs = now();
     if (this.#schedule === null) return;
     const { measureFromMs, untilMs } = this.#schedule;
-    // What counts and is in flight at the end is missing from the completeness.
+    // Counted messages that are in flight at the end reduce the completeness.
     const isOver = atMs >= untilMs;
     const latestMs = Math.min(atMs - this.#plan.timeoutMs, isOver ? measureFromMs : atMs);
     for (const publisher of this.#publishers.values()) {
@@ -255,12 +255,12 @@ export class FanoutClient implements BenchClient {
       this.#settle(times);
       const text = `a publish did not reach everybody within ${this.#plan.timeoutMs} ms`;
       if (times.length > 0) countError(this.#books, 'timeout', text, times.length);
-      // Also for those that there was no room for at the time.
+      // Also for messages that could not be sent in time.
       for (let count = outstanding.count; count < this.#plan.inFlight; count++) this.#follow(publisher, atMs);
     }
   }
 
-  /** Publishes have come to their end. Those of the warm-up are in no completeness: who waits for them sees them here. */
+  /** Publishes are finished, including the warm-up, which does not count in the completeness. */
   #settle(times: readonly number[]): void {
     this.#books.progress.add('warmingUp', -times.filter((timeMs) => !this.#isCounted(timeMs)).length);
   }

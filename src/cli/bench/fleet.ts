@@ -7,7 +7,7 @@ import type { ProgressBoard } from './progress-board.ts';
 import type { Tally } from './tally.ts';
 import { now } from './time.ts';
 
-/** Where a thread writes down what happens. */
+/** Where a thread records events. */
 export interface Books {
   readonly tally: Tally;
   readonly progress: ProgressBoard;
@@ -18,20 +18,20 @@ export function countError({ tally, progress }: Books, kind: string, text: strin
   progress.add('errors', count);
 }
 
-/** What a mode does with a connection that has come to be. */
+/** What a mode does with an open connection. */
 export interface PeerUse {
   message(message: Uint8Array, bytes: number): void;
-  /** It has ended, and not by us. */
+  /** The connection has ended, and not by us. */
   ended(): void;
 }
 
-/** The connections of one thread: opened some at a time, read from the first moment on, closed together. */
+/** The connections of one thread. They are opened a few at a time, read from the start, and closed together. */
 export class Fleet {
   readonly #plan: BenchPlan;
   readonly #books: Books;
   readonly #isText: boolean;
   readonly #peers = new Set<Peer>();
-  /** What comes from now on is not looked at. */
+  /** Messages that come from now on are ignored. */
   #isFinished = false;
 
   constructor(plan: BenchPlan, isText: boolean, books: Books) {
@@ -41,8 +41,8 @@ export class Fleet {
   }
 
   /**
-   * Opens one connection for each of `items`; `use` is called for those that come to be. Resolves when all are open or
-   * have failed, within a time that the plan bounds.
+   * Opens one connection for each of `items`, and calls `use` for each that opened. Resolves when all are open or have
+   * failed, within a time that the plan bounds.
    */
   async open<T>(items: readonly T[], stop: AbortSignal, use: (peer: Peer, item: T) => PeerUse): Promise<void> {
     const timeout = new AbortController();

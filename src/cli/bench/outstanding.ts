@@ -1,6 +1,6 @@
 /**
- * What one connection has sent and not got an answer to: the time of each message by its number. Numbers are given in
- * turn; answers may come in any order. It has room for `limit` messages and the gaps between them.
+ * The unanswered messages of one connection: the time of each message by its number. Numbers are given in order;
+ * answers may come in any order. There is room for `limit` messages and the gaps between them.
  */
 export class Outstanding {
   readonly #limit: number;
@@ -23,7 +23,7 @@ export class Outstanding {
     return this.#count < this.#limit && this.#next - this.#oldest < 4 * this.#limit;
   }
 
-  /** Remembers a message that is sent now; returns its number. `timeMs` is not 0. */
+  /** Records a message that is sent now; returns its number. `timeMs` is not 0. */
   add(timeMs: number): number {
     if (this.#next - this.#oldest === this.#times.length) this.#grow();
     const number = this.#next;
@@ -41,14 +41,14 @@ export class Outstanding {
     this.#times = larger;
   }
 
-  /** The time of the message with this number, which is answered now; 0: none waits under it. */
+  /** Returns the time of the message with this number, which is answered now; 0: there is none. */
   answer(number: number): number {
-    // Numbers on the wire have 32 bits; those here do not end.
+    // Numbers on the wire have 32 bits; these are unbounded.
     const full = this.#oldest + ((number - this.#oldest) >>> 0);
     return full < this.#next ? this.#take(full) : 0;
   }
 
-  /** The time of the oldest message, which is answered now; 0: none waits. */
+  /** Returns the time of the oldest message, which is answered now; 0: there is none. */
   answerOldest(): number {
     this.#skipAnswered();
     return this.#oldest < this.#next ? this.#take(this.#oldest) : 0;
@@ -69,7 +69,7 @@ export class Outstanding {
     while (this.#oldest < this.#next && this.#times[this.#oldest & mask] === 0) this.#oldest += 1;
   }
 
-  /** Gives up what was sent before `timeMs`, oldest first; returns their times. */
+  /** Gives up messages sent before `timeMs`, oldest first; returns their times. */
   giveUp(timeMs: number): number[] {
     const given: number[] = [];
     for (;;) {

@@ -1,12 +1,12 @@
 import type { Schedule } from './thread-messages.ts';
 import { now, wholeMicros } from './time.ts';
 
-/** Messages that are due are sent in batches of this size; sockets get a turn in between. */
+/** Due messages are sent in batches of this size, so that sockets are served in between. */
 const batch = 1_000;
 
 /**
- * Tells when messages of an open loop are due, whatever has become of those before. Timers are precise to about a
- * millisecond: what is due meanwhile follows in one go, each with its own time.
+ * Reports when messages of an open loop are due, whatever happened to earlier ones. Timers are precise to about a
+ * millisecond: messages due in between follow at once, each with its own time.
  */
 export class Pacer {
   readonly #schedule: Schedule;
@@ -15,7 +15,7 @@ export class Pacer {
   readonly #due: (dueMs: number) => void;
   #count = 0;
   #isAbandoned = false;
-  /** All that was due by the schedule's end was told. */
+  /** Called when all messages due by the schedule's end were reported. */
   isOver = false;
 
   /** One of `threads` that share `ratePerSecond`, each shifted by its index. */
@@ -36,7 +36,10 @@ export class Pacer {
     this.#tick();
   }
 
-  /** Ends it where it is. Returns how many messages in the measured time were due, or would have been, and were not told. */
+  /**
+   * Stops. Returns the number of messages in the measured time that were due, or would have been, and were not
+   * reported.
+   */
   abandon(): number {
     this.#isAbandoned = true;
     if (this.isOver) return 0;
@@ -56,7 +59,7 @@ export class Pacer {
         return;
       }
       if (dueMs > at) {
-        // In steps, because the end may come closer.
+        // In steps, because the end may be moved forward.
         setTimeout(this.#tick, Math.min(100, Math.max(1, dueMs - at)));
         return;
       }

@@ -9,7 +9,7 @@ import {
 } from '../../shared/security/index.ts';
 import { type BenchPlan, bounds, type SealPlan } from './plan.ts';
 
-/** What a frame and sealing add to a message, and more. */
+/** Upper bound of what a frame and sealing add to a message. */
 const overheadBytes = 128;
 
 interface Sealing {
@@ -44,7 +44,7 @@ function sealingOf(plan: SealPlan): Sealing {
   return { nonce: null, seal: (message) => pipeline.seal(message), open: (sealed) => pipeline.open(sealed) };
 }
 
-/** What handshakes of this plan have in common. */
+/** Settings that all handshakes of this plan share. */
 export function dialOptions(plan: BenchPlan): DialOptions {
   const headers = new Map<string, string[]>();
   for (const [name, value] of plan.headers) headers.set(name, [...(headers.get(name) ?? []), value]);
@@ -63,7 +63,7 @@ export function dialOptions(plan: BenchPlan): DialOptions {
       // More than there is room for, with any envelope.
       maxBufferedBytes: (plan.inFlight + 1) * (2 * plan.sizeBytes + 2_048),
       closeTimeoutMs: bounds.closeMs,
-      // A server that takes nothing for a while is what an open loop is there to see; the run's own end bounds it.
+      // An open loop must see a server that stops reading for a while; the run's own end bounds it.
       writeTimeoutMs: 0,
     },
   };
@@ -84,7 +84,7 @@ export class Peer {
     this.#inFlight = inFlight;
   }
 
-  /** Resolves when messages may be sent. `signal` ends it early. */
+  /** Resolves when messages may be sent. `signal` ends the wait. */
   static async open(plan: BenchPlan, isText: boolean, signal: AbortSignal): Promise<Peer> {
     const sealing = plan.seal === null ? null : sealingOf(plan.seal);
     const url = new URL(plan.url);
@@ -118,14 +118,14 @@ export class Peer {
   }
 
   /**
-   * Whether no more waits to be written than messages of so many bytes that may be in flight. It is more if the server does
-   * not read, and messages were given up.
+   * Whether at most the messages that may be in flight, of this many bytes each, wait to be written. There are more if
+   * the server does not read, and messages were given up.
    */
   hasRoom(bytes: number): boolean {
     return this.#connection.bufferedBytes <= this.#inFlight * (bytes + overheadBytes);
   }
 
-  /** Bytes that went to the connection. Bounded by whoever counts what is in flight. */
+  /** Bytes given to the connection. The code that counts messages in flight bounds them. */
   send(message: Uint8Array): number {
     const payload = this.#sealing === null ? message : this.#sealing.seal(message);
     void this.#connection.writeMessage(payload, this.#kind);
@@ -133,8 +133,9 @@ export class Peer {
   }
 
   /**
-   * Reads until the connection ends. `onMessage` gets each message, opened, and its bytes as they came; what cannot be
-   * opened goes to `onFault`. Resolves with the close code, or rejects with how the connection was lost.
+   * Reads until the connection ends. `onMessage` gets each opened message and its bytes as they came; a frame that
+   * cannot be opened goes to `onFault`. Resolves with the close code, or rejects with the reason why the connection was
+   * lost.
    */
   async read(
     onMessage: (message: Uint8Array, bytes: number) => void,
@@ -163,7 +164,7 @@ export class Peer {
     }
   }
 
-  /** Bounded by `bounds.closeMs`, but for the time that a peer holds up what was written before. */
+  /** Takes at most `bounds.closeMs`, plus the time that the peer blocks earlier writes. */
   async close(): Promise<void> {
     const late = setTimeout(() => this.#connection.destroy(), bounds.closeMs);
     await this.#connection.close();

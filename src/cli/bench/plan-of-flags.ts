@@ -15,14 +15,17 @@ const handshakeHeader = /^(?:upgrade|connection|content-length|transfer-encoding
 /** Visible characters, spaces and tabs, as the dialer takes them. */
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 const maxSizeBytes = 16 * 1024 * 1024;
-/** Of one connection: more would only wait in its buffers. */
+/** Per connection: more messages would only wait in its buffers. */
 const maxInFlightBytes = 64 * 1024 * 1024;
 /** Publishes in flight of all publishers, and pairs of a publisher and a subscriber: each takes memory. */
 const maxPublishesInFlight = 262_144;
 const maxPairs = 10_000_000;
-/** What an open loop may have in flight before it tells that it cannot keep the rate: per connection, and in all. */
+/**
+ * Messages that an open loop may have in flight before it reports that it cannot keep the rate: per connection, and in
+ * total.
+ */
 const openLoop = { messages: 1_000, bytes: 16 * 1024 * 1024, allMessages: 262_144, allBytes: 256 * 1024 * 1024 };
-/** Of all connections: what waits in this process if the server takes nothing. */
+/** For all connections: bytes that wait in this process if the server reads nothing. */
 const bookkeepingBytes = 64;
 const maxAllInFlightBytes = 2 * 1024 * 1024 * 1024;
 
@@ -102,7 +105,7 @@ function speechOf(values: BenchValues): Speech {
   return { subprotocol: given, codec: codec ?? 'json', seal };
 }
 
-/** Flags that would do nothing are refused: whoever gives one expects something. */
+/** Flags without an effect are refused, because the user expects one. */
 function refuseIdleFlags(values: BenchValues, mode: BenchMode, codec: CodecName | null): void {
   const given = (flag: keyof BenchValues): boolean => values[flag] !== undefined && values[flag] !== false;
   const only = (wanted: boolean, flags: readonly (keyof BenchValues)[], where: string): void => {
@@ -190,7 +193,7 @@ function thresholdsOf(values: BenchValues): BenchPlan['thresholds'] {
   };
 }
 
-/** Checks all that was given. Throws a UsageError for what makes no sense. */
+/** Checks all flags. Throws a UsageError if they are not valid. */
 export function planOf(values: BenchValues, positionals: readonly string[]): BenchPlan {
   const url = urlOf(positionals);
   const mode = modes.find((name) => name === values.mode);

@@ -2,7 +2,7 @@ import type { CodecName } from '../../shared/codec/index.ts';
 
 export type BenchMode = 'echo' | 'fanout' | 'connect' | 'idle';
 
-/** How messages are sealed, and with what. */
+/** How messages are sealed, and with which keys. */
 export interface SealPlan {
   /** `classic`: version 1. `deflate2`: with the flag byte. `seal3`: version 3. `deflate`, `seal2`: the forms before. */
   readonly form: 'classic' | 'deflate2' | 'seal3' | 'deflate' | 'seal2';
@@ -23,7 +23,7 @@ export interface Thresholds {
   readonly errors: number;
 }
 
-/** What is to be done, complete and checked. Every client thread gets a copy. */
+/** What a run does, complete and checked. Every client thread gets a copy. */
 export interface BenchPlan {
   readonly url: string;
   readonly mode: BenchMode;
@@ -45,7 +45,7 @@ export interface BenchPlan {
   readonly message: string | null;
   /** Raw payloads go in binary frames. */
   readonly binary: boolean;
-  /** Whatever comes back is an answer. */
+  /** Every message that comes back is an answer. */
   readonly anyAnswer: boolean;
   readonly subprotocol: string | null;
   /** Speaks shardwire's envelope; null: raw payloads. */
@@ -77,11 +77,11 @@ export function audienceOf(plan: BenchPlan, subscribers: number, publishers: num
 
 /** Bounds of a run that do not depend on options. */
 export const bounds: {
-  /** For threads that have not sent all that was due at the end. */
+  /** For threads that have not sent all due messages at the end. */
   readonly behindMs: 2_000;
   /** For answers that are still on their way when a run is ended early; otherwise they have their whole timeout. */
   readonly earlyMs: 2_000;
-  /** From the moment at which a timeout is over until it is noticed, at most. */
+  /** The longest time until a passed timeout is noticed. */
   readonly giveUpMs: 250;
   /** For closing connections. */
   readonly closeMs: 1_000;

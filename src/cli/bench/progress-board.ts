@@ -2,12 +2,12 @@ const fields = ['sent', 'settled', 'received', 'open', 'openPublishers', 'errors
 
 export type ProgressField = (typeof fields)[number];
 
-/** Before the cells of the threads: from when on messages count. Written by main. */
+/** The first cell: the time from which messages count. Written by main. */
 const headCells = 1;
 
 /**
- * How far each client thread has come, in shared memory: every cell is written by one thread and read by main, which
- * wants to see about how it stands. Doubles, because 32 bits of deliveries are a matter of an hour.
+ * The progress of each client thread, in shared memory. One thread writes a cell and main reads it, to show the
+ * progress approximately. The cells are doubles, because deliveries would exceed 32 bits within an hour.
  */
 export class ProgressBoard {
   readonly #cells: Float64Array;
@@ -24,8 +24,8 @@ export class ProgressBoard {
   }
 
   /**
-   * Main writes it before it tells any thread to begin. So whoever gets a message of the run sees it, also in a thread
-   * that has not read its own order yet.
+   * Main writes it before it tells any thread to start. So a thread that gets a message of the run sees it, even if it
+   * has not read its own order yet.
    */
   set measureFromMs(timeMs: number) {
     this.#cells[0] = timeMs;

@@ -1,10 +1,10 @@
-/** `late`: it had not come, and a later one had. */
+/** `late`: the message came after a later one. */
 export type Receipt = 'new' | 'late' | 'duplicate';
 
-/** How far back a missing message is still known to be missing; later than that it counts as a duplicate. */
+/** Distance up to which a missing message is remembered; beyond it a late message counts as a duplicate. */
 const windowSize = 32;
 
-/** What each receiving connection of a thread got from each publisher. */
+/** The messages that each receiving connection of a thread got from each publisher. */
 export class Receipts {
   readonly #publishers: number;
   /** Highest number so far, by receiver and publisher; -1: none. */

@@ -70,7 +70,7 @@ interface FanoutResult {
   readonly out_of_order: number;
 }
 
-/** A client thread that is busy for more of the time measures itself. */
+/** Above this share of busy time a client thread measures itself, not the server. */
 export const busyShare = 0.85;
 
 function percentilesOf(histogram: Histogram): Percentiles | null {
@@ -91,7 +91,7 @@ function rounded(value: number, places: number): number {
   return Number(value.toFixed(places));
 }
 
-/** Rounded down, so that 100 means all. */
+/** Rounded down, so that 100 means complete. */
 function percentOf(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.floor((part / whole) * 100_000) / 1_000;
 }
@@ -110,20 +110,23 @@ function fanoutResult(plan: BenchPlan, { tally, audience, subscribers }: RunOutc
   };
 }
 
-/** Whether more got lost than may be: without the answers a rate is none. What was in flight at Ctrl+C is not lost. */
+/**
+ * Whether more messages were lost than allowed: without their answers a rate means nothing. Messages in flight at
+ * Ctrl+C are not lost.
+ */
 function isIncomplete({ thresholds }: BenchPlan, { counts, errors }: Tally): boolean {
   const isLossy = counts.unanswered > 0 || errors.kinds.has('timeout');
   return isLossy && errors.total > thresholds.errors;
 }
 
-/** Per second; null: there is none, or not one that may be told. */
+/** Per second; null: there is no rate, or no meaningful one. */
 function rateOf(plan: BenchPlan, { tally, elapsedMs }: RunOutcome, fanout: FanoutResult | null): number | null {
   if (plan.mode === 'idle' || elapsedMs === 0) return null;
   if (fanout === null ? isIncomplete(plan, tally) : fanout.completeness_pct < plan.thresholds.completeness) return null;
   return rounded((tally.counts.received * 1_000) / elapsedMs, 1);
 }
 
-/** What may be wrong with the command line when a server was there, and nothing that it sent was what was wanted. */
+/** A hint about the command line, for a server that answered but sent nothing that was expected. */
 function hintOf(
   { mode, codec, timeoutMs }: BenchPlan,
   { unexpected, sent, elapsed_s, errors }: Omit<BenchResult, 'failures'>,
@@ -164,7 +167,7 @@ function failuresOf(plan: BenchPlan, result: Omit<BenchResult, 'failures'>): str
   return failures;
 }
 
-/** What came of the run, in figures, and what is not as it was wanted. */
+/** The result of a run in figures, and the bounds that it missed. */
 export function resultOf(plan: BenchPlan, outcome: RunOutcome): BenchResult {
   const { tally, elapsedMs, utilization } = outcome;
   const { counts, errors } = tally;

@@ -7,19 +7,19 @@ import type { Schedule } from './thread-messages.ts';
 import { ThreadPool } from './thread-pool.ts';
 import { now, wholeMicros } from './time.ts';
 
-/** How far a run has come, for whoever watches. */
+/** The progress of a run, for its display. */
 export type Phase = 'connecting' | 'subscribing' | 'warming up' | 'measuring' | 'finishing';
 
 export interface RunNews {
   readonly phase: Phase;
-  /** Of the phase, 0 to 1. */
+  /** Progress within the phase, 0 to 1. */
   readonly share: number;
   readonly received: number;
   readonly open: number;
   readonly errors: number;
 }
 
-/** What a run has brought, not yet judged. */
+/** The figures of a run, not yet judged. */
 export interface RunOutcome {
   readonly tally: Tally;
   /** From the first counted message to the end, or to the last answer if that came later. 0: nothing was measured. */
@@ -36,7 +36,7 @@ export interface RunOutcome {
 
 const lookEveryMs = 20;
 const loadingMs = 60_000;
-/** From the order to begin to the beginning, so that all threads begin together. */
+/** Time between the order to start and the start, so that all threads start together. */
 const leadMs = 30;
 
 class Run {
@@ -98,7 +98,7 @@ class Run {
     // Sockets of one thread must not take the file descriptors that another one needs to load its modules.
     await this.#pool.all('ready', loadingMs, this.#stop);
     this.#pool.tell({ kind: 'open' });
-    // A thread bounds its part of this by itself, and then says so.
+    // Each thread bounds its own part of this time, and then reports it.
     const isOpened = await this.#pool.all('opened', connectingMs(this.#plan) + 5_000, this.#stop);
     clearInterval(look);
     if (!isOpened || this.#stopped.signal.aborted) return null;
@@ -109,7 +109,7 @@ class Run {
     return { beginMs, measureFromMs, untilMs: measureFromMs + this.#plan.durationMs };
   }
 
-  /** Whether there is somebody to publish and somebody to receive it. */
+  /** Whether there are both publishers and receivers. */
   async #subscribe(): Promise<boolean> {
     const publishers = this.#board.sum('openPublishers');
     this.#subscribers = this.#board.sum('open') - publishers;
@@ -139,7 +139,8 @@ class Run {
       this.#cpuMs = (user + system) / 1_000;
     }
     await this.#pool.all('sent', bounds.behindMs);
-    // What has no answer by then was given up. Who ends a run early waits less, and what is in flight counts as nothing.
+    // Messages without an answer by then were given up. A run that is ended early waits less, and its messages in
+    // flight are not counted.
     const { timeoutMs } = this.#plan;
     const isEarly = this.#stopped.signal.aborted;
     const graceUntil = now() + (isEarly ? Math.min(bounds.earlyMs, timeoutMs) : timeoutMs + bounds.giveUpMs);
@@ -149,7 +150,7 @@ class Run {
     }
   }
 
-  /** Cut short when the run shall end. */
+  /** Cut short when the run ends early. */
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
   }
@@ -159,7 +160,7 @@ class Run {
     else this.#tell('measuring', Math.min(1, (at - measureFromMs) / (untilMs - measureFromMs)));
   }
 
-  /** Nobody is left to send, or to receive. */
+  /** No connection is left to send or to receive. */
   #isDeserted(): boolean {
     if (this.#plan.mode === 'connect') return false;
     const publishers = this.#board.sum('openPublishers');
@@ -167,7 +168,7 @@ class Run {
     return this.#plan.mode === 'fanout' ? publishers === 0 || open - publishers <= 0 : open === 0;
   }
 
-  /** Whether all that was sent has come to its end. */
+  /** Whether all sent messages are finished. */
   #isSettled(): boolean {
     const sent = this.#board.sum('sent');
     if (this.#plan.mode === 'fanout') {
@@ -181,7 +182,7 @@ function elapsedMs({ measureFromMs, untilMs }: Schedule, { counts }: Tally): num
   return Math.max(0, Math.max(untilMs, counts.lastReceivedMs) - measureFromMs);
 }
 
-/** Carries the plan out, with threads of its own. `stop`: settles when the run shall end early. */
+/** Runs the plan with threads of its own. `stop` settles when the run must end early. */
 export function run(plan: BenchPlan, stop: Promise<unknown>, watch: (news: RunNews) => void): Promise<RunOutcome> {
   return new Run(plan, stop, watch).result();
 }

@@ -1,4 +1,4 @@
-/** Bytes of a number that is written into a message, so that its answer can be told. */
+/** Bytes of the number in a message by which its answer is recognised. */
 export const sequenceDigits = 8;
 /** Bytes of a fan-out's stamp: run (8), publisher (4), sequence (8), microseconds (12), all hexadecimal. */
 export const stampDigits = 32;
@@ -9,7 +9,7 @@ const timeDigits = 12;
 
 const digits: Uint8Array = Buffer.from('0123456789abcdef');
 
-/** Of each byte as a hexadecimal digit in lower case; 255: it is none. */
+/** Value of each byte as a lower-case hexadecimal digit; 255: it is none. */
 const values: Uint8Array = new Uint8Array(256).fill(255);
 for (let value = 0; value < 16; value++) values[digits[value] as number] = value;
 
@@ -43,7 +43,7 @@ export function readSequence(bytes: Uint8Array, at: number): number {
   return readHex(bytes, at, sequenceDigits);
 }
 
-/** What a publish says of itself. */
+/** The content of a publish's stamp. */
 export interface Stamp {
   publisher: number;
   sequence: number;

@@ -1,8 +1,8 @@
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 
-/** An hour, in microseconds: what takes longer counts as that. */
+/** An hour in microseconds; longer times count as an hour. */
 const longestMicros = 3_600_000_000;
-/** Servers choose the codes of their errors: kinds beyond these are counted as one. */
+/** Servers choose the codes of their errors, so further kinds count as one. */
 const maxKinds = 64;
 const otherKinds = 'other';
 
@@ -20,12 +20,12 @@ function record(histogram: Histogram, ms: number): void {
   histogram.recordValue(Math.min(longestMicros, Math.max(0, Math.round(ms * 1_000))));
 }
 
-/** One line: a server chooses some of these words, and they go to a terminal. */
+/** Made one line, because a server chooses some of these words and they go to a terminal. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
 }
 
-/** How often each kind of error was seen, and the text of the first of all. */
+/** The number of each kind of error, and the text of the first error. */
 export class ErrorTally {
   readonly kinds: Map<string, number> = new Map();
   first: string | null = null;
@@ -39,7 +39,7 @@ export class ErrorTally {
   }
 }
 
-/** What one thread counted, as it crosses to main. */
+/** The counts of one thread, as sent to main. */
 export interface TallyReport {
   readonly counts: Counts;
   readonly latency: string;
@@ -51,7 +51,7 @@ export interface TallyReport {
 
 /** All but `opened`, `lost` and `unexpected` are of messages that were sent, or due, in the measured time. */
 export interface Counts {
-  /** Connections that came to be. */
+  /** Connections that opened. */
   opened: number;
   /** Of these, how many ended before the run did. */
   lost: number;
@@ -59,11 +59,11 @@ export interface Counts {
   sent: number;
   /** Answers, deliveries or handshakes that came. */
   received: number;
-  /** What was sent and never answered. */
+  /** Messages sent and never answered. */
   unanswered: number;
-  /** What could not be sent in time, because too much was in flight. */
+  /** Messages not sent in time, because too many were in flight. */
   rateMissed: number;
-  /** Deliveries of what the connection had already. */
+  /** Deliveries of messages that the connection already had. */
   duplicates: number;
   /** Deliveries after a later message of the same publisher. */
   outOfOrder: number;
@@ -97,7 +97,7 @@ export class Tally {
   readonly counts: Counts = noCounts();
   readonly errors: ErrorTally = new ErrorTally();
   readonly latency: Histogram = createHistogram();
-  /** How much later than due messages were sent, in an open loop. */
+  /** The delay of messages in an open loop. */
   readonly lag: Histogram = createHistogram();
   readonly handshakes: Histogram = createHistogram();
 

@@ -5,7 +5,7 @@ import { sequenceDigits, stampDigits } from './stamp.ts';
 /** Stands for the stamp in a message of the user's own. */
 export const stampMark = '{stamp}';
 
-/** A message that is encoded once; for each sending only its stamp is written anew. */
+/** A message that is encoded once; only its stamp is written again for each sending. */
 export interface Template {
   readonly bytes: Uint8Array;
   /** Where the stamp is, in `bytes`; -1: there is none. */
@@ -77,7 +77,7 @@ function encoded(plan: BenchPlan, data: Uint8Array, number: string): Uint8Array 
 /** The message that clients send, echo or publish. */
 export function messageTemplate(plan: BenchPlan): Template {
   const codec = codecOf(plan);
-  // Digits that no run changes stand before those that each message has anew.
+  // The digits that are the same in the whole run come before those that change with each message.
   const blank = plan.mode === 'fanout' ? plan.runId : '';
   const count = stampBytes(plan) - blank.length;
   const [low, high] = ['0', 'f'].map((digit) => payload(plan, blank + digit.repeat(count))) as [Uint8Array, Uint8Array];
@@ -94,7 +94,7 @@ export function messageTemplate(plan: BenchPlan): Template {
   };
 }
 
-/** What a connection sends before all else, so that what is published reaches it; null: nothing. */
+/** The first message of a connection, such as a subscription, so that it gets deliveries; null: none. */
 export function subscription(plan: BenchPlan, number: number): Uint8Array | null {
   const codec = codecOf(plan);
   if (codec === null) return null;
