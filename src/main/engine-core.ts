@@ -144,6 +144,8 @@ export class EngineCore {
   /** Resolves to the port once it answers. Rejects if the start fails; `drainEngine` then ends what was started. */
   async start(): Promise<number> {
     const port = await this.pool.start();
+    const { transport } = this.pool;
+    if (transport !== null) this.#logger.info({ transport: transport.name, reason: transport.reason }, 'sockets are served');
     this.board.engine = 'ready';
     this.pool.supervise();
     this.vitals.state = 'ready';

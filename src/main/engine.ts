@@ -146,9 +146,14 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** Counters of all threads, read from shared memory: no shard is stopped or asked. */
   stats(): EngineStats {
-    const { board, bus, counters, memory, offload } = this.#core;
+    const { board, bus, counters, memory, offload, pool } = this.#core;
     counters.set(counter.ringSpilledBytes, bus.producer.spilledBytes);
-    return gatherStats({ state: board.engine, memory, offload: { depth: board.offloadDepth, ...offload.stats } });
+    return gatherStats({
+      state: board.engine,
+      memory,
+      transport: pool.transport,
+      offload: { depth: board.offloadDepth, ...offload.stats },
+    });
   }
 
   /**

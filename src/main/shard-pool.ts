@@ -1,6 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 import { doorbell } from '../shared/bus/ipc.ts';
-import type { EngineConfig } from '../shared/config/config.ts';
+import type { EngineConfig, TransportFacts } from '../shared/config/config.ts';
 import type { KeyRing } from '../shared/config/key-ring.ts';
 import type { TlsMaterial } from '../shared/config/tls.ts';
 import { EngineError } from '../shared/errors/index.ts';
@@ -124,6 +124,11 @@ export class ShardPool {
   /** Whether any shard runs, or will be restarted by itself. */
   get hasFuture(): boolean {
     return this.#threads.some((thread) => !this.#supervisor.hasGivenUp(thread.shard));
+  }
+
+  /** Of all shards. Null: none is ready yet. */
+  get transport(): TransportFacts | null {
+    return this.#threads.find((thread) => thread.transport !== null)?.transport ?? null;
   }
 
   /** Id of the shard's thread in this process while it is ready; else -1. */

@@ -1,18 +1,31 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ShardStart } from '../shared/bus/ipc.ts';
-import { EngineError } from '../shared/errors/index.ts';
+import type { FromShard, ShardStart } from '../shared/bus/ipc.ts';
+import { EngineError, errorCode, errorStack, errorText } from '../shared/errors/index.ts';
 import { Shard } from './lifecycle/shard.ts';
-import { UwsTransport } from './transport/uws/uws-transport.ts';
+import { type ChosenTransport, chooseTransport } from './transport/choose-transport.ts';
 
 if (parentPort === null) throw new Error('entry.js is started by the engine, as a worker thread');
 
 const endThread = process.exit.bind(process);
-const shard = new Shard(
-  workerData as ShardStart,
-  parentPort,
-  (options, events) => new UwsTransport(options, events),
-  endThread,
-);
+const start = workerData as ShardStart;
+const main = parentPort;
+
+/** For a message to leave before its thread ends. */
+const tellMs = 100;
+
+/** Without a transport there is no shard: main is told why, and the thread ends. */
+async function chooseOrEnd(): Promise<ChosenTransport> {
+  try {
+    return await chooseTransport(start.config.transport);
+  } catch (error) {
+    const code = errorCode(error) ?? 'ERR_SHARD_FAILED';
+    main.postMessage({ kind: 'failed', code, text: errorText(error), stack: errorStack(error) } satisfies FromShard);
+    await new Promise((resolve) => setTimeout(resolve, tellMs));
+    return endThread(1);
+  }
+}
+
+const shard = new Shard(start, main, await chooseOrEnd(), endThread);
 
 function fail(error: unknown): void {
   try {

@@ -12,8 +12,11 @@ export interface ListenOptions {
   readonly path?: string;
   readonly backlog?: number;
   readonly acceptor?: 'auto' | 'handover' | 'shard';
+  readonly transport?: 'auto' | 'uws' | 'node';
   readonly placement?: { readonly by: 'connection' | 'address' };
 }
+
+const transportChoice = z.enum(['auto', 'uws', 'node']);
 
 type ListenConfig = Pick<EngineConfig, keyof ListenOptions>;
 
@@ -25,10 +28,11 @@ export const listenFields: Fields<ListenOptions, ListenConfig> = {
   path: urlPath.default('/ws'),
   backlog: whole(1, 65_535).default(4096),
   acceptor: z.enum(['auto', 'handover', 'shard']).default('auto'),
+  transport: transportChoice.default(() => transportChoice.catch('auto').parse(process.env['SHARDWIRE_TRANSPORT'])),
   placement: z.strictObject({ by: z.enum(['connection', 'address']) }).default({ by: 'connection' }),
 };
 
 export function compileListening(checked: ListenConfig): ListenConfig {
-  const { shards, host, port, path, backlog, acceptor, placement } = checked;
-  return { shards, host, port, path, backlog, acceptor, placement };
+  const { shards, host, port, path, backlog, acceptor, transport, placement } = checked;
+  return { shards, host, port, path, backlog, acceptor, transport, placement };
 }

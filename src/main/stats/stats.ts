@@ -1,3 +1,4 @@
+import type { TransportFacts } from '../../shared/config/config.ts';
 import { type CounterName, Counters, type CounterValues, counterNames } from '../../shared/memory/counters.ts';
 import { type EngineMemory, type EngineState, shardOfThread } from '../../shared/memory/engine-memory.ts';
 import { type ThreadState, Vitals, type VitalValues } from '../../shared/memory/vitals.ts';
@@ -68,6 +69,8 @@ export interface EngineStats extends Readonly<CounterValues> {
    * known value.
    */
   readonly residentBytes: number;
+  /** What serves the sockets, and why; null: no shard is ready yet. */
+  readonly transport: TransportFacts | null;
   readonly offload: OffloadStats;
   readonly main: ThreadStats;
   readonly shards: readonly ShardStats[];
@@ -76,6 +79,7 @@ export interface EngineStats extends Readonly<CounterValues> {
 export interface StatsSource {
   readonly state: EngineState;
   readonly memory: EngineMemory;
+  readonly transport: TransportFacts | null;
   readonly offload: OffloadStats;
 }
 
@@ -119,7 +123,7 @@ function residentBytes(): number {
 }
 
 /** Reads the memory of all threads, main first, and sums it. Never throws. */
-export function gatherStats({ state, memory, offload }: StatsSource): EngineStats {
+export function gatherStats({ state, memory, transport, offload }: StatsSource): EngineStats {
   const now = Date.now();
   const each = memory.rings.map((ring, thread) => {
     const counters = new Counters(memory, thread).read();
@@ -137,6 +141,7 @@ export function gatherStats({ state, memory, offload }: StatsSource): EngineStat
     handlerErrorsBy: sumByName(each.map((thread) => thread.handlerErrorsBy)),
     refusals: sumByName(each.map((thread) => thread.refusals)),
     residentBytes: residentBytes(),
+    transport,
     offload,
     main,
     shards: others.map((thread, index) => ({ shard: shardOfThread(index + 1), ...thread })),

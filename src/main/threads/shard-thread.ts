@@ -4,7 +4,7 @@ import { deferred } from '../../shared/base/deferred.ts';
 import { AskPort, type Replies } from '../../shared/bus/ask-port.ts';
 import type { FromShard, ShardFailed, ShardNotice, ShardStart, ToShard } from '../../shared/bus/ipc.ts';
 import { type MainQuestions, mainQuestionRules, type ShardQuestions } from '../../shared/bus/questions.ts';
-import type { EngineConfig } from '../../shared/config/config.ts';
+import type { EngineConfig, TransportFacts } from '../../shared/config/config.ts';
 import type { KeyRing } from '../../shared/config/key-ring.ts';
 import type { TlsMaterial } from '../../shared/config/tls.ts';
 import { EngineError, type ErrorCode, errorCode, errorText } from '../../shared/errors/index.ts';
@@ -50,6 +50,8 @@ export class ShardThread {
   /** It was asked to end, has not done so in time, and its end is not waited for any more. */
   isOverdue = false;
   isGone = false;
+  /** Null: it is not ready yet. */
+  transport: TransportFacts | null = null;
   readonly #worker: Worker;
   readonly #keyPort: MessagePort;
   readonly #config: EngineConfig;
@@ -109,6 +111,7 @@ export class ShardThread {
         break;
       case 'ready':
         this.isReady = true;
+        this.transport = message.transport;
         this.#ready.resolve(message.app);
         break;
       case 'failed':

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { EngineConfig } from '../config/config.ts';
+import type { EngineConfig, TransportFacts } from '../config/config.ts';
 import type { KeyRing } from '../config/key-ring.ts';
 import type { OffloadAnswer, OffloadRequest } from '../config/offload.ts';
 import type { TlsMaterial } from '../config/tls.ts';
@@ -72,6 +72,7 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 export interface ShardReady {
   readonly kind: 'ready';
   readonly app: unknown;
+  readonly transport: TransportFacts;
 }
 
 /** The shard cannot go on. It closes its App and ends once it is told `abandon`, or soon. */

@@ -22,6 +22,15 @@ export interface SecurityPolicy {
   readonly forgeable: readonly ForgeableForm[];
 }
 
+/** `uws` is uWebSockets.js, `node` the transport of our own. */
+export type TransportName = 'uws' | 'node';
+
+/** The transport of an engine's shards, and why it is that one. */
+export interface TransportFacts {
+  readonly name: TransportName;
+  readonly reason: string;
+}
+
 export type ForgeableForm = 'codecs' | 'deflate' | 'seal2';
 
 /** When lost shards are replaced: at most `maxRestarts` times in `windowMs`, and each time after a longer pause. */
@@ -43,6 +52,7 @@ export interface EngineConfig {
   readonly path: string;
   readonly backlog: number;
   readonly acceptor: 'auto' | 'handover' | 'shard';
+  readonly transport: TransportName | 'auto';
   readonly placement: { readonly by: 'connection' | 'address' };
   readonly subprotocols: readonly CodecName[];
   readonly unknownSubprotocol: 'reject' | 'json';

@@ -1,10 +1,11 @@
+import type { TransportFacts } from '../../shared/config/config.ts';
 import type { MessagePort } from 'node:worker_threads';
 import type { DrainOrder, ShardStart, ToShard } from '../../shared/bus/ipc.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../../shared/errors/index.ts';
 import { mainThread } from '../../shared/memory/engine-memory.ts';
 import { showTicks } from '../../shared/memory/ticks.ts';
 import { createShardApi } from '../outbound/shard-api.ts';
-import type { CreateTransport } from '../transport/transport.ts';
+import type { ChosenTransport } from '../transport/choose-transport.ts';
 import { drainConnections, whenIdle } from './drain.ts';
 import { MainPort } from './main-port.ts';
 import { MainOrders, type ShardEnding } from './orders.ts';
@@ -22,6 +23,7 @@ const failMs = 1_000;
  */
 export class Shard implements ShardEnding {
   readonly #shard: number;
+  readonly #transport: TransportFacts;
   readonly #endThread: (code: number) => void;
   readonly #parts: ShardParts;
   /** How to end the thread after a failure; null: none has happened. */
@@ -33,10 +35,11 @@ export class Shard implements ShardEnding {
   constructor(
     start: ShardStart,
     port: MessagePort,
-    createTransport: CreateTransport,
+    { create, name, reason }: ChosenTransport,
     endThread: (code: number) => void,
   ) {
     this.#shard = start.shard;
+    this.#transport = { name, reason };
     this.#endThread = endThread;
     const replies = repliesToMain({
       transport: () => this.#parts.transport,
@@ -45,7 +48,7 @@ export class Shard implements ShardEnding {
     this.#parts = new ShardParts({
       start,
       main: new MainPort(port, replies),
-      createTransport,
+      createTransport: create,
       isLeaving: () => this.#closed || this.#isDraining || this.#leave !== null,
     });
     const orders = new MainOrders(this.#parts, this);
@@ -61,7 +64,7 @@ export class Shard implements ShardEnding {
     vitals.state = 'ready';
     // Only now: while a slow module loads, this shard's place in main's ring would hold back the other shards.
     bus.attend(mainThread);
-    main.post({ kind: 'ready', app: transport.handle });
+    main.post({ kind: 'ready', app: transport.handle, transport: this.#transport });
   }
 
   /** An error that no handler's caller saw, such as the rejection of a promise nobody awaits. */

@@ -1,14 +1,9 @@
+import type { TransportFacts, TransportName } from '../../shared/config/config.ts';
 import { EngineError, errorText } from '../../shared/errors/index.ts';
 import type { CreateTransport } from './transport.ts';
 
-/** What the option `transport` says: `auto` takes uWebSockets.js where it loads, else the transport of our own. */
-export type TransportChoice = 'auto' | 'uws' | 'node';
-export type TransportName = Exclude<TransportChoice, 'auto'>;
-
-/** The transport of this thread, and why it is that one. */
-export interface ChosenTransport {
-  readonly name: TransportName;
-  readonly reason: string;
+/** What makes transports in this thread. */
+export interface ChosenTransport extends TransportFacts {
   readonly create: CreateTransport;
 }
 
@@ -28,7 +23,7 @@ async function loadNode(): Promise<CreateTransport> {
 }
 
 /** Loads a transport. Rejects with `ERR_TRANSPORT_UNAVAILABLE` where `uws` is demanded and cannot be had. */
-export async function chooseTransport(choice: TransportChoice): Promise<ChosenTransport> {
+export async function chooseTransport(choice: TransportName | 'auto'): Promise<ChosenTransport> {
   if (choice === 'node') return { name: 'node', reason: 'the option transport says so', create: await loadNode() };
   try {
     const create = await loadUws();
