@@ -145,7 +145,8 @@ export class EngineCore {
   async start(): Promise<number> {
     const port = await this.pool.start();
     const { transport } = this.pool;
-    if (transport !== null) this.#logger.info({ transport: transport.name, reason: transport.reason }, 'sockets are served');
+    if (transport !== null)
+      this.#logger.info({ transport: transport.name, reason: transport.reason }, 'sockets are served');
     this.board.engine = 'ready';
     this.pool.supervise();
     this.vitals.state = 'ready';

@@ -6,8 +6,8 @@ import { optionWarnings } from './options/option-warnings.ts';
 import { compileOptions } from './options/options.ts';
 import { TlsKeeper } from './tls/tls-keeper.ts';
 
-export type { TransportFacts, TransportName } from '../shared/config/config.ts';
 export type { CodecName } from '../shared/codec/index.ts';
+export type { TransportFacts, TransportName } from '../shared/config/config.ts';
 export { closeCode, EngineError, type ErrorCode } from '../shared/errors/index.ts';
 export type { CounterName, CounterValues } from '../shared/memory/counters.ts';
 export type { EngineState } from '../shared/memory/engine-memory.ts';

@@ -1,6 +1,6 @@
-import type { TransportFacts } from '../../shared/config/config.ts';
 import type { MessagePort } from 'node:worker_threads';
 import type { DrainOrder, ShardStart, ToShard } from '../../shared/bus/ipc.ts';
+import type { TransportFacts } from '../../shared/config/config.ts';
 import { closeCode, errorCode, errorStack, errorText } from '../../shared/errors/index.ts';
 import { mainThread } from '../../shared/memory/engine-memory.ts';
 import { showTicks } from '../../shared/memory/ticks.ts';

@@ -4,9 +4,9 @@ import {
   type DeflateConfig,
   deflateConfig,
 } from '../../../frame/deflate-negotiation.ts';
-import { deflateName, formatExtensions, parseExtensions } from '../../../shared/http/index.ts';
 import { zlibCompressor } from '../../../frame/zlib-compressor.ts';
 import { zlibStepsWork } from '../../../frame/zlib-step.ts';
+import { deflateName, formatExtensions, parseExtensions } from '../../../shared/http/index.ts';
 import type { Deflating } from './node-socket.ts';
 
 /** What a client's offers have led to. */
