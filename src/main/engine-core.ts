@@ -141,12 +141,20 @@ export class EngineCore {
     });
   }
 
+  /** That the usual transport serves is no news; that another one had to take its place is. */
+  #tellTransport(): void {
+    const { transport } = this.pool;
+    if (transport === null) return;
+    const { name, reason } = transport;
+    const isNews = this.config.transport === 'auto' && name === 'node';
+    if (isNews) this.#logger.info({ transport: name, reason }, 'sockets are served');
+    else if (this.config.logsConnections) this.#logger.debug({ transport: name, reason }, 'sockets are served');
+  }
+
   /** Resolves to the port once it answers. Rejects if the start fails; `drainEngine` then ends what was started. */
   async start(): Promise<number> {
     const port = await this.pool.start();
-    const { transport } = this.pool;
-    if (transport !== null)
-      this.#logger.info({ transport: transport.name, reason: transport.reason }, 'sockets are served');
+    this.#tellTransport();
     this.board.engine = 'ready';
     this.pool.supervise();
     this.vitals.state = 'ready';

@@ -2,12 +2,6 @@ import { headerSize, putHeader } from '../../../frame/header.ts';
 
 const slabBytes = 1_048_576;
 
-/** Part of the slab's memory. */
-export interface SlabRange {
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
  * Memory for the frames of one turn of the thread's loop. Frames lie in it one behind the other, so that what goes to one
  * socket, or to all members of one topic, leaves in one write without being copied again. When everything is written, it
