@@ -185,17 +185,22 @@ describe('the handler module of every shard', () => {
 });
 
 describe('connections on their way to a shard that dies', () => {
-  it('are closed or refused, not forgotten', () =>
-    withEngine(options, async (engine) => {
-      const [one, two] = await clientsApart(engine);
-      one.send({ type: 'block-and-exit' });
-      await pause(50);
-      const openings = await Promise.allSettled(Array.from({ length: 40 }, () => connect(engine)));
-      const opened = openings.filter((opening) => opening.status === 'fulfilled').length;
-      await one.closed;
-      assert.ok(opened > 0 && opened < 40, `${opened} of 40 were opened`);
-      assert.equal(await two.sync(), two.id);
-    }));
+  it('are closed or refused, not forgotten', async () => {
+    let opened = 40;
+    // Where this process was held up, the shard is replaced before anybody was on the way to it.
+    for (let round = 0; round < 5 && opened === 40; round++) {
+      await withEngine(options, async (engine) => {
+        const [one, two] = await clientsApart(engine);
+        one.send({ type: 'block-and-exit' });
+        await pause(50);
+        const openings = await Promise.allSettled(Array.from({ length: 40 }, () => connect(engine)));
+        opened = openings.filter((opening) => opening.status === 'fulfilled').length;
+        await one.closed;
+        assert.equal(await two.sync(), two.id);
+      });
+    }
+    assert.ok(opened > 0 && opened < 40, `${opened} of 40 were opened`);
+  });
 });
 
 describe('listeners in the main thread', () => {
