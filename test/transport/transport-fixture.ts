@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket as TcpSocket } from 'node:net';
-import { findDuplicate } from '#dist/main/accept/acceptor.js';
+import { createServer, type Server } from 'node:net';
+import { descriptorOf, findDuplicate } from '#dist/shared/base/descriptors.js';
 import type {
   CloseCause,
   CreateTransport,
@@ -101,12 +101,6 @@ const defaults: TransportOptions = {
   tls: null,
   compression: null,
 };
-
-/** The number behind an accepted socket, as the engine's acceptor finds it. */
-function descriptorOf(socket: TcpSocket): number {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  return Number(Reflect.get(handle as object, 'fd'));
-}
 
 /** A transport in this thread with recorded events, and a port that leads to it. */
 export class TransportFixture {

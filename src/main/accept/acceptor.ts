@@ -1,28 +1,9 @@
 import { createServer, type Server, Socket } from 'node:net';
-import { cFunction, duplicateCloseOnExec } from '../../shared/base/c-library.ts';
+import { type Duplicate, descriptorOf } from '../../shared/base/descriptors.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { EngineError, errorText } from '../../shared/errors/index.ts';
 import type { Place } from './placement.ts';
 import { boundReceiveBuffer } from './receive-buffer.ts';
-
-/** Duplicates a file descriptor; a result below 0: it failed. */
-export type Duplicate = (descriptor: number) => number;
-
-/** Duplication by the C library; null where it is not available (Windows, an unusual libc). */
-export function findDuplicate(): Duplicate | null {
-  const command = duplicateCloseOnExec[process.platform];
-  const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
-  if (fcntl === null) return null;
-  return (descriptor) => fcntl(descriptor, command, 'int', 0) as number;
-}
-
-/** The descriptor of a socket. Node has no public name for it; -1 where it is not visible. */
-function descriptorOf(socket: Socket | Server): number {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  if (typeof handle !== 'object' || handle === null) return -1;
-  const descriptor: unknown = Reflect.get(handle, 'fd');
-  return typeof descriptor === 'number' ? descriptor : -1;
-}
 
 /**
  * Closes a descriptor that a shard was given and did not adopt before its thread ended, so that the client does not

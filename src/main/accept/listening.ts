@@ -1,3 +1,4 @@
+import { type Duplicate, findDuplicate } from '../../shared/base/descriptors.ts';
 import type { LogFields, LogLevel } from '../../shared/bus/ipc.ts';
 import type { EngineConfig } from '../../shared/config/config.ts';
 import { EngineError } from '../../shared/errors/index.ts';
@@ -5,7 +6,7 @@ import { type Counters, counter } from '../../shared/memory/counters.ts';
 import { mainThread } from '../../shared/memory/engine-memory.ts';
 import { endInTime } from '../threads/end-shards.ts';
 import type { ShardThread } from '../threads/shard-thread.ts';
-import { Acceptor, closeDescriptor, type Duplicate, findDuplicate } from './acceptor.ts';
+import { Acceptor, closeDescriptor } from './acceptor.ts';
 import { createPlacement } from './placement.ts';
 import { probePort } from './probe-port.ts';
 import { ShardAcceptor } from './shard-acceptor.ts';

@@ -3,9 +3,6 @@ import { createRequire } from 'node:module';
 /** A function of the C library. Its declaration says what it takes and returns. */
 export type CFunction = (...values: unknown[]) => unknown;
 
-/** `F_DUPFD_CLOEXEC`: the command of `fcntl` that duplicates a descriptor which child processes do not inherit. */
-export const duplicateCloseOnExec: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 1030, darwin: 67 };
-
 const names = process.platform === 'darwin' ? ['libSystem.B.dylib'] : ['libc.so.6', 'libc.so'];
 const require = createRequire(import.meta.url);
 

@@ -50,6 +50,15 @@ export function canonicalAddress(text: string): string | null {
   return [words[6], words[7]].map((word = 0) => `${word >> 8}.${word & 255}`).join('.');
 }
 
+/** An IPv6 address as eight words of four digits, without zero compression and zone; anything else as it is. */
+export function fullAddress(text: string): string {
+  const [address = ''] = text.split('%');
+  if (!isIPv6(address)) return text;
+  return wordsOfIPv6(address)
+    .map((word) => word.toString(16).padStart(4, '0'))
+    .join(':');
+}
+
 /**
  * What counts as one address for limits per address: an IPv4 address, or the /64 of an IPv6 address, because each
  * subscriber has at least 2^64 IPv6 addresses to choose from. Takes the canonical spelling.

@@ -163,7 +163,7 @@ export class ShardParts {
     });
   }
 
-  /** From here on whoever publishes is answered with `closed`. */
+  /** Later calls of `publish` return `closed`. */
   stopPublishing(): void {
     this.#publishesNoMore = true;
   }

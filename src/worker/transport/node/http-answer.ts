@@ -1,18 +1,11 @@
 import { acceptFor, statusText } from '../../../shared/http/index.ts';
+import { answerHeaders } from '../http-parts.ts';
 import type { HttpAnswer } from '../transport.ts';
-
-const nosniff = 'x-content-type-options';
 
 /** The bytes of an answer after which the connection ends. */
 export function answerText({ status, headers, body }: HttpAnswer): string {
   let text = `HTTP/1.1 ${status} ${statusText(status)}\r\n`;
-  let hasNosniff = false;
-  for (const [name, value] of headers) {
-    text += `${name}: ${value}\r\n`;
-    hasNosniff ||= name.toLowerCase() === nosniff;
-  }
-  // No browser may take an answer for a script or a page that it does not say it is.
-  if (!hasNosniff) text += 'X-Content-Type-Options: nosniff\r\n';
+  for (const [name, value] of answerHeaders(headers)) text += `${name}: ${value}\r\n`;
   return `${text}Connection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 

@@ -32,8 +32,8 @@ export class IdleSweep<A> {
 
   #look(): void {
     for (const connection of this.#connections) {
-      // A request is not alive because it trickles.
-      if (connection.hasMoved() && connection.isOpen) connection.idleLooks = 0;
+      // A request is not alive because it trickles. A WebSocket that has ended may have much to write before its end.
+      if (connection.hasMoved() && connection.socket !== null) connection.idleLooks = 0;
       else connection.idleLooks += 1;
       const most = connection.isOpen ? this.#openLooks : this.#requestLooks;
       if (connection.idleLooks > most) connection.tcp.destroy();

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { BroadcastChannel } from 'node:worker_threads';
-import { cFunction, duplicateCloseOnExec } from '../../../shared/base/c-library.ts';
+import { type Duplicate, descriptorOf, findDuplicate } from '../../../shared/base/descriptors.ts';
 import { EngineError } from '../../../shared/errors/index.ts';
 
 export interface ListenerEvents {
@@ -10,21 +10,6 @@ export interface ListenerEvents {
   adoptSocket(socket: Socket): void;
   /** No descriptor is left for new connections, or there is one again. */
   starved(isStarved: boolean): void;
-}
-
-type Duplicate = (descriptor: number) => number;
-
-function findDuplicate(): Duplicate | null {
-  const command = duplicateCloseOnExec[process.platform];
-  const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
-  return fcntl === null || command === undefined ? null : (descriptor) => Number(fcntl(descriptor, command, 'int', 0));
-}
-
-/** The number behind a socket; -1 where it cannot be seen. */
-function descriptorOf(socket: Socket): number {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : -1;
-  return typeof descriptor === 'number' ? descriptor : -1;
 }
 
 /** Names a transport to listeners in other threads: descriptors are posted to it under this name. */

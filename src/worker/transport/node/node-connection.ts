@@ -1,9 +1,9 @@
 import type { TLSSocket } from 'node:tls';
+import { fullAddress } from '../../../shared/base/ip-address.ts';
 import type { Exchange, HttpAnswer, TransportRequest, UpgradeDecision } from '../transport.ts';
 import type { AgreeOnDeflate } from './deflate-agreement.ts';
 import { answerText, switchingText } from './http-answer.ts';
 import { NodeSocket, type NodeSocketHost } from './node-socket.ts';
-import { fullAddress } from './peer-address.ts';
 import { readProxyHeader } from './proxy-header.ts';
 import { mostHeadBytes, readRequestHead } from './request-head.ts';
 import type { StreamReader, TcpStream } from './tcp-stream.ts';
@@ -14,8 +14,6 @@ export interface ConnectionHost<A> extends NodeSocketHost<A> {
   readonly agreeOnDeflate: AgreeOnDeflate;
   /** Clients are asked for certificates. */
   readonly asksForCertificates: boolean;
-  /** The transport is closed: nothing is told any more but what is given back. */
-  readonly isClosed: boolean;
   /** Its stream is gone. */
   forget(connection: NodeConnection<A>): void;
 }
@@ -36,12 +34,15 @@ export class NodeConnection<A> implements StreamReader {
   readonly #descriptor: number;
   readonly #tls: TLSSocket | null;
   #stage: Stage = 'head';
-  /** What came and was not dealt with: a part of the head, or frames before the answer. */
+  /** What has come of the head. */
   #bytes: Buffer = noBytes;
-  #proxiedAddress = '';
+  /** As a proxy gave it ahead of the request; null: it is not known yet whether one did. */
+  #proxiedAddress: string | null = null;
+  /** Frames that came before the answer. */
+  readonly #early: Buffer[] = [];
+  #earlyBytes = 0;
   #exchange: Exchange | null = null;
   socket: NodeSocket<A> | null = null;
-  /** Whether its socket was told of to the owner, who wants to hear of the end. */
   #isGone = false;
   /** Looks of the sweep at which nothing had moved. */
   idleLooks = 0;
@@ -80,9 +81,12 @@ export class NodeConnection<A> implements StreamReader {
       return;
     }
     if (this.#stage === 'answered') return;
+    if (this.#stage === 'deciding') {
+      this.#keepEarly(Buffer.from(bytes.subarray(start, end)));
+      return;
+    }
     this.#bytes = Buffer.concat([this.#bytes, bytes.subarray(start, end)]);
-    if (this.#stage === 'head') this.#readHead();
-    else if (this.#bytes.length > mostEarlyBytes) this.tcp.pause();
+    if (this.#isPastProxy()) this.#readHead();
   }
 
   ended(): void {
@@ -95,34 +99,44 @@ export class NodeConnection<A> implements StreamReader {
     this.#isGone = true;
     this.#host.forget(this);
     const socket = this.socket;
-    if (this.#host.isClosed) {
-      // Whoever decides about it later gives back what it was decided for.
+    if (this.#host.guarded.closed) {
+      // A decision that comes later is answered with `discarded`.
       this.#exchange = null;
       return;
     }
     if (socket !== null) {
       socket.lost();
-      this.#host.guard(() => this.#host.events.gone(socket.attachment));
+      this.#host.guarded.guard(() => this.#host.guarded.to.gone(socket.attachment));
       return;
     }
     if (this.#stage === 'answered') return;
     const onGone = this.#exchange?.onGone ?? null;
     if (this.#exchange !== null) this.#exchange.onGone = null;
-    if (onGone !== null) this.#host.guard(onGone);
-    this.#host.guard(() => this.#host.events.abandoned());
+    if (onGone !== null) this.#host.guarded.guard(onGone);
+    this.#host.guarded.guard(() => this.#host.guarded.to.abandoned());
+  }
+
+  /** Reads a proxy's header once, at the very beginning: a second one would be the client's invention. */
+  #isPastProxy(): boolean {
+    if (this.#proxiedAddress !== null) return true;
+    const proxied = readProxyHeader(this.#bytes);
+    if (proxied === 'more') return false;
+    if (proxied === 'malformed') {
+      this.#refuse(400);
+      return false;
+    }
+    this.#proxiedAddress = proxied.address;
+    this.#bytes = this.#bytes.subarray(proxied.bytes);
+    return true;
+  }
+
+  #keepEarly(bytes: Buffer): void {
+    this.#early.push(bytes);
+    this.#earlyBytes += bytes.length;
+    if (this.#earlyBytes > mostEarlyBytes) this.tcp.pause();
   }
 
   #readHead(): void {
-    const proxied = readProxyHeader(this.#bytes);
-    if (proxied === 'more') return;
-    if (proxied === 'malformed') {
-      this.#refuse(400);
-      return;
-    }
-    if (proxied.bytes > 0) {
-      this.#proxiedAddress = proxied.address;
-      this.#bytes = this.#bytes.subarray(proxied.bytes);
-    }
     const end = this.#bytes.indexOf(headEnd);
     if (end > mostHeadBytes || (end < 0 && this.#bytes.length > mostHeadBytes)) this.#refuse(431);
     else if (end >= 0) this.#readRequest(this.#bytes.toString('latin1', 0, end), end + headEnd.length);
@@ -135,13 +149,15 @@ export class NodeConnection<A> implements StreamReader {
       this.#refuse(head);
       return;
     }
-    this.#bytes = this.#bytes.subarray(headBytes);
+    const early = this.#bytes.subarray(headBytes);
+    this.#bytes = noBytes;
     this.#stage = 'deciding';
+    if (early.length > 0) this.#keepEarly(early);
     const { asksForCertificates } = this.#host;
     const request: TransportRequest = {
       ...head,
       remoteAddress: fullAddress(this.tcp.stream.remoteAddress ?? ''),
-      proxiedAddress: this.#proxiedAddress,
+      proxiedAddress: this.#proxiedAddress ?? '',
       clientCertificate: asksForCertificates ? (this.#tls?.getPeerX509Certificate()?.toString() ?? '') : null,
     };
     const key = head.headers.get('sec-websocket-key') ?? '';
@@ -153,22 +169,22 @@ export class NodeConnection<A> implements StreamReader {
   #decide(request: TransportRequest, key: string): void {
     const exchange: Exchange = { onGone: null };
     this.#exchange = exchange;
-    // Read now: whoever decides may keep the request, and write into it.
+    // Read before the handler is called, because it may change the request.
     const offers = request.headers.get('sec-websocket-extensions');
     const settle = (decision: UpgradeDecision<A>): void => this.#settle(decision, key, offers);
-    this.#ask(() => this.#host.events.upgrade(request, exchange), settle);
+    this.#ask(() => this.#host.guarded.to.upgrade(request, exchange), settle);
   }
 
   #answerRequest(request: TransportRequest): void {
     this.#ask(
-      () => this.#host.events.request(request),
+      () => this.#host.guarded.to.request(request),
       (answer) => this.#answer(answer),
     );
   }
 
   #ask<T extends object>(ask: () => T | Promise<T>, settle: (answer: T) => void): void {
     const fail = (error: unknown): void => {
-      this.#host.events.error(error);
+      this.#host.guarded.to.error(error);
       this.#answer({ status: 500, headers: new Map(), body: 'ERR_INTERNAL: the request failed\n' });
     };
     try {
@@ -187,8 +203,8 @@ export class NodeConnection<A> implements StreamReader {
       return;
     }
     const { attachment, subprotocol } = decision;
-    if (this.#isGone || this.tcp.stream.destroyed || this.#host.isClosed) {
-      this.#host.guard(() => this.#host.events.discarded(attachment));
+    if (this.#isGone || this.tcp.stream.destroyed || this.#host.guarded.closed) {
+      this.#host.guarded.guard(() => this.#host.guarded.to.discarded(attachment));
       return;
     }
     const agreement = this.#host.agreeOnDeflate(offers);
@@ -196,16 +212,14 @@ export class NodeConnection<A> implements StreamReader {
     this.socket = socket;
     this.#stage = 'open';
     socket.begin(switchingText(key, subprotocol, agreement?.answer ?? null));
-    const early = this.#bytes;
-    this.#bytes = noBytes;
     this.tcp.resume();
-    if (early.length > 0) socket.read(early, 0, early.length);
+    for (const early of this.#early.splice(0)) socket.read(early, 0, early.length);
   }
 
   #answer(answer: HttpAnswer): void {
-    if (this.#isGone || this.#stage === 'answered' || this.#host.isClosed) return;
+    if (this.#isGone || this.#stage === 'answered' || this.#host.guarded.closed) return;
     this.#stage = 'answered';
-    this.#bytes = noBytes;
+    this.#early.length = 0;
     this.tcp.stream.end(answerText(answer));
     this.tcp.resume();
   }
@@ -215,7 +229,7 @@ export class NodeConnection<A> implements StreamReader {
     this.#bytes = noBytes;
     this.tcp.stream.end(answerText({ status, headers: new Map(), body: '' }));
     this.#stage = 'answered';
-    this.#host.guard(() => this.#host.events.abandoned());
+    this.#host.guarded.guard(() => this.#host.guarded.to.abandoned());
   }
 }
 

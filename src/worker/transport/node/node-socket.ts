@@ -4,7 +4,8 @@ import type { Compressor } from '../../../frame/compressor.ts';
 import { closeCodeFor } from '../../../frame/frame-error.ts';
 import { opcode, reservedBit } from '../../../frame/opcode.ts';
 import { EngineError } from '../../../shared/errors/index.ts';
-import type { CloseCause, SendVerdict, Socket, TransportEvents } from '../transport.ts';
+import type { GuardedEvents } from '../guarded-events.ts';
+import type { CloseCause, SendVerdict, Socket } from '../transport.ts';
 import { FrameInput, type FrameSink } from './frame-input.ts';
 import { Outbox, type OutboxHost } from './outbox.ts';
 import { ownFrame, Slab } from './slab.ts';
@@ -27,12 +28,10 @@ export interface Deflating {
 
 /** What all WebSockets of a transport share. */
 export interface NodeSocketHost<A> extends OutboxHost {
-  readonly events: TransportEvents<A>;
+  readonly guarded: GuardedEvents<A>;
   readonly topics: Topics<NodeSocket<A>>;
   readonly hardMessageBytes: number;
   readonly maxBackpressureBytes: number;
-  /** Calls an event; what it throws is told. */
-  guard(callback: () => void): void;
   /** A WebSocket has ended and waits for its peer to end its side. */
   ending(socket: NodeSocket<A>): void;
 }
@@ -66,7 +65,7 @@ export class NodeSocket<A> implements Socket, FrameSink {
   /** The handshake is answered: from here on it is a WebSocket. */
   begin(answer: string): void {
     this.#outbox.add(Buffer.from(answer, 'latin1'));
-    this.#host.guard(() => this.#host.events.open(this.attachment, this));
+    this.#host.guarded.guard(() => this.#host.guarded.to.open(this.attachment, this));
     this.#outbox.flush();
   }
 
@@ -176,11 +175,11 @@ export class NodeSocket<A> implements Socket, FrameSink {
   }
 
   received(payload: Uint8Array, binary: boolean): void {
-    const { events } = this.#host;
+    const { to } = this.#host.guarded;
     try {
-      events.message(this.attachment, payload, binary);
+      to.message(this.attachment, payload, binary);
     } catch (error) {
-      events.error(error);
+      to.error(error);
     }
   }
 
@@ -218,11 +217,11 @@ export class NodeSocket<A> implements Socket, FrameSink {
   }
 
   #alive(unanswered: boolean): void {
-    const { events } = this.#host;
+    const { to } = this.#host.guarded;
     try {
-      events.alive(this.attachment, unanswered);
+      to.alive(this.attachment, unanswered);
     } catch (error) {
-      events.error(error);
+      to.error(error);
     }
   }
 
@@ -248,14 +247,15 @@ export class NodeSocket<A> implements Socket, FrameSink {
     setImmediate(() => {
       const messages = this.#dropped;
       this.#dropped = 0;
-      this.#host.guard(() => this.#host.events.dropped(this.attachment, messages, 0));
+      if (this.#host.guarded.closed) return;
+      this.#host.guarded.guard(() => this.#host.guarded.to.dropped(this.attachment, messages, 0));
     });
   }
 
   #drained(): void {
     if (this.#isEnded || !this.#wantsDrain) return;
     this.#wantsDrain = false;
-    this.#host.guard(() => this.#host.events.drain(this.attachment));
+    this.#host.guarded.guard(() => this.#host.guarded.to.drain(this.attachment));
   }
 
   #sendClose(frame: Uint8Array<ArrayBuffer>): void {
@@ -272,6 +272,6 @@ export class NodeSocket<A> implements Socket, FrameSink {
     // That the peer ends its side must be heard.
     this.tcp.resume();
     this.#host.ending(this);
-    this.#host.guard(() => this.#host.events.close(this.attachment, code, reason, cause));
+    this.#host.guarded.guard(() => this.#host.guarded.to.close(this.attachment, code, reason, cause));
   }
 }

@@ -3,6 +3,7 @@ import { type SecureContext, TLSSocket } from 'node:tls';
 import { threadId } from 'node:worker_threads';
 import { opcode, reservedBit } from '../../../frame/opcode.ts';
 import type { TlsMaterial } from '../../../shared/config/tls.ts';
+import { GuardedEvents } from '../guarded-events.ts';
 import type { Transport, TransportEvents, TransportOptions } from '../transport.ts';
 import { createAgreeOnDeflate } from './deflate-agreement.ts';
 import { Endings } from './endings.ts';
@@ -21,6 +22,7 @@ const fin = 0x80;
 
 /** The transport of our own: Node's sockets and the frame toolkit behind the transport port. Runs on every Node. */
 export class NodeTransport<A> implements Transport {
+  readonly #guarded: GuardedEvents<A>;
   readonly #host: ConnectionHost<A>;
   readonly #slab = new Slab();
   readonly #connections = new Set<NodeConnection<A>>();
@@ -34,38 +36,28 @@ export class NodeTransport<A> implements Transport {
   readonly #asksForCertificates: boolean;
   #mailbox: Mailbox | null = null;
   #listener: Listener | null = null;
-  #isClosed = false;
 
   constructor(options: TransportOptions, events: TransportEvents<A>) {
-    const guard = (callback: () => void): void => {
-      try {
-        callback();
-      } catch (error) {
-        events.error(error);
-      }
-    };
+    this.#guarded = new GuardedEvents(events);
+    const guarded = this.#guarded;
     this.#secureContext = options.tls === null ? null : secureContextOf(options.tls);
     this.#asksForCertificates = options.tls !== null && options.tls.ca !== null;
-    this.#endings = new Endings(() => guard(() => events.cut()));
+    this.#endings = new Endings(() => guarded.guard(() => events.cut()));
     this.#sweep = new IdleSweep(this.#connections, options.idleTimeoutSeconds);
-    const isClosed = (): boolean => this.#isClosed;
     this.#host = {
-      events,
-      guard,
+      guarded,
       slab: this.#slab,
-      send: findNativeSend(),
+      // TLS records can only be written by the stream.
+      send: options.tls === null ? findNativeSend() : null,
       topics: this.#topics,
       path: options.path,
       hardMessageBytes: options.hardMessageBytes,
       maxBackpressureBytes: options.maxBackpressureBytes,
       agreeOnDeflate: createAgreeOnDeflate(options.compression),
       asksForCertificates: this.#asksForCertificates,
-      get isClosed() {
-        return isClosed();
-      },
       wrote: (outbox) => this.#wrote(outbox),
       ending: (socket) => {
-        if (!this.#isClosed) this.#endings.add(socket);
+        if (!this.#guarded.closed) this.#endings.add(socket);
       },
       forget: (connection) => {
         this.#connections.delete(connection);
@@ -89,7 +81,7 @@ export class NodeTransport<A> implements Transport {
 
   publish(topic: string, payload: Uint8Array, binary: boolean, compress: boolean): void {
     const members = this.#topics.membersOf(topic);
-    if (members === undefined || this.#isClosed) return;
+    if (members === undefined || this.#guarded.closed) return;
     const first = fin | (binary ? opcode.binary : opcode.text);
     if (compress) this.#publishCompressed(members, first, payload);
     else this.#publishPlain(members, first, payload);
@@ -99,7 +91,7 @@ export class NodeTransport<A> implements Transport {
     const listener = new Listener(this.#mailbox?.name ?? null, {
       adopt: (descriptor) => this.adopt(descriptor),
       adoptSocket: (socket) => this.#adoptSocket(socket),
-      starved: (isStarved) => this.#host.guard(() => this.#host.events.starved(isStarved)),
+      starved: (isStarved) => this.#host.guarded.guard(() => this.#host.guarded.to.starved(isStarved)),
     });
     for (const handle of handles) listener.meet(handle);
     const found = await listener.listen(host, port);
@@ -120,12 +112,12 @@ export class NodeTransport<A> implements Transport {
   }
 
   renewTls(tls: TlsMaterial): void {
-    if (!this.#isClosed) this.#secureContext = secureContextOf(tls);
+    if (!this.#guarded.closed) this.#secureContext = secureContextOf(tls);
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.#guarded.closed) return;
+    this.#guarded.closed = true;
     this.#listener?.close();
     this.#mailbox?.close();
     this.#endings.close();

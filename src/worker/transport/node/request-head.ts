@@ -1,5 +1,6 @@
 import { parseHead } from '../../../frame/http-head.ts';
 import { EngineError } from '../../../shared/errors/index.ts';
+import { addHeader } from '../http-parts.ts';
 
 /** As the other transport has it: a head has at most so many bytes and lines. */
 export const mostHeadBytes = 4_096;
@@ -23,13 +24,7 @@ export function readRequestHead(text: string): RequestHead | 400 | 431 | 505 {
   if (method === '') return 400;
   if (major !== '1' || (minor !== '0' && minor !== '1')) return 505;
   const headers = new Map<string, string>();
-  for (const [given, value] of head.headers) {
-    const name = given.toLowerCase();
-    const before = headers.get(name);
-    // Cookies are the one header whose values may contain commas and whose lines join otherwise (RFC 9113 section 8.2.3).
-    const joint = name === 'cookie' ? '; ' : ', ';
-    headers.set(name, before === undefined ? value : before + joint + value);
-  }
+  for (const [name, value] of head.headers) addHeader(headers, name.toLowerCase(), value);
   // RFC 9112 section 3.2: a request of HTTP/1.1 names its host.
   if (minor === '1' && !headers.has('host')) return 400;
   const mark = target.indexOf('?');

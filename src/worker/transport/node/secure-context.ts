@@ -1,12 +1,10 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsMaterial } from '../../../shared/config/tls.ts';
 import { EngineError, errorText } from '../../../shared/errors/index.ts';
+import { tls12Ciphers } from '../ciphers.ts';
 
-/** Of TLS 1.2, what has forward secrecy and authenticated encryption. Those of TLS 1.3 are not chosen by this list. */
-const ciphers =
-  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
-  'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:' +
-  'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
+/** Node's one list has the suites of TLS 1.3, too. */
+const ciphers = `${tls12Ciphers}:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256`;
 
 /** What a transport makes its TLS connections with. Throws `ERR_TLS_INVALID`. */
 export function secureContextOf({ cert, key, passphrase, ca, minVersion }: TlsMaterial): SecureContext {

@@ -5,7 +5,7 @@ const slabBytes = 1_048_576;
 /**
  * Memory for the frames of one turn of the thread's loop. Frames lie in it one behind the other, so that what goes to one
  * socket, or to all members of one topic, leaves in one write without being copied again. When everything is written, it
- * begins anew: whoever keeps something of it beyond the turn makes a copy.
+ * is used from the start again, so bytes that are needed beyond the turn are copied.
  */
 export class Slab {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(slabBytes);

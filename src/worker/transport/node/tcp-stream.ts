@@ -12,6 +12,8 @@ export interface StreamReader {
 }
 
 const bufferBytes = 131_072;
+/** A stream with buffers of its own reads so much at a time. */
+const fullReadBytes = 65_536;
 /** What one connection may bring in one turn of the loop, before others are heard. */
 const turnBytes = 262_144;
 
@@ -67,8 +69,9 @@ export class TcpStream {
   received(bytes: Buffer, length: number): boolean {
     this.#turnBytes += length;
     this.#reader.read(bytes, 0, length);
-    if (this.#turnBytes >= turnBytes) this.#waitForTurn();
-    else if (!this.#waitsForTurn) this.#countTurn();
+    // After a short read there is nothing more to read: only who sends much is counted across reads.
+    if (this.#turnBytes >= fullReadBytes) this.#waitForTurn();
+    else if (!this.#waitsForTurn) this.#turnBytes = 0;
     return !this.#isPaused && this.#turnBytes < turnBytes;
   }
 
@@ -85,12 +88,6 @@ export class TcpStream {
 
   destroy(): void {
     this.stream.destroy();
-  }
-
-  /** Full reads are rare: only then is the end of the turn asked for. */
-  #countTurn(): void {
-    if (this.#turnBytes < bufferBytes) this.#turnBytes = 0;
-    else this.#waitForTurn();
   }
 
   #waitForTurn(): void {

@@ -1,4 +1,5 @@
-import { cFunction, duplicateCloseOnExec } from '../../../shared/base/c-library.ts';
+import { cFunction } from '../../../shared/base/c-library.ts';
+import { findDuplicate } from '../../../shared/base/descriptors.ts';
 
 export interface AcceptGuardOptions {
   /** Stops accepting. Connections that wait to be accepted are cut. */
@@ -19,16 +20,15 @@ const leastPauseMs = 1_000;
 
 /** Counts free descriptors by taking them for a moment; null where descriptors cannot be duplicated. */
 export function findFreeDescriptors(): AcceptGuardOptions['free'] | null {
-  const command = duplicateCloseOnExec[process.platform];
-  const fcntl = command === undefined ? null : cFunction('int fcntl(int, int, ...)');
+  const duplicate = findDuplicate();
   // The C library's close, because Node's warns in a worker thread about descriptors that it has not opened.
   const close = cFunction('int close(int)');
-  if (fcntl === null || close === null) return null;
+  if (duplicate === null || close === null) return null;
   return (most) => {
     const taken: number[] = [];
     while (taken.length < most) {
       // Standard error, one of the descriptors that are always open.
-      const descriptor = Number(fcntl(2, command, 'int', 0));
+      const descriptor = duplicate(2);
       if (descriptor < 0) break;
       taken.push(descriptor);
     }

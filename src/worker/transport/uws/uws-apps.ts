@@ -1,6 +1,7 @@
 import { App, type AppOptions, SSLApp, type TemplatedApp } from 'uWebSockets.js';
 import type { TlsMaterial } from '../../../shared/config/tls.ts';
 import { EngineError, errorText } from '../../../shared/errors/index.ts';
+import { tls12Ciphers } from '../ciphers.ts';
 import { withTlsFiles } from './tls-files.ts';
 
 /** Methods that the library has and its type declarations lack. */
@@ -11,14 +12,6 @@ export interface AdoptingApp extends TemplatedApp {
   addChildAppDescriptor(descriptor: unknown): void;
   removeChildAppDescriptor(descriptor: unknown): void;
 }
-
-/**
- * The cipher suites of TLS 1.2 with forward secrecy and authenticated encryption. This list does not choose those of
- * TLS 1.3.
- */
-const ciphers =
-  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
-  'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305';
 
 /**
  * The library has no setting for the minimum version, and starts with TLS 1.2. This suite of TLS 1.2 needs a pre-shared
@@ -33,7 +26,7 @@ function createSslApp(tls: TlsMaterial): TemplatedApp {
         cert_file_name: cert,
         key_file_name: key,
         passphrase: tls.passphrase,
-        ssl_ciphers: tls.minVersion === 'TLSv1.3' ? noCipher : ciphers,
+        ssl_ciphers: tls.minVersion === 'TLSv1.3' ? noCipher : tls12Ciphers,
         ...(ca === null ? {} : { ca_file_name: ca }),
       };
       return SSLApp(options);

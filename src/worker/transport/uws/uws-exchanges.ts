@@ -1,6 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import type { GuardedEvents } from '../guarded-events.ts';
 import type { Exchange, HttpAnswer, TransportRequest } from '../transport.ts';
-import type { UwsEvents } from './uws-events.ts';
 import { answer } from './uws-http.ts';
 
 /** A request without an answer. */
@@ -15,11 +15,11 @@ export interface OpenExchange extends Exchange {
  * once, the library would serve the second one too.
  */
 export class UwsExchanges<A> {
-  readonly #events: UwsEvents<A>;
+  readonly #events: GuardedEvents<A>;
   /** Counts answered and ended sockets, to tell the ones that ended without an answer. */
   #answered = 0;
 
-  constructor(events: UwsEvents<A>) {
+  constructor(events: GuardedEvents<A>) {
     this.#events = events;
   }
 

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { statusText } from '../../../shared/http/index.ts';
+import { addHeader, answerHeaders } from '../http-parts.ts';
 import type { HttpAnswer, TransportRequest } from '../transport.ts';
 
 const textDecoder = new TextDecoder();
@@ -17,12 +18,7 @@ export function copyRequest(
   asksForCertificates: boolean,
 ): TransportRequest {
   const headers = new Map<string, string>();
-  request.forEach((name, value) => {
-    const before = headers.get(name);
-    // Cookies are the one header whose values may contain commas and whose lines join otherwise (RFC 9113 section 8.2.3).
-    const joint = name === 'cookie' ? '; ' : ', ';
-    headers.set(name, before === undefined ? value : before + joint + value);
-  });
+  request.forEach((name, value) => addHeader(headers, name, value));
   return {
     method: request.getCaseSensitiveMethod().toUpperCase(),
     path: request.getUrl(),
@@ -45,19 +41,12 @@ export function mayUpgrade(request: HttpRequest): boolean {
 
 /** For the library's `end`. */
 const closesConnection = true;
-const nosniff = 'x-content-type-options';
 
 /** Answers and closes. A socket carries at most one answer, so every other end of it is an abandoned request. */
 export function answer(response: HttpResponse, { status, headers, body }: HttpAnswer): void {
   response.cork(() => {
     response.writeStatus(`${status} ${statusText(status)}`);
-    let hasNosniff = false;
-    for (const [name, value] of headers) {
-      response.writeHeader(name, value);
-      hasNosniff ||= name.toLowerCase() === nosniff;
-    }
-    // Keeps browsers from taking an answer for a script or page when its type says otherwise.
-    if (!hasNosniff) response.writeHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of answerHeaders(headers)) response.writeHeader(name, value);
     // Adds `Connection: close`.
     response.end(body, closesConnection);
   });

@@ -1,13 +1,13 @@
 import { type us_listen_socket, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
 import type { TlsMaterial } from '../../../shared/config/tls.ts';
 import { EngineError } from '../../../shared/errors/index.ts';
+import { GuardedEvents } from '../guarded-events.ts';
 import type { Transport, TransportEvents, TransportOptions, TransportRequest } from '../transport.ts';
 import { AcceptGuard, findFreeDescriptors } from './accept-guard.ts';
 import { PublishBatch } from './publish-batch.ts';
 import { SocketLedger } from './socket-ledger.ts';
 import { type AppHost, UwsApps } from './uws-apps.ts';
 import { agreeOnCompression, compressorsOf, type UwsAgreement, type UwsCompressors } from './uws-compression.ts';
-import { UwsEvents } from './uws-events.ts';
 import { UwsExchanges } from './uws-exchanges.ts';
 import { copyRequest, mayUpgrade } from './uws-http.ts';
 import { UwsReading } from './uws-reading.ts';
@@ -28,7 +28,7 @@ export class UwsTransport<A> implements Transport {
   readonly #path: string;
   readonly #apps: UwsApps;
   readonly #batch: PublishBatch;
-  readonly #events: UwsEvents<A>;
+  readonly #events: GuardedEvents<A>;
   readonly #exchanges: UwsExchanges<A>;
   readonly #upgrades: UwsUpgrades<A>;
   readonly #webSockets: UwsWebSockets<A>;
@@ -42,7 +42,7 @@ export class UwsTransport<A> implements Transport {
 
   constructor(options: TransportOptions, events: TransportEvents<A>) {
     this.#path = options.path;
-    this.#events = new UwsEvents(events);
+    this.#events = new GuardedEvents(events);
     this.#exchanges = new UwsExchanges(this.#events);
     this.#ledger = new SocketLedger({
       gone: (attachment) => this.#events.guard(() => events.gone(attachment)),

@@ -1,9 +1,9 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { canonicalAddress } from '../../../shared/base/ip-address.ts';
+import type { GuardedEvents } from '../guarded-events.ts';
 import type { TransportRequest, UpgradeDecision } from '../transport.ts';
 import type { SocketLedger } from './socket-ledger.ts';
 import { UwsCork } from './uws-cork.ts';
-import type { UwsEvents } from './uws-events.ts';
 import type { UwsExchanges } from './uws-exchanges.ts';
 import type { UserData } from './uws-web-sockets.ts';
 
@@ -14,13 +14,13 @@ type UpgradeContext = Parameters<HttpResponse['upgrade']>[4];
  * refused.
  */
 export class UwsUpgrades<A> {
-  readonly #events: UwsEvents<A>;
+  readonly #events: GuardedEvents<A>;
   readonly #exchanges: UwsExchanges<A>;
   readonly #ledger: SocketLedger<A>;
   /** For upgrades that are decided later; null: there was none so far. */
   #cork: UwsCork | null = null;
 
-  constructor(events: UwsEvents<A>, exchanges: UwsExchanges<A>, ledger: SocketLedger<A>) {
+  constructor(events: GuardedEvents<A>, exchanges: UwsExchanges<A>, ledger: SocketLedger<A>) {
     this.#events = events;
     this.#exchanges = exchanges;
     this.#ledger = ledger;

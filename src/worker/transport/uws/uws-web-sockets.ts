@@ -1,8 +1,8 @@
 import type { WebSocket, WebSocketBehavior } from 'uWebSockets.js';
+import type { GuardedEvents } from '../guarded-events.ts';
 import type { CloseCause, TransportOptions } from '../transport.ts';
 import type { PublishBatch } from './publish-batch.ts';
 import type { SocketLedger } from './socket-ledger.ts';
-import type { UwsEvents } from './uws-events.ts';
 import type { UwsReading } from './uws-reading.ts';
 import { UwsSocket } from './uws-socket.ts';
 
@@ -42,14 +42,14 @@ function closeCause(code: number, reason: string): CloseCause {
 /** WebSockets from their opening to their end, as the library reports it. */
 export class UwsWebSockets<A> {
   readonly #options: TransportOptions;
-  readonly #events: UwsEvents<A>;
+  readonly #events: GuardedEvents<A>;
   readonly #batch: PublishBatch;
   readonly #ledger: SocketLedger<A>;
   /** The last callback reported a dropped message: of this socket, with this length. */
   #lastDropped: UserData<A> | null = null;
   #lastDroppedBytes = 0;
 
-  constructor(options: TransportOptions, events: UwsEvents<A>, batch: PublishBatch, ledger: SocketLedger<A>) {
+  constructor(options: TransportOptions, events: GuardedEvents<A>, batch: PublishBatch, ledger: SocketLedger<A>) {
     this.#options = options;
     this.#events = events;
     this.#batch = batch;
