@@ -1,5 +1,6 @@
 import { closePayload, frameBytes, opcode } from '../support/raw-frames.ts';
 import { handshakeText } from '../support/raw-socket.ts';
+import { resetSocket } from '../support/reset-socket.ts';
 import { pause } from '../support/waiting.ts';
 import { type Attack, crowd, openSocket, shakeHands } from './attack.ts';
 
@@ -35,7 +36,7 @@ const churn: Attack = {
       const socket = await shakeHands(port);
       for (let i = 0; i < 10; i++) socket.write(subscribe(`churn-${number}-${i}`));
       await pause(number % 5);
-      if (number % 3 === 0) socket.resetAndDestroy();
+      if (number % 3 === 0) resetSocket(socket);
       else if (number % 3 === 1) socket.end(frameBytes({ opcode: opcode.close, payload: closePayload(1000) }));
       else socket.destroy();
     }),
@@ -84,7 +85,7 @@ const hostileHandshakes: Attack = {
         socket.write(request.subarray(cut));
       }
       await pause(Math.random() * 30);
-      if (Math.random() < 0.5) socket.resetAndDestroy();
+      if (Math.random() < 0.5) resetSocket(socket);
       else socket.destroy();
     }),
 };

@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { FrameReader } from '#dist/frame/frame-reader.js';
 import { createDeflate, dial, FrameConnection, upgrade } from '#dist/frame/index.js';
 import { PieceList } from '#dist/frame/piece-list.js';
+import { resetSocket } from '../support/reset-socket.ts';
 import { pause, until, within } from '../support/waiting.ts';
 import { duplexPair } from './duplex-pair.ts';
 import { errorOf, pick, randomBytes, randomOf } from './frame-fixture.ts';
@@ -242,7 +243,7 @@ describe('programs that fail', () => {
     const client = connect({ port, host: '127.0.0.1' });
     const [answer] = (await within(once(client, 'data'), 'an answer')) as [Buffer];
     assert.match(answer.toString(), /^HTTP\/1\.1 500 /);
-    client.resetAndDestroy();
+    resetSocket(client);
     await until(() => accepted[0]?.destroyed === true, 'the end of the socket');
     assert.deepEqual(rejections, ['ERR_OPTION_INVALID']);
     await new Promise((resolve) => server.close(resolve));

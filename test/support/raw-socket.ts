@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { closeOf, closePayload, type FrameToSend, frameBytes, opcode, type RawFrame, takeFrame } from './raw-frames.ts';
+import { resetSocket } from './reset-socket.ts';
 import { Signal } from './waiting.ts';
 
 export interface HttpReply {
@@ -208,7 +209,7 @@ export class RawSocket {
 
   /** Ends with a TCP reset instead of a FIN. */
   reset(): void {
-    this.#tcp.resetAndDestroy();
+    resetSocket(this.socket, this.#tcp);
   }
 
   #takeFrames(): void {

@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { resetSocket } from '../support/reset-socket.ts';
 import { pause } from '../support/waiting.ts';
 import { Dice, type HostileHandshake, nextHandshake } from './hostile-handshakes.ts';
 
@@ -38,7 +39,7 @@ function play(port: number, { pieces, pauseMs, ending, endMs }: HostileHandshake
       if (ending !== 'wait') return;
       // Half of them leave the WebSocket in order, half with a reset.
       if (answer.length % 2 === 0) socket.end();
-      else tcp.resetAndDestroy();
+      else resetSocket(socket, tcp);
     });
     const act = async (): Promise<void> => {
       clearTimeout(timer);
@@ -50,7 +51,7 @@ function play(port: number, { pieces, pauseMs, ending, endMs }: HostileHandshake
       if (ending === 'wait') return;
       if (endMs > 0) await pause(endMs);
       if (ending === 'fin') socket.end();
-      else if (ending === 'reset') tcp.resetAndDestroy();
+      else if (ending === 'reset') resetSocket(socket, tcp);
       else tcp.destroy();
     };
     socket.once(tls === null ? 'connect' : 'secureConnect', () => void act());
