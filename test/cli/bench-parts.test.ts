@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { Completion } from '#dist/cli/bench/completion.js';
 import { Outstanding } from '#dist/cli/bench/outstanding.js';
 import { Pacer } from '#dist/cli/bench/pacer.js';
@@ -8,6 +7,7 @@ import { Receipts } from '#dist/cli/bench/receipts.js';
 import { readSequence, readStamp, type Stamp, writeSequence, writeStamp } from '#dist/cli/bench/stamp.js';
 import { ErrorTally, Tally } from '#dist/cli/bench/tally.js';
 import { durationMs, now } from '#dist/cli/bench/time.js';
+import { fc } from '../support/properties.ts';
 
 test('durations are seconds unless a unit says otherwise', () => {
   const wanted: readonly (readonly [string, number | null])[] = [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { Builder } from 'flatbuffers';
 import { flatbuffersCodec } from '#dist/shared/codec/flatbuffers-codec.js';
+import { fc } from '../support/properties.ts';
 import { bytesOf, envelopeOf, pick, type Random, randomOf, saidBy } from './codec-fixture.ts';
 import { accessedFrom, arrivedOf, builtBytes, toHex, vectors } from './flatbuffers-fixture.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { flatbuffersCodec } from '#dist/shared/codec/flatbuffers-codec.js';
 import { type Envelope, Scratch } from '#dist/shared/codec/index.js';
 import { assertLinear } from '../support/linear-time.ts';
+import { fc } from '../support/properties.ts';
 import { bytesOf, envelopeOf, saidBy } from './codec-fixture.ts';
 import { arrivedOf, builtBytes, toHex, vectors } from './flatbuffers-fixture.ts';
 

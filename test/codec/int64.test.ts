@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { int64Characters, readInt64, writeInt64 } from '#dist/shared/codec/int64.js';
+import { fc } from '../support/properties.ts';
 
 function written(value: bigint): string {
   const target = new Uint8Array(2 + int64Characters).fill(0x21);

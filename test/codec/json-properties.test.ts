@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type Envelope, isJson, jsonCodec, Scratch } from '#dist/shared/codec/index.js';
 import { assertLinear } from '../support/linear-time.ts';
+import { fc } from '../support/properties.ts';
 import {
   bytesOf,
   decodeText,

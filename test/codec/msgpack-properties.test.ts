@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
 import { decode, Encoder, ExtData, encode } from '@msgpack/msgpack';
-import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { type Envelope, Scratch } from '#dist/shared/codec/index.js';
 import { msgpackCodec } from '#dist/shared/codec/msgpack-codec.js';
 import { assertLinear } from '../support/linear-time.ts';
+import { fc } from '../support/properties.ts';
 import { bytesOf, envelopeOf, malformedText, pick, type Random, randomOf, saidBy } from './codec-fixture.ts';
 import { bytesOfHex, hexOf } from './msgpack-fixture.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type Envelope, Scratch } from '#dist/shared/codec/index.js';
 import { protobufCodec } from '#dist/shared/codec/protobuf-codec.js';
+import { fc } from '../support/properties.ts';
 import { bytesOf, envelopeOf, malformedText, randomOf, saidBy, textOf } from './codec-fixture.ts';
 import { hexOf, junkOf, reflectedBytes, reflectedEnvelope } from './protobuf-fixture.ts';
 

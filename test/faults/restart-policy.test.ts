@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { RestartPolicy } from '#dist/main/threads/restart-policy.js';
+import { fc } from '../support/properties.ts';
 
 const config = { maxRestarts: 5, windowMs: 60_000, backoffMs: 100, maxBackoffMs: 1_000 };
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import {
   checkCloseCode,
   closeStatus,
@@ -12,6 +11,7 @@ import {
   preparedFrames,
   readMaskKey,
 } from '#dist/frame/index.js';
+import { fc } from '../support/properties.ts';
 import { hex, hexOf, thrownBy } from './frame-fixture.ts';
 
 describe('close codes', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { compileFrame, FrameReader, frameErrorFamily, zlibCompressor } from '#dist/frame/index.js';
 import { MessageReader, type MessageReaderOptions } from '#dist/frame/message-reader.js';
+import { fc } from '../support/properties.ts';
 import { pick, type Random, randomBytes, randomOf, splitBytes } from './frame-fixture.ts';
 
 const limits: Omit<MessageReaderOptions, 'role'> = {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import {
   checkHeader,
   type FrameHeader,
@@ -10,6 +9,7 @@ import {
   readMaskKey,
   writeHeader,
 } from '#dist/frame/index.js';
+import { fc } from '../support/properties.ts';
 import { hex, hexOf, thrownBy } from './frame-fixture.ts';
 
 function header(fields: Partial<FrameHeader>): FrameHeader {

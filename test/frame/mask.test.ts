@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { applyMask, randomMaskKey, readMaskKey } from '#dist/frame/index.js';
+import { fc } from '../support/properties.ts';
 import { hex, randomBytes, randomOf } from './frame-fixture.ts';
 
 /** As RFC 6455 section 5.3 says it. */

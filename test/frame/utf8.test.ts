@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { Utf8Validator } from '#dist/frame/index.js';
+import { fc } from '../support/properties.ts';
 import { hex, pick, type Random, randomBytes, randomOf, splitBytes } from './frame-fixture.ts';
 
 const long = 'ab'.repeat(20);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { codecByName } from '#dist/shared/codec/index.js';
 import { checkHandshake, type HandshakePolicy, isOriginAllowed } from '#dist/worker/handshake/check-handshake.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
+import { fc } from '../support/properties.ts';
 import { sampleKey } from '../support/raw-socket.ts';
 
 type Headers = Readonly<Record<string, string | undefined>>;

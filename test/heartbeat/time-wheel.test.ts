@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { type Timed, TimeWheel } from '#dist/worker/upkeep/time-wheel.js';
+import { fc } from '../support/properties.ts';
 
 class Item {
   dueAt = -1;

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import fc from 'fast-check';
 import {
   ConnectionTally,
   createTallyMemory,
   type TallyLimits,
   type TallyMemory,
 } from '#dist/shared/memory/connection-tally.js';
+import { fc } from '../support/properties.ts';
 
 function memoryFor(shards: number, limits: TallyLimits): TallyMemory {
   const memory = createTallyMemory(shards, limits);

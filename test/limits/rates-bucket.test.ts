@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { type RateState, Rates } from '#dist/worker/inbound/rates.js';
+import { fc } from '../support/properties.ts';
 
 const fresh = (): RateState => ({ messagesFullAt: 0, bytesFullAt: 0 });
 

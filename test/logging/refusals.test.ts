@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { FromShard } from '#dist/shared/bus/ipc.js';
 import { Counters } from '#dist/shared/memory/counters.js';
 import { createEngineMemory } from '#dist/shared/memory/engine-memory.js';
@@ -12,6 +11,7 @@ import { Refusals, shownText } from '#dist/worker/handshake/refusals.js';
 import type { TransportRequest } from '#dist/worker/transport/transport.js';
 import { readPage, sumOf } from '../metrics/page.ts';
 import { withEngine } from '../support/leaks.ts';
+import { fc } from '../support/properties.ts';
 import { openRaw, type RequestOptions } from '../support/raw-socket.ts';
 import { until } from '../support/waiting.ts';
 import { captureLog, pinoLevel } from './captured-log.ts';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { closeCode } from '#dist/shared/errors/index.js';
 import { createEngineMemory } from '#dist/shared/memory/engine-memory.js';
 import { Vitals } from '#dist/shared/memory/vitals.js';
@@ -9,6 +8,7 @@ import { clientsApart } from '../engine/shard-pairs.ts';
 import { engineKeys } from '../sealed/own-keys.ts';
 import { connect } from '../support/client.ts';
 import { withEngine } from '../support/leaks.ts';
+import { fc } from '../support/properties.ts';
 import { connectSealed } from '../support/sealed-client.ts';
 import { until } from '../support/waiting.ts';
 import { readPage, sumOf } from './page.ts';

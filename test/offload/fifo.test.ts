@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { Fifo } from '#dist/shared/base/fifo.js';
+import { fc } from '../support/properties.ts';
 
 interface Item {
   readonly n: number;

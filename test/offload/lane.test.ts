@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { Lane, type Slot } from '#dist/worker/offload/lane.js';
+import { fc } from '../support/properties.ts';
 
 function frame(n: number, length = 4): Uint8Array {
   const bytes = new Uint8Array(length);

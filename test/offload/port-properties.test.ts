@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import fc from 'fast-check';
+import { fc } from '../support/properties.ts';
 import { until } from '../support/waiting.ts';
 import { jobOf } from './offload-job.ts';
 import { ok, PortBench } from './port-fixture.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { createPlacement, type Origin } from '#dist/main/accept/placement.js';
+import { fc } from '../support/properties.ts';
 
 const seeds = fc.uint8Array({ minLength: 8, maxLength: 8 });
 const shardLists = fc.uniqueArray(fc.nat({ max: 63 }), { minLength: 1, maxLength: 16 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../support/properties.ts';
 import { atEveryAtomicStep } from './atomic-steps.ts';
 import { type Action, RingModel } from './ring-model.ts';
 

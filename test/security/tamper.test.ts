@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { compilePipeline, type PipelineConfig } from '#dist/shared/security/index.js';
 import { randomOf } from '../codec/codec-fixture.ts';
+import { fc } from '../support/properties.ts';
 import { bytesOf, flipped, outcomeOf, pipelines, resized } from './security-fixture.ts';
 
 const payloads = fc.oneof(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { CreateTransport, SendVerdict } from '#dist/worker/transport/transport.js';
 import { DeflatePeer, readTerms } from '../support/deflate-peer.ts';
+import { fc } from '../support/properties.ts';
 import { opcode } from '../support/raw-frames.ts';
 import { until } from '../support/waiting.ts';
 import { answerOf, connectDeflating, converse, levels, prose, usualOffer } from './deflate-fixture.ts';

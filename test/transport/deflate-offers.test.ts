@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { DeflateTerms } from '#dist/shared/http/index.js';
 import { readDeflateOffers } from '#dist/worker/transport/uws/deflate-offers.js';
+import { fc } from '../support/properties.ts';
 import { extensions, isAcceptable, render } from './offer-fixture.ts';
 
 const none: DeflateTerms = {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { EngineError } from '#dist/shared/errors/index.js';
 import { FrameInput, type FrameSink } from '#dist/worker/transport/node/frame-input.js';
+import { fc } from '../support/properties.ts';
 import { type FrameToSend, frameBytes, opcode } from '../support/raw-frames.ts';
 
 /** Writes down what it is told. */

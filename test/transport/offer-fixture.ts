@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { readTerms } from '../support/deflate-peer.ts';
+import { fc } from '../support/properties.ts';
 
 interface Parameter {
   readonly name: string;

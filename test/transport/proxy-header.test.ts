@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { readProxyHeader } from '#dist/worker/transport/node/proxy-header.js';
+import { fc } from '../support/properties.ts';
 
 const signature = '0d0a0d0a000d0a515549540a';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type ClientOrigin, createFindClient } from '#dist/worker/handshake/client-address.js';
+import { fc } from '../support/properties.ts';
 
 interface Hops {
   readonly peer?: string;

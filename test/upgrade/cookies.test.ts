@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { parseCookies } from '#dist/worker/handshake/cookies.js';
+import { fc } from '../support/properties.ts';
 
 function parsed(header: string): Record<string, string> {
   return Object.fromEntries(parseCookies(header));

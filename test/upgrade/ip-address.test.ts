@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { canonicalAddress, subscriberOf } from '#dist/shared/base/ip-address.js';
+import { fc } from '../support/properties.ts';
 
 describe('the one spelling of an address', () => {
   test('is that of RFC 5952', () => {

@@ -18,11 +18,16 @@ export class UwsReading {
   readonly #resumed = new Set<WebSocket<unknown>>();
   #timer: NodeJS.Timeout | null = null;
 
-  /** Apps with and without TLS have different methods. They are taken from the first response of an App. */
+  /**
+   * Apps with and without TLS have different methods. They are taken from the first response of an App, on which they are
+   * called as well: the library has nothing to restore for a socket without waiting bytes before one was paused.
+   */
   learn(response: HttpResponse): void {
     if (this.#pause !== null) return;
     this.#pause = response.pause;
     this.#resume = response.resume;
+    response.pause();
+    response.resume();
   }
 
   /** `socket` must be open. */
@@ -31,9 +36,15 @@ export class UwsReading {
     this.#resumed.delete(socket);
   }
 
-  /** `socket` must be open. */
+  /**
+   * `socket` must be open. The library restores what it was polling for when *some* socket was last paused: it keeps one
+   * value per thread for sockets with waiting bytes and one for those without. If bytes have come to wait since the
+   * pause, the value may be missing, and then the socket would be polled for nothing, not even for its end. A failed
+   * write has set such a socket reading again: one more pause keeps the right value.
+   */
   resume(socket: WebSocket<unknown>): void {
     if (this.#resume === null) return;
+    this.#pause?.call(socket as unknown as HttpResponse);
     this.#resume.call(socket as unknown as HttpResponse);
     this.#resumed.add(socket);
     this.#timer ??= setTimeout(this.#renew, renewMs).unref();
@@ -54,9 +65,6 @@ export class UwsReading {
     this.#timer = null;
     const sockets = [...this.#resumed];
     this.#resumed.clear();
-    for (const socket of sockets) {
-      this.pause(socket);
-      this.resume(socket);
-    }
+    for (const socket of sockets) this.resume(socket);
   };
 }
