@@ -21,7 +21,7 @@ export function countError({ tally, progress }: Books, kind: string, text: strin
 /** What a mode does with an open connection. */
 export interface PeerUse {
   message(message: Uint8Array, bytes: number): void;
-  /** The connection has ended, and not by us. */
+  /** The peer or the network ended the connection. */
   ended(): void;
 }
 

@@ -90,7 +90,7 @@ export interface PendingFrame<Body> {
   readonly helloId: Uint8Array | null;
 }
 
-/** The client's side of one connection in version 2 or 3, but for sealing and opening, which may take their time. */
+/** The client's side of one connection in version 2 or 3, without sealing and opening, which may be asynchronous. */
 export class ClientState<Body> {
   readonly #version: FrameVersion;
   readonly #clientNonce: Uint8Array;

@@ -77,7 +77,7 @@ export class ConnectionLifecycle {
   #admitIfNamed(connection: ShardConnection, granted: boolean): void {
     if (!granted) connection.close(closeCode.nameTaken, 'a client with this id is connected');
     else if (connection.isOpen) this.#admit(connection);
-    // It left before it had the name, so that its end could not give the name back.
+    // The client left before the name was granted, so the end of its connection could not release the name.
     else this.#options.names.release(connection);
   }
 

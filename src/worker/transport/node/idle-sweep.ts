@@ -32,7 +32,8 @@ export class IdleSweep<A> {
 
   #look(): void {
     for (const connection of this.#connections) {
-      // A request is not alive because it trickles. A WebSocket that has ended may have much to write before its end.
+      // Bytes of a request do not renew its time. Those of a WebSocket do, also while it ends: much may wait to be
+      // written.
       if (connection.hasMoved() && connection.socket !== null) connection.idleLooks = 0;
       else connection.idleLooks += 1;
       const most = connection.isOpen ? this.#openLooks : this.#requestLooks;
