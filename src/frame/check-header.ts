@@ -56,7 +56,7 @@ export function faultOf(
   }
   if (!control && fragmented !== undefined) {
     if (fragmented && code !== opcode.continuation) {
-      const text = `a data frame of opcode ${code} comes before the last continuation of the message before it`;
+      const text = `a data frame of opcode ${code} came inside a fragmented message`;
       return new EngineError('ERR_FRAME_SEQUENCE', text, { given: code });
     }
     if (!fragmented && code === opcode.continuation) {

@@ -88,14 +88,14 @@ export class DemandReader {
   /** The next message or frame; null, or an iterator's end, after a Close frame. */
   read(wanted: 'message' | 'frame', form: ReadForm): Promise<unknown> {
     if (this.#waiter !== null) {
-      return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another waits for its message'));
+      return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another read is pending'));
     }
     this.#mayAnswer = false;
     this.handleHeldClose();
     if (this.#outcome === null) {
       if (this.#stopped) return this.#wait(wanted, form, 'ended');
       if (wanted === 'message' && this.#withinFrames) {
-        const text = 'a message was begun frame by frame: read it to its end that way';
+        const text = 'the message was begun by frames: read its other frames first';
         return Promise.reject(new EngineError('ERR_FRAME_SEQUENCE', text));
       }
       const progress = this.#advance(this.#discarding ? 'discard' : wanted);

@@ -1,6 +1,6 @@
 import { notDecrypted, tooShort } from './failures.ts';
 import { nodeCrypto } from './node-modules.ts';
-import { nonceBytes, writeNonce } from './nonces.ts';
+import { nonceBytes, writeNonce } from './random-bytes.ts';
 
 /** AES-256-GCM with Node's crypto: `[nonce 12][ciphertext][tag 16]` (NIST SP 800-38D). */
 

@@ -30,8 +30,8 @@ export async function createWebClientSession(config: ClientSessionConfig): Promi
   });
   const previous = setup.previous === null ? null : await keyed(setup.previous);
   const state = new ClientState(setup, await keyed(setup.current), previous);
-  const sealing = new Line();
-  const opening = new Line();
+  const sealing = new SerialQueue();
+  const opening = new SerialQueue();
   return Object.freeze({
     get connectionId(): string | null {
       return state.connectionId;
@@ -66,7 +66,7 @@ export async function createWebClientSession(config: ClientSessionConfig): Promi
 }
 
 /** Does one thing after the other. */
-class Line {
+class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(task: () => Promise<T>): Promise<T> {

@@ -21,6 +21,7 @@ export interface ConnectionPort {
   leave(connection: ShardConnection, kind: NamedAudienceKind, name: string): boolean;
   /** Makes the connection one that is sealed for alone, by calling `become`. During that call it is in no audience. */
   individualize(connection: ShardConnection, become: () => void): void;
+  /** Encodes and sends: see outbound/fan-out.ts, the only place where messages are encoded for clients. */
   send(connection: ShardConnection, envelope: Envelope): SendVerdict;
   /** Ends an open connection, once. Its unhandled messages are dropped; messages sent to it go out before the end. */
   beginClose(connection: ShardConnection, code: number, reason: string): void;

@@ -64,7 +64,7 @@ export function offeredSubprotocols({ headers }: TransportRequest): readonly str
  */
 export function certificateRefusal({ clientCertificate }: TransportRequest): HttpAnswer | null {
   if (clientCertificate !== '') return null;
-  return refusal('ERR_HANDSHAKE_CERTIFICATE', 'this server is for clients with a certificate');
+  return refusal('ERR_HANDSHAKE_CERTIFICATE', 'this server requires a client certificate');
 }
 
 /**

@@ -92,7 +92,7 @@ export class Handshakes {
     if (answer === null) {
       const verdict = checkHandshake(request, this.#config, forwarded);
       // The request passed every check, so only the first of its `Connection` lines kept it from being an upgrade.
-      const text = 'the first Connection header asks for something else than an upgrade';
+      const text = 'the first Connection header does not ask for an upgrade';
       const refused = verdict.ok ? refusal('ERR_HANDSHAKE_CONNECTION', text) : verdict.answer;
       return this.#refusePlainRequest(request, refused, address);
     }

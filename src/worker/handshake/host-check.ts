@@ -36,7 +36,7 @@ export function createHostCheck({ host: listening, hosts, tls }: HostPolicy): Ch
   if (hosts === null && !onLoopback) return () => null;
   const listed = new Set(hosts);
   const allowed = [...(onLoopback ? ['localhost', '127.0.0.1', '[::1]'] : []), ...listed].join(', ');
-  const text = 'this server is not for this Host';
+  const text = 'this server does not serve this Host';
   const unknown: HttpAnswer = { ...refusal('ERR_HANDSHAKE_HOST_UNKNOWN', text), allowed };
 
   const isKnown = (given: string, isHttps: boolean): boolean => {

@@ -87,15 +87,15 @@ export class Inbox {
   }
 
   /**
-   * The client has left. Calls `after` once what waits for a turn or for the pool is handled; what waits for a handler is
-   * not waited for.
+   * The client has left. Calls `after` once the messages that wait for a turn or for the pool are handled. It does not wait
+   * for those that wait for a handler.
    */
   afterLastFrame(connection: ShardConnection, after: () => void): void {
     if (this.#isHeldByHandler(connection) || !connection.isHeld) after();
     else connection.leave = after;
   }
 
-  /** The connection has ended: what waits is dropped, and nobody is called for it. */
+  /** The connection has ended: drops its waiting messages, and never calls the function of `afterLastFrame`. */
   forgetFrames(connection: ShardConnection): void {
     this.dropWaitingFrames(connection);
     connection.leave = null;

@@ -89,7 +89,7 @@ export class Hub {
     const bytes = connection.membershipBytes + Buffer.byteLength(name);
     if (bytes > this.#membershipBytes) {
       const most = this.#membershipBytes;
-      const text = `the names of what a connection is in may have ${most} bytes together`;
+      const text = `the names of a connection's channels and rooms may have ${most} bytes in total`;
       throw refusalOf('ERR_LIMIT_MEMBERSHIP_BYTES', text, { path: kind, given: bytes, allowed: `${most} bytes` });
     }
     const audiences = this.#audiences[kind];
