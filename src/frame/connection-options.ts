@@ -19,7 +19,7 @@ export interface FrameConnectionOptions {
   readonly maxBufferedBytes?: number;
   /** Milliseconds that the peer has to answer a Close frame and to end the stream. Default 5,000. */
   readonly closeTimeoutMs?: number;
-  /** Milliseconds without progress after which a blocked write fails; 0: no limit. Default 30,000. */
+  /** Milliseconds without progress in writing after which the connection is given up; 0: never. Default 30,000. */
   readonly writeTimeoutMs?: number;
   /** permessage-deflate, if it was negotiated; see `createDeflate`. The connection closes its compressor. */
   readonly deflate?: PermessageDeflate | null;

@@ -27,8 +27,8 @@ export class FrameConnection implements AsyncIterable<Message> {
   readonly duplex: Duplex;
   readonly role: 'server' | 'client';
   /**
-   * Settles when the stream is gone. Never rejects. Messages that came before a connection was lost may still be there to
-   * be read then: whoever wants them all reads to the end first.
+   * Settles when the stream is gone. Never rejects. After a connection was lost, messages that had come can still be
+   * read: to get them all, read to the end first.
    */
   readonly closed: Promise<CloseInfo>;
   readonly #handlers: Pick<FrameConnectionOptions, 'onPing' | 'onPong' | 'onClose'>;
@@ -169,9 +169,10 @@ export class FrameConnection implements AsyncIterable<Message> {
   }
 
   /**
-   * Sends a frame as it is. A data frame without `fin` begins a message, whose other frames are continuations; other
-   * messages wait for its last one, control frames do not. One continuation may go beyond `maxBufferedBytes`; another one
-   * before there is room is refused, and the connection is closed with 1011. A Close frame begins the closing handshake.
+   * Sends a frame as it is. A data frame without `fin` begins a message, whose other frames are continuations. Other
+   * messages wait for its last frame; control frames do not. One continuation may exceed `maxBufferedBytes`. If there
+   * is no room before another one, that one is refused, and the connection is closed with 1011. A Close frame begins
+   * the closing handshake.
    */
   writeFrame(frame: FrameToWrite): Promise<void> {
     const { payload } = frame;

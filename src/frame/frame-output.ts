@@ -4,10 +4,10 @@ import { maskRange, wordsOf } from './mask.ts';
 import { randomMaskKey } from './mask-key.ts';
 import { type Slab, slabBytes, slabPool } from './slab-pool.ts';
 
-/** Payloads of up to so many bytes are copied next to their header; a longer one that needs no mask is sent as it is. */
+/** The longest payload that is copied next to its header. A longer one that needs no mask is sent as it is. */
 const copyLimitBytes = 16_384;
 
-/** Other work has its turn after so many bytes. */
+/** After this many bytes in one turn, other work has its turn. */
 const turnLimitBytes = 262_144;
 
 /** Called when bytes were written, or when it is known that they will not be. */
@@ -57,7 +57,7 @@ export class FrameOutput {
   /** Writes given to the stream, and those that it has called back for. It calls back in order. */
   #writes = 0;
   #writesDone = 0;
-  /** Who is told when so many writes are done. */
+  /** Callbacks, each with the number of writes that must be done first. */
   readonly #awaiting: { readonly writes: number; readonly written: Written }[] = [];
 
   constructor(stream: Duplex, options: FrameOutputOptions) {

@@ -1,9 +1,9 @@
 import type { NodeSocket } from './node-socket.ts';
 
 const lookMs = 100;
-/** A peer that has not ended its side so long after our FIN is cut. */
+/** A peer is cut if it has not ended its side this long after our FIN. */
 const cutMs = 1_000;
-/** One that reads nothing of what waits in front of the FIN is cut after this. */
+/** A peer is cut if it has read nothing of what waits before the FIN for this long. */
 const stuckMs = 16_000;
 
 interface Ending {

@@ -1,6 +1,6 @@
 import type { NodeConnection } from './node-connection.ts';
 
-/** Requests have so long from the first byte to the answer, whatever the limit for WebSockets. */
+/** Time that a request has from its first byte to the answer. The limit for WebSockets does not change it. */
 const requestSeconds = 10;
 
 /** Cuts sockets on which nothing moves. All are looked at a few times per limit; a look costs two numbers each. */
