@@ -2,7 +2,7 @@ import { EngineError } from '../shared/errors/index.ts';
 import { type FrameHeader, headerSize, type ReadHeader } from './header.ts';
 import { controlLimitBytes, isControl, opcode } from './opcode.ts';
 
-/** What a header is held against. A field that is left out is not checked. */
+/** The rules that a header must follow. A rule that is left out is not checked. */
 export interface HeaderRules {
   /** Which end reads: a server wants masked frames, a client unmasked ones. */
   readonly role?: 'server' | 'client';
@@ -56,7 +56,7 @@ export function faultOf(
   }
   if (!control && fragmented !== undefined) {
     if (fragmented && code !== opcode.continuation) {
-      const text = `a data frame of opcode ${code} comes before the last continuation of the message before it`;
+      const text = `a data frame of opcode ${code} came inside a fragmented message`;
       return new EngineError('ERR_FRAME_SEQUENCE', text, { given: code });
     }
     if (!fragmented && code === opcode.continuation) {

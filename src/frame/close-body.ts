@@ -35,8 +35,8 @@ export interface CloseBody {
 }
 
 /**
- * What is wrong with a close code that came in a frame, or null. 1012–1014 are registered; 5000 and above are
- * nobody's.
+ * What is wrong with a close code that came in a frame, or null. 1012–1014 are registered with IANA. Codes from 5000 on
+ * are assigned to nobody.
  */
 export function checkCloseCode(code: number): EngineError | null {
   if (isSendableCloseCode(code)) return null;

@@ -41,8 +41,8 @@ export interface ClosingParts {
 const closeFirst = 0x80 | opcode.close;
 
 /**
- * The end of a connection, whichever way it comes: the closing handshake of RFC 6455 section 7, failures, a stream that
- * is lost. Every path has the same deadline, and ends once.
+ * Ends a connection: by the closing handshake (RFC 6455 section 7), after a failure, or after the stream was lost.
+ * Every path has the same deadline, and ends once.
  */
 export class Closing {
   readonly #parts: ClosingParts;
@@ -51,7 +51,7 @@ export class Closing {
   #received: CloseBody | null = null;
   #error: unknown;
   #deadline: NodeJS.Timeout | null = null;
-  /** What had come before the stream was lost can still be read. */
+  /** Whether messages that came before the stream was lost can still be read. */
   #readsOn = false;
 
   constructor(parts: ClosingParts) {
@@ -67,7 +67,7 @@ export class Closing {
     return !this.#sent && this.#state !== 'ending' && this.#state !== 'closed';
   }
 
-  /** This side wants to close: what was accepted goes out, then a Close frame with `body`. */
+  /** Closes from this side. Accepted messages go out first, then a Close frame with `body`. */
   begin(body: Uint8Array): void {
     if (this.#state !== 'open') return;
     const { writer, reader } = this.#parts;
@@ -82,7 +82,7 @@ export class Closing {
     reader.work();
   }
 
-  /** The peer's Close frame. The code alone goes back, unless `notify` throws. */
+  /** The peer's Close frame has come. The answer carries its code alone, unless `notify` throws. */
   peerClosed(body: CloseBody, code: Uint8Array, notify: () => void): void {
     this.#received = body;
     this.#parts.reader.stop();
@@ -96,7 +96,7 @@ export class Closing {
   fail(error: unknown): void {
     const { reader, writer } = this.#parts;
     if (this.#state === 'ending' || this.#state === 'closed') {
-      // What had come before the stream was lost turns out to be of no use, or an async handler failed meanwhile.
+      // Input from before the stream was lost is invalid, or an async handler has failed meanwhile.
       this.#error ??= error;
       reader.end(this.#error);
       return;
@@ -104,7 +104,7 @@ export class Closing {
     this.#error ??= error;
     reader.end(error);
     writer.abort(closedError(error));
-    // What a handler threw is nothing for the peer to know.
+    // The peer is not told what a handler threw.
     const reason = frameErrorFamily(error) === undefined ? '' : errorText(error);
     this.#sendClose(encodeCloseBody(closeCodeFor(error), reason));
     this.#endStream();
@@ -119,7 +119,10 @@ export class Closing {
     output.flush();
   }
 
-  /** Close frames are done with. A server ends the stream, a client leaves that to the server (section 7.1.1). */
+  /**
+   * No more Close frames are expected. A server ends the stream; a client waits for the server to end it (section
+   * 7.1.1).
+   */
   #endStream(): void {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     const { duplex, role, output, onEnding } = this.#parts;
@@ -145,12 +148,12 @@ export class Closing {
       if (!this.#readsOn) this.#endOutput();
       return;
     }
-    // Data that nobody reads may stay for a while: a Close frame may stand behind it.
+    // Unread data is kept until the deadline, because a Close frame may follow it.
     this.#startDeadline();
     this.#parts.reader.endInput();
   }
 
-  /** Everything that came is read, and it did not end with a Close frame; `within`: it ended within a message. */
+  /** All input is read, and it had no Close frame at its end. `within`: it ended inside a message. */
   exhausted(within: boolean): void {
     const { reader } = this.#parts;
     if (this.#state === 'closing') {
@@ -166,7 +169,7 @@ export class Closing {
     this.lose(error);
   }
 
-  /** The stream is of no use any more. Messages that have come can still be read. */
+  /** The stream is broken. Messages that have come can still be read. */
   lose(error: unknown): void {
     if (this.#state === 'closed') return;
     this.#error ??= error;
@@ -175,7 +178,8 @@ export class Closing {
     this.#release();
     const { duplex, closeTimeoutMs } = this.#parts;
     duplex.destroy();
-    // Not every stream says that it is closed: a socket that cannot be reset does not, nor one made without `emitClose`.
+    // Some streams never report that they are closed: a socket that cannot be reset, or a stream made without
+    // `emitClose`.
     this.#deadline = setTimeout(() => this.streamClosed(), closeTimeoutMs);
   }
 
@@ -224,7 +228,7 @@ export class Closing {
   }
 }
 
-/** What a write gets that comes too late. */
+/** The error for a write after the connection began to close. */
 export function closedError(cause?: unknown): EngineError {
   const text = 'the connection is closed or closing';
   return new EngineError('ERR_FRAME_CLOSED', text, cause === undefined ? {} : { cause });

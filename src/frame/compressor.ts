@@ -1,8 +1,8 @@
 import type { DeflateParameters } from './deflate-negotiation.ts';
 
 /**
- * What compresses for one connection. Both directions may answer with a promise; calls in one direction never overlap.
- * A compressor keeps its own context from message to message, as its parameters say.
+ * Compresses and inflates the messages of one connection. Both methods may return a promise. Calls of one method never
+ * overlap. A compressor keeps its own context from message to message, as its parameters say.
  */
 export interface Compressor {
   /**
@@ -11,9 +11,9 @@ export interface Compressor {
    */
   compress(piece: Uint8Array, last: boolean): Uint8Array | Promise<Uint8Array>;
   /**
-   * Inflates a whole message, of which `00 00 ff ff` was removed (RFC 7692 section 7.2.2). More than `maxBytes` are not
-   * made: it throws ERR_FRAME_MESSAGE_TOO_LONG; for bytes that are not deflated, ERR_FRAME_DEFLATE. What it returns
-   * is the caller's to keep.
+   * Inflates a whole message, from which `00 00 ff ff` was removed (RFC 7692 section 7.2.2). Throws
+   * ERR_FRAME_MESSAGE_TOO_LONG if the result would have more than `maxBytes`, and ERR_FRAME_DEFLATE for invalid input.
+   * The caller may keep the result.
    */
   decompress(payload: Uint8Array, maxBytes: number): Uint8Array | Promise<Uint8Array>;
   /** Frees what it holds. Nothing is called afterwards. */

@@ -11,23 +11,23 @@ export interface FrameConnectionOptions {
   readonly head?: Uint8Array;
   /** Payload of the longest message, after inflating. Default 1,048,576. */
   readonly maxMessageBytes?: number;
-  /** Payload of the longest frame, as it comes. Default: whatever a message may have. */
+  /** Payload bytes of the longest frame, before inflating. Default: no limit other than `maxMessageBytes`. */
   readonly maxFrameBytes?: number;
-  /** Input that nobody reads is held up to about here; then the stream is paused. Default 65,536. */
+  /** Bytes of unread input that are buffered, approximately; then the stream is paused. Default 65,536. */
   readonly readAheadBytes?: number;
-  /** Output that the system has not taken is held up to here; then writes are refused. Default 16,777,216. */
+  /** Bytes of output that are buffered until the system takes them; further writes are refused. Default 16,777,216. */
   readonly maxBufferedBytes?: number;
-  /** How long the peer has to answer a Close frame and to end the stream. Default 5,000. */
+  /** Milliseconds that the peer has to answer a Close frame and to end the stream. Default 5,000. */
   readonly closeTimeoutMs?: number;
-  /** How long the peer may take nothing of what is written; 0: for ever. Default 30,000. */
+  /** Milliseconds without progress in writing after which the connection is given up; 0: never. Default 30,000. */
   readonly writeTimeoutMs?: number;
   /** permessage-deflate, if it was negotiated; see `createDeflate`. The connection closes its compressor. */
   readonly deflate?: PermessageDeflate | null;
   /** Reserved bits of other extensions that were negotiated, in place: 0x40, 0x20, 0x10. Default 0. */
   readonly reservedBits?: number;
   /**
-   * Whether chunks of input are nobody else's, so that they may be unmasked in place and kept, and a written buffer is
-   * free when its write calls back. Default: true for a `net.Socket`, false for other streams.
+   * Whether this connection owns the chunks of input, so that it may unmask and keep them, and whether a written buffer
+   * is free once its write calls back. Default: true for a `net.Socket`, false for other streams.
    */
   readonly ownsBuffers?: boolean;
   /** A Ping has come; a Pong is sent by itself. The payload is yours. */

@@ -96,7 +96,7 @@ export function answerDeflateOffer(offer: ExtensionTerms, config: DeflateConfig)
   const parameters: DeflateParameters = {
     role: 'server',
     serverNoContextTakeover: wanted.serverNoContextTakeover || config.serverNoContextTakeover,
-    // A client that says it will forget is taken at its word, which saves memory here.
+    // The client has offered to forget its context. Accepting that saves memory here.
     clientNoContextTakeover: wanted.clientNoContextTakeover || config.clientNoContextTakeover,
     serverMaxWindowBits: own,
     clientMaxWindowBits: theirs,

@@ -2,7 +2,7 @@ import type { Compressor } from './compressor.ts';
 import { canCompress, type DeflateOptions, type DeflateParameters, deflateConfig } from './deflate-negotiation.ts';
 import { zlibCompressor } from './zlib-compressor.ts';
 
-/** permessage-deflate on one connection: what decorates its messages. */
+/** permessage-deflate on one connection. */
 export interface PermessageDeflate {
   readonly compressor: Compressor;
   /** Whether this side compresses. A peer may ask for a window that is too small for zlib; it is sent plain messages. */

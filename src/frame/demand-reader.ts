@@ -23,7 +23,7 @@ export interface DemandReaderEvents {
   ended(): void;
 }
 
-/** How a read is answered: with the message or frame itself, or as an iterator answers. */
+/** The form of a read's result: the message or frame itself, or the result of an iterator. */
 export type ReadForm = 'value' | 'iterator';
 
 interface Waiter {
@@ -37,9 +37,9 @@ interface Waiter {
 type Progress = ReadResult | 'ended' | 'held';
 
 /**
- * Reads messages or frames of a connection when they are asked for, one at a time, and holds the stream back while nobody
- * asks. A peer that sends on fills `readAheadBytes` and then waits. Control frames that no data stands before are handled
- * all the same.
+ * Reads messages or frames of a connection when a caller asks for them, one at a time. While no caller asks, it holds
+ * the stream back: a peer that keeps sending fills `readAheadBytes` and then waits. Control frames that no unread data
+ * precedes are handled at any time.
  */
 export class DemandReader {
   readonly #stream: Duplex;
@@ -54,7 +54,7 @@ export class DemandReader {
   #inputEnded = false;
   #isScheduled = false;
   #discarding = false;
-  /** Somebody got a message and has not asked for the next one: it may still be answered. */
+  /** Whether a caller has got a message and not yet asked for the next one. It may still send an answer. */
   #mayAnswer = false;
   /** The peer's Close frame, until the message before it is answered. */
   #heldClose: Frame | null = null;
@@ -63,7 +63,7 @@ export class DemandReader {
   #outcome: { readonly error?: unknown } | null = null;
   /** A Close frame has come, and how reads are answered is about to be known. */
   #stopped = false;
-  /** From the first message that nobody waits for on, data is thrown away, so that a Close frame behind it is seen. */
+  /** Whether data that no caller waits for is dropped, so that a Close frame behind it is found. */
   discards = false;
 
   constructor(stream: Duplex, reader: MessageReader, options: DemandReaderOptions, events: DemandReaderEvents) {
@@ -88,14 +88,14 @@ export class DemandReader {
   /** The next message or frame; null, or an iterator's end, after a Close frame. */
   read(wanted: 'message' | 'frame', form: ReadForm): Promise<unknown> {
     if (this.#waiter !== null) {
-      return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another waits for its message'));
+      return Promise.reject(new EngineError('ERR_FRAME_BUSY', 'one read at a time: another read is pending'));
     }
     this.#mayAnswer = false;
     this.handleHeldClose();
     if (this.#outcome === null) {
       if (this.#stopped) return this.#wait(wanted, form, 'ended');
       if (wanted === 'message' && this.#withinFrames) {
-        const text = 'a message was begun frame by frame: read it to its end that way';
+        const text = 'the message was begun by frames: read its other frames first';
         return Promise.reject(new EngineError('ERR_FRAME_SEQUENCE', text));
       }
       const progress = this.#advance(this.#discarding ? 'discard' : wanted);
@@ -126,7 +126,7 @@ export class DemandReader {
     return form === 'iterator' ? { done: false, value } : value;
   }
 
-  /** Looks at what has come, as far as somebody waits for it. */
+  /** Handles the input that has come, as far as a caller waits for it. */
   work(): void {
     if (this.#outcome !== null || this.#stopped || this.#inflating) return;
     if (this.#heldClose !== null) {
@@ -148,7 +148,7 @@ export class DemandReader {
     }
   }
 
-  /** The other control frames behind a message are looked at when whoever got it has had a turn. */
+  /** Handles the control frames behind a message in a later turn, after the code that got the message has run. */
   #scheduleWork(): void {
     if (this.#isScheduled || (this.#reader.input.bufferedBytes === 0 && !this.#inputEnded)) return;
     this.#isScheduled = true;
@@ -181,7 +181,10 @@ export class DemandReader {
     }
   }
 
-  /** After a Close frame nothing can be written; the message before it is answered first, if that does not take long. */
+  /**
+   * Holds the peer's Close frame for a limited time. Nothing can be written after it, and the message before it may
+   * still be answered.
+   */
   #holdClose(frame: Frame): void {
     this.#heldClose = frame;
     this.#heldCloseTimer = setTimeout(() => this.handleHeldClose(), this.#options.heldCloseMs);
@@ -252,7 +255,7 @@ export class DemandReader {
     this.work();
   }
 
-  /** Once all input is used, the end of the stream has its say. Data that waits is still somebody's to read. */
+  /** Reports the end of the stream once all input is used. Data that waits can still be read. */
   #checkEnd(progress: Progress): void {
     if (!this.#inputEnded || this.#outcome !== null || progress !== 'more') return;
     this.#events.exhausted(this.#reader.isWithin);

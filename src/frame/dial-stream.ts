@@ -5,7 +5,7 @@ import { EngineError, errorCode, errorText } from '../shared/errors/index.ts';
 import { optionInvalid } from './frame-error.ts';
 import { orAbort } from './or-abort.ts';
 
-/** How the stream comes about that a dialer shakes hands over. */
+/** How a dialer gets the stream for its handshake. */
 export interface DialStreamOptions {
   /** For `wss:`, what `tls.connect` takes. */
   readonly tls?: ConnectionOptions;
@@ -19,7 +19,7 @@ export interface DialStreamOptions {
   readonly connect?: (url: URL, signal: AbortSignal) => Duplex | Promise<Duplex>;
 }
 
-/** A TCP or TLS connection to come. */
+/** Where to connect to, and how: by TCP or TLS. */
 interface Route {
   readonly host: string;
   readonly port: number;
@@ -28,7 +28,7 @@ interface Route {
   readonly lookup?: LookupFunction;
 }
 
-/** Where to, checked; throws ERR_OPTION_INVALID. */
+/** The checked target of a connection. Throws ERR_OPTION_INVALID. */
 function routeTo(url: URL, { localAddress, family, lookup }: DialStreamOptions): Route {
   // An IPv6 address stands in brackets in a URL, and nowhere else.
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
@@ -43,7 +43,7 @@ function routeTo(url: URL, { localAddress, family, lookup }: DialStreamOptions):
   if (localAddress !== undefined && (ofLocal === 0 || (wanted !== 0 && ofLocal !== wanted))) {
     throw optionInvalid('localAddress', localAddress, wanted === 0 ? 'an IP address' : `an IPv${wanted} address`);
   }
-  // A name may have addresses of both versions; only those of its own can be reached from a local address.
+  // A name may have IPv4 and IPv6 addresses. From a local address only those of its own version can be reached.
   const version = wanted || ofLocal;
   return {
     host,
@@ -54,7 +54,7 @@ function routeTo(url: URL, { localAddress, family, lookup }: DialStreamOptions):
   };
 }
 
-/** What it throws it answers: `net.connect` would leave its handle open. */
+/** Hands an error that `lookup` throws to its callback. Otherwise `net.connect` would leave its handle open. */
 function guarded(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     try {
@@ -66,8 +66,8 @@ function guarded(lookup: LookupFunction): LookupFunction {
 }
 
 /**
- * What will make the stream, its options checked before anything is opened. Throws ERR_OPTION_INVALID. What it returns
- * rejects with ERR_DIAL_CONNECT, with the signal's reason, or with what `connect` threw.
+ * Checks the options, and returns a function that opens the stream. Throws ERR_OPTION_INVALID before anything is
+ * opened. The function rejects with ERR_DIAL_CONNECT, with the signal's reason, or with what `connect` threw.
  */
 export function streamOpener(url: URL, options: DialStreamOptions): (signal: AbortSignal) => Promise<Duplex> {
   const { connect, tls = {} } = options;
@@ -133,7 +133,7 @@ function connectError(url: URL, cause: unknown): EngineError {
   return new EngineError('ERR_DIAL_CONNECT', text, { given: url.href, cause });
 }
 
-/** The system's words and its code. Where several addresses were tried, those of each. */
+/** The error text and code of the system. If several addresses were tried: those of each. */
 function inWords(cause: unknown): string {
   const errors: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   const texts = errors.map((error) => {

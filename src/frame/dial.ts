@@ -47,7 +47,7 @@ export interface DialOptions extends DialStreamOptions {
   readonly headers?: HeaderValues;
   /** Replaces the Host header. */
   readonly host?: string;
-  /** Bound of it all: connecting, TLS and the handshake. Default 10,000. */
+  /** Time limit for connecting, TLS and the handshake together, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** Every header of the answer that has no part in the handshake, its name in the form `X-Some-Name`. */
@@ -95,7 +95,7 @@ function parseUrl(address: string | URL): URL {
   return url;
 }
 
-/** More than one hop adds: each may send 100 and 102, and a few early hints. */
+/** Room for several proxies, each of which may send 100, 102 and a few early hints. */
 const mostInterimAnswers = 16;
 /** The blank line behind a head. */
 const headEndBytes = 4;
@@ -166,7 +166,7 @@ export async function dial(address: string | URL, options: DialOptions = {}): Pr
     return await shakeHands(stream, planned, options, aborter.signal);
   } catch (error) {
     stream?.destroy();
-    // Whatever broke because of it, the abortion is what happened.
+    // An abort makes other steps fail too. The abort is the error to report.
     throw aborter.signal.aborted ? aborter.signal.reason : error;
   } finally {
     clearTimeout(timer);
@@ -198,7 +198,7 @@ async function shakeHands(
 
 interface Answer extends StatusLine {
   readonly head: HttpHead;
-  /** What came behind it. */
+  /** Bytes that came behind the head. */
   readonly rest: Buffer;
 }
 
@@ -224,7 +224,7 @@ async function readAnswer(
     const head = parseHead(text, maxHeaders);
     if (head instanceof EngineError) throw badHead(head);
     const { status, reason } = parseStatusLine(head.startLine);
-    // 101 is interim for a request that is answered once more; for an upgrade nothing follows.
+    // For an upgrade, 101 is the final answer: no other follows it.
     if (status < 100 || status > 199 || status === 101) return { head, rest, status, reason };
     bytes += text.length + headEndBytes;
     before = rest;

@@ -22,7 +22,7 @@ export class Fragmenter {
     this.#at = 0;
   }
 
-  /** A chunk that more is known to follow, valid until the next call; null: the piece is used up. */
+  /** The next chunk that is not the last, valid until the next call; null: the piece is used up. */
   take(): Uint8Array | null {
     const piece = this.#piece;
     if (this.#carried > 0) {

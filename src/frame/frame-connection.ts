@@ -27,8 +27,8 @@ export class FrameConnection implements AsyncIterable<Message> {
   readonly duplex: Duplex;
   readonly role: 'server' | 'client';
   /**
-   * Settles when the stream is gone. Never rejects. Messages that came before a connection was lost may still be there to
-   * be read then: whoever wants them all reads to the end first.
+   * Settles when the stream is gone. Never rejects. After a connection was lost, messages that had come can still be
+   * read: to get them all, read to the end first.
    */
   readonly closed: Promise<CloseInfo>;
   readonly #handlers: Pick<FrameConnectionOptions, 'onPing' | 'onPong' | 'onClose'>;
@@ -52,7 +52,7 @@ export class FrameConnection implements AsyncIterable<Message> {
     this.#handlers = options;
     this.#ownsBuffers = config.ownsBuffers;
     const compressor = deflate?.compressor ?? null;
-    // Two ends: nothing is read any more, and the stream is gone.
+    // The compressor is freed after two ends: reading has ended, and the stream is gone.
     let uses = 2;
     const freeCompressor = (): void => {
       uses -= 1;
@@ -169,9 +169,10 @@ export class FrameConnection implements AsyncIterable<Message> {
   }
 
   /**
-   * Sends a frame as it is. A data frame without `fin` begins a message, whose other frames are continuations; other
-   * messages wait for its last one, control frames do not. One continuation may go beyond `maxBufferedBytes`; another one
-   * before there is room is refused, and the connection is closed with 1011. A Close frame begins the closing handshake.
+   * Sends a frame as it is. A data frame without `fin` begins a message, whose other frames are continuations. Other
+   * messages wait for its last frame; control frames do not. One continuation may exceed `maxBufferedBytes`. If there
+   * is no room before another one, that one is refused, and the connection is closed with 1011. A Close frame begins
+   * the closing handshake.
    */
   writeFrame(frame: FrameToWrite): Promise<void> {
     const { payload } = frame;
@@ -184,9 +185,9 @@ export class FrameConnection implements AsyncIterable<Message> {
   }
 
   /**
-   * Sends one message bit by bit, in frames of `chunkBytes` (default 4,096), as fast as its source gives and the peer takes; its last
-   * frame is never empty, unless the message is. If the source fails after a frame has left, the connection is closed
-   * with 1011, since the peer waits for the rest; the promise rejects with the source's error.
+   * Sends one message in frames of `chunkBytes` (default 4,096), as fast as its source gives and the peer takes. Its
+   * last frame is empty only if the message is. If the source fails after a frame has left, the connection is closed
+   * with 1011, since the peer waits for the rest. The promise rejects with the source's error.
    */
   stream(source: StreamSource, chunkBytes?: number | StreamOptions): Promise<void> {
     const options = typeof chunkBytes === 'object' ? chunkBytes : chunkBytes === undefined ? {} : { chunkBytes };
@@ -194,9 +195,9 @@ export class FrameConnection implements AsyncIterable<Message> {
   }
 
   /**
-   * Hands over at once what would leave at the end of this turn, and resolves when all that was accepted so far, messages
-   * that wait and streams included, is with the operating system. The peer need not have it yet. Rejects with
-   * ERR_FRAME_CLOSED once no more is sent, or with how the connection was lost if that comes first.
+   * Hands over at once what would leave at the end of this turn. Resolves when everything accepted so far is with the
+   * operating system, waiting messages and streams included. The peer need not have it yet. Rejects with
+   * ERR_FRAME_CLOSED once nothing more is sent, or with how the connection was lost if that comes first.
    */
   flush(): Promise<void> {
     return this.#writer.flush();
@@ -220,8 +221,9 @@ export class FrameConnection implements AsyncIterable<Message> {
   }
 
   /**
-   * Pings in a fixed rhythm. If nothing at all comes within `pongTimeoutMs` of a Ping, the connection is given up with
-   * ERR_FRAME_PONG_MISSED. Input that is held back because nobody reads counts as life. Calling it again replaces it.
+   * Pings in a fixed rhythm. If no input comes within `pongTimeoutMs` of a Ping, the connection is given up with
+   * ERR_FRAME_PONG_MISSED. While input is held back because nobody reads, the peer counts as alive. Calling it again
+   * replaces it.
    */
   keepAlive(options: KeepAliveOptions): void {
     const intervalMs = wholeNumber('intervalMs', options.intervalMs, 0, 1, maxTimerMs);
@@ -243,10 +245,10 @@ export class FrameConnection implements AsyncIterable<Message> {
   }
 
   /**
-   * Closes: messages that were accepted go out, then a Close frame; then the peer's is awaited, and the end of the
-   * stream, all of it at most `closeTimeoutMs`. A read that waits still gets the next message; from the first message on
-   * that nobody waits for, all are dropped. Rejects with ERR_CLOSE_CODE_INVALID for a code that may not be sent; the
-   * reason is cut to 123 bytes.
+   * Closes. Accepted messages go out, then a Close frame. Then it waits for the peer's Close frame and the end of the
+   * stream, for at most `closeTimeoutMs` in total. A pending read still gets the next message. From the first message
+   * on that no read waits for, messages are dropped. Rejects with ERR_CLOSE_CODE_INVALID for a code that may not be
+   * sent. The reason is cut to 123 bytes.
    */
   async close(code: number = closeStatus.normal, reason = ''): Promise<CloseInfo> {
     this.#closing.begin(encodeCloseBody(code, reason));

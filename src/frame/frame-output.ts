@@ -4,13 +4,13 @@ import { maskRange, wordsOf } from './mask.ts';
 import { randomMaskKey } from './mask-key.ts';
 import { type Slab, slabBytes, slabPool } from './slab-pool.ts';
 
-/** Payloads of up to so many bytes are copied next to their header; a longer one that needs no mask is sent as it is. */
+/** The longest payload that is copied next to its header. A longer one that needs no mask is sent as it is. */
 const copyLimitBytes = 16_384;
 
-/** Other work has its turn after so many bytes. */
+/** After this many bytes in one turn, other work has its turn. */
 const turnLimitBytes = 262_144;
 
-/** What is told when bytes were written, or will not be. */
+/** Called when bytes were written, or when it is known that they will not be. */
 export type Written = (error?: Error | null) => void;
 
 const nothing = Buffer.alloc(0);
@@ -21,9 +21,9 @@ const noKey = 0;
 export interface FrameOutputOptions {
   /** A client masks what it sends. */
   readonly masks: boolean;
-  /** The stream is done with a buffer when its write is: a socket is, a stream in memory may hand the buffer on. */
+  /** Whether a buffer is free once its write is done. True for a socket; a stream in memory may pass the buffer on. */
   readonly consumes: boolean;
-  /** The stream has more than it likes to hold. */
+  /** Called when the stream is full: it holds more than its high-water mark. */
   readonly onBlocked: () => void;
 }
 
@@ -50,14 +50,14 @@ export class FrameOutput {
   #nextTurn: Promise<void> | null = null;
   #scheduled = false;
   #ended = false;
-  /** The last write was done when the call returned, and so will be the next one, most likely. */
+  /** Whether the last write was done when its call returned. The next one probably will be too. */
   #isPrompt = true;
   /** What is written next is handed over at once. */
   #isAnswering = false;
-  /** Writes that the stream was given, and those it has called back for, which it does in order. */
+  /** Writes given to the stream, and those that it has called back for. It calls back in order. */
   #writes = 0;
   #writesDone = 0;
-  /** Who is told when so many writes are done. */
+  /** Callbacks, each with the number of writes that must be done first. */
   readonly #awaiting: { readonly writes: number; readonly written: Written }[] = [];
 
   constructor(stream: Duplex, options: FrameOutputOptions) {
@@ -75,14 +75,14 @@ export class FrameOutput {
     return this.#partsBytes + (this.#at - this.#start) + this.#stream.writableLength;
   }
 
-  /** Whether the stream has more than it likes to hold. */
+  /** Whether the stream is full: it holds more than its high-water mark. */
   get isBlocked(): boolean {
     return this.#stream.writableNeedDrain && this.#stream.writableLength > 0;
   }
 
   /**
-   * A promise when so much was written in one go that other work should have its turn: a stream that always has room
-   * would otherwise keep this thread to itself. Undefined: go on.
+   * A promise for the next turn of the loop when very much was written in this one; otherwise undefined. A stream that
+   * always has room would keep this thread from other work.
    */
   turn(): Promise<void> | undefined {
     if (this.#turnBytes < turnLimitBytes) return undefined;
@@ -258,8 +258,8 @@ export class FrameOutput {
   }
 
   /**
-   * The last piece. A callback costs a tick of its own even if the write was done at once. Without one, what the stream
-   * has not done with is asked for by a write of nothing behind it.
+   * Writes the last piece. A callback costs a tick of its own, even if the write is done at once. So the write has no
+   * callback where it is probably done at once. If it is not, an empty write behind it has the callback.
    */
   #write(bytes: Uint8Array, written: Written | undefined): void {
     const stream = this.#stream;
@@ -285,7 +285,7 @@ export class FrameOutput {
     else this.#awaiting.push({ writes: this.#writes, written });
   }
 
-  /** A slab that was written goes back to the pool; the rest when the stream says so. */
+  /** Gives a written slab back to the pool. Other slabs follow when the stream reports their writes. */
   #recycle(slab: Slab | null): void {
     if (!this.#consumes) {
       // The stream may hold what is in front of `#at`; what is behind it is used next.

@@ -15,11 +15,11 @@ const notOwned = false;
 const noWords = new Int32Array(0);
 
 /**
- * Cuts a stream of bytes into frames. It has no socket, timer or policy: what is wrong is thrown, and the caller
+ * Cuts a stream of bytes into frames. It has no socket, timer or policy: it throws what is wrong, and the caller
  * decides what becomes of the connection.
  *
- * Take turns: `nextHeader` until it says true, then `nextPiece` until `remaining` is 0. A payload comes in as many
- * pieces as it takes to hold no byte back.
+ * Call `nextHeader` until it returns true, then `nextPiece` until `remaining` is 0. A piece is given out as soon as its
+ * bytes have come, so a payload may have many pieces.
  */
 export class FrameReader {
   readonly #role: 'server' | 'client';
@@ -41,7 +41,7 @@ export class FrameReader {
   remaining = 0;
   /** What `nextPiece` found. */
   piece: Buffer = nothing;
-  /** Whether the piece may be kept; otherwise it is memory that others have too. */
+  /** Whether the caller may keep the piece. False: its memory is shared. */
   pieceOwned = false;
 
   /** `reservedBits`: those that an extension has negotiated, in place. */

@@ -7,7 +7,7 @@ import { type HeaderValues, headerLines } from './http-head.ts';
 export interface HandshakeRejection {
   /** 300–599. */
   readonly status: number;
-  /** The body, for whoever reads it. */
+  /** The body of the answer, as text. */
   readonly reason?: string;
   readonly headers?: HeaderValues;
 }

@@ -1,14 +1,14 @@
 export interface KeepAliveOptions {
-  /** A Ping leaves so often. */
+  /** Milliseconds between two Pings. */
   readonly intervalMs: number;
-  /** So long after a Ping something must have come: a Pong or anything else. */
+  /** Milliseconds after a Ping in which some input must come: a Pong or anything else. */
   readonly pongTimeoutMs: number;
 }
 
 export interface KeepAliveMeans {
   /** Grows with every chunk of input. */
   readonly inputs: () => number;
-  /** Input is held back because nobody reads it, so that silence proves nothing. */
+  /** Whether input is held back because nobody reads it. Silence then proves nothing. */
   readonly isHeldBack: () => boolean;
   readonly ping: () => void;
   readonly missed: () => void;
@@ -35,7 +35,9 @@ export class KeepAlive {
     this.#deadline = setTimeout(this.#look, this.#options.pongTimeoutMs);
   };
 
-  /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
+  /**
+   * After this thread was blocked, waiting input is read first: the thread's own pause must not count against the peer.
+   */
   readonly #look = (): void => {
     setImmediate(this.#judge);
   };

@@ -35,8 +35,8 @@ export interface MessageReaderOptions {
 export type Wanted = 'message' | 'frame' | 'control' | 'discard';
 
 /**
- * `more`: all input is used. `data`: a data frame waits and was not wanted. Otherwise what stands in `message`,
- * `frame` or `inflating`.
+ * `more`: all input is used. `data`: a data frame waits and was not wanted. The other results are in `message`, `frame`
+ * or `inflating`.
  */
 export type ReadResult = 'more' | 'data' | 'message' | 'frame' | 'control' | 'inflating';
 

@@ -42,9 +42,9 @@ const finBit = 0x80;
 /** For `compress`: the piece is all there is of the message. */
 const isWhole = true;
 const maxChunkBytes = 1 << 24;
-/** About what it takes in memory that a message waits for its turn, apart from its payload. */
+/** Memory that a waiting message takes beside its payload, approximately. */
 const waitingEntryBytes = 256;
-/** So many may wait in any case. */
+/** This many messages may always wait. */
 const leastWaiting = 1_024;
 /** Every call that need not wait returns this one. */
 const done: Promise<void> = Promise.resolve();
@@ -61,7 +61,7 @@ export class MessageWriter {
   #ended: EngineError | null = null;
   /** A message that was begun by `writeFrame` and whose last frame was not given yet; it may still wait for its turn. */
   #begun: PartedMessage | null = null;
-  /** A frame of it was taken that did not fit. */
+  /** Whether a frame of it was accepted beyond the bound. */
   #isOverBound = false;
   /** The last `flush` that had to wait for its turn. */
   #flushing: { readonly entry: object; readonly done: Promise<void> } | null = null;
@@ -101,8 +101,9 @@ export class MessageWriter {
   }
 
   /**
-   * As `#refusal`, for another frame of a message that has begun: others wait for its end, so it must come to it. What
-   * waits behind it is not in its way, and one frame may go beyond the bound. After that the message would have a gap.
+   * As `#refusal`, for a further frame of a message that has begun. Other messages wait for the end of this one, so
+   * their bytes do not count here, and one frame may exceed the bound. If a second one exceeds it, the message cannot
+   * be finished.
    */
   #partRefusal(message: PartedMessage, bytes: number): EngineError | null {
     const overload = this.#lane.isHeldBy(message)
@@ -157,12 +158,12 @@ export class MessageWriter {
     return observed(promise);
   }
 
-  /** When all that was accepted so far is with the system. */
+  /** Resolves when everything accepted so far is with the system. */
   flush(): Promise<void> {
     if (this.#ended !== null) return refused(this.#ended);
-    // Nothing has come since the last one, and it still waits.
+    // Nothing was accepted since the last flush, which still waits.
     if (this.#flushing !== null && this.#flushing.entry === this.#lane.lastWaiting) return this.#flushing.done;
-    // Of an unfinished message the frames so far are enough. Only what waits behind it needs its last one.
+    // An unfinished message is flushed as far as its frames have come. Only messages behind it need its last frame.
     const begun = this.#begun === this.#lane.last ? this.#begun : null;
     const flushed = observed(this.#lane.enter(0, () => this.#flush(), begun));
     const entry = this.#lane.lastWaiting;
@@ -200,7 +201,7 @@ export class MessageWriter {
     try {
       bytes = await deflated;
     } catch (error) {
-      // The peer's context would no longer be ours.
+      // The peer's compression context would no longer match ours.
       this.#options.broken(error);
       throw error;
     }
@@ -235,7 +236,7 @@ export class MessageWriter {
       if (message !== null && !fin) this.#lane.hold(message);
       const sent = this.#sendBytes((fin ? finBit : 0) | rsv | code, payload);
       if (message !== null && fin) this.#lane.release();
-      // Whoever awaits each frame has room for the next one.
+      // A caller that awaits each frame always has room for the next one.
       return waits ? this.#flush() : sent;
     };
     return observed(this.#lane.enter(length, send, message));
@@ -300,11 +301,11 @@ export class MessageWriter {
     });
   }
 
-  /** When all messages that were accepted are written. New ones are refused from now on. */
+  /** Resolves when all accepted messages are written. New ones are refused from now on. */
   finish(error: EngineError): Promise<void> {
     const begun = this.#begun;
     if (begun !== null) {
-      // Nobody is going to send its last frame, and no other message may follow without it.
+      // Its last frame will never come, and no other message may follow without it.
       this.#begun = null;
       const hasLeft = this.#lane.isHeldBy(begun);
       this.#lane.clear(error, hasLeft ? null : begun);
@@ -314,7 +315,7 @@ export class MessageWriter {
     return observed(this.#lane.enter(0, () => done));
   }
 
-  /** The stream is gone: what it has not written it never will. A stream need not say so itself. */
+  /** The stream is gone. Writes that are not done will never be, and some streams do not report that. */
   lose(error: EngineError): void {
     this.abort(error);
     for (const reject of this.#rejectAtEnd) reject(error);

@@ -14,7 +14,7 @@ export type MessageOpcode = typeof opcode.text | typeof opcode.binary;
 /** The three reserved bits as they lie in the first byte of a header. Every `rsv` of this module is a sum of these. */
 export const reservedBit = { rsv1: 0x40, rsv2: 0x20, rsv3: 0x10 } as const;
 
-/** A control frame has at most so many bytes of payload (RFC 6455 section 5.5). */
+/** The most payload bytes of a control frame (RFC 6455 section 5.5). */
 export const controlLimitBytes = 125;
 
 /** Limits for `maxMessageBytes` that have proved useful. */

@@ -1,6 +1,6 @@
 import { Gatherer, gatherBelow } from './gatherer.ts';
 
-/** Chunks of input of which less than this part belongs to a message are not kept for it. */
+/** A chunk of input is kept for a message only if at least this share of it belongs to the message. */
 const leastShare = 1 / 4;
 
 const nothing = Buffer.alloc(0);
@@ -12,7 +12,7 @@ const nothing = Buffer.alloc(0);
 export class PieceList {
   #pieces: Buffer[] = [];
   readonly #gatherer: Gatherer = new Gatherer();
-  /** The one piece is memory of others. */
+  /** Whether the only piece is in memory that others use. */
   #borrowed = false;
   /** The chunk of input that was last kept, the first piece since it came, and how many of its bytes are pieces. */
   #chunk: ArrayBufferLike | null = null;
@@ -66,7 +66,9 @@ export class PieceList {
     this.#pieces.push(piece);
   }
 
-  /** A chunk that was mostly something else, such as control frames, is not kept for the little that was of use. */
+  /**
+   * Copies the pieces out of a chunk that was mostly something else, such as control frames, so that it can be freed.
+   */
   #leaveChunk(): void {
     if (this.#chunk === null || this.#chunkBytes >= this.#chunk.byteLength * leastShare) return;
     const few = this.#pieces.splice(this.#firstPiece);
@@ -92,7 +94,7 @@ export class PieceList {
   }
 }
 
-/** In memory of its own: a few bytes in Node's pool keep all of that. */
+/** A copy in memory of its own: a few bytes in Node's pool would keep the whole pool. */
 function copyOf(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);

@@ -13,7 +13,7 @@ const poison = 0xaa;
  * the cache when it is used again. One that a stream may still refer to never comes back.
  */
 export class SlabPool {
-  /** As long as it can become: a list that shrinks and grows is moved in memory each time. */
+  /** It has its full length from the start: an array that grows and shrinks is moved in memory each time. */
   readonly #idle: (Slab | null)[] = new Array<Slab | null>(maxIdle).fill(null);
   #count = 0;
   /** Overwrites what comes back, so that anything that still refers to it shows. */

@@ -42,7 +42,7 @@ export class StreamedMessage {
     this.#rsv = this.#compressor === null ? 0 : reservedBit.rsv1;
   }
 
-  /** No frame leaves from now on. The source is told, also when it never gives again. */
+  /** Sends no more frames, and tells the source to stop, even if the source never gives another piece. */
   abort(error: EngineError): void {
     this.#aborted = error;
     this.#stopSource?.();
@@ -89,7 +89,7 @@ export class StreamedMessage {
     const iterator = source[Symbol.asyncIterator]();
     const askToStop = async (): Promise<unknown> => iterator.return?.();
     const stop = (): void => {
-      // What a source says to being stopped is of no use any more, however it says it.
+      // The message has failed already: a further error of its source does not matter.
       askToStop().catch(() => undefined);
     };
     this.#stopSource = stop;

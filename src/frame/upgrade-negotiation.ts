@@ -13,8 +13,8 @@ import { canonicalName, type HeaderValues, malformed, type RequestHead } from '.
 type Awaitable<T> = T | Promise<T>;
 
 /**
- * What a program has to say to a handshake, in the order of the calls. What a hook throws refuses the
- * handshake: with 500, or as `handshakeRejection` says. Nothing later is looked at then.
+ * Hooks of a program, in the order in which a handshake calls them. A hook that throws refuses the handshake: with 500,
+ * or as `handshakeRejection` says. No later hook is called then.
  */
 export interface UpgradeHooks {
   readonly onRequest?: (target: string) => Awaitable<void>;
@@ -25,7 +25,7 @@ export interface UpgradeHooks {
   readonly negotiate?: (offer: ExtensionTerms) => Awaitable<ExtensionTerms | null>;
   /** Every header that has no part in the handshake, its name in the form `X-Some-Name`. */
   readonly onHeader?: (name: string, value: string) => Awaitable<void>;
-  /** All is well so far. What it returns is added to the answer. */
+  /** Called when all checks have passed. The headers that it returns are added to the answer. */
   readonly onBeforeUpgrade?: () => Awaitable<HeaderValues | undefined>;
 }
 
@@ -50,7 +50,7 @@ export interface Negotiated {
   readonly headers: HeaderValues;
 }
 
-/** One handshake on its way: headers in the order of the wire, each judged as it comes. */
+/** One handshake in progress. It checks headers in the order in which they came. */
 class Negotiation {
   readonly #rules: NegotiationRules;
   #host: string | null = null;

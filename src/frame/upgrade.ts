@@ -154,7 +154,7 @@ function excessOf({ method, target, headers }: RequestHead, config: UpgradeConfi
 
 /** Options that are wrong are this side's fault: the client gets 500, and nothing is left open. */
 function prepare(stream: Duplex, options: UpgradeOptions): UpgradeConfig {
-  // Between two listeners of ours an error must not be nobody's.
+  // Without this listener, an error between two of our other listeners would be uncaught.
   stream.on('error', () => undefined);
   // A peer that ends its side within the handshake is still told why it is refused.
   stream.allowHalfOpen = true;
@@ -182,7 +182,7 @@ async function answer(
     const { deflate } = settled;
     const text = acceptance(settled, config);
     const permessageDeflate = deflate === null ? null : createDeflate(deflate, config.deflate ?? {});
-    // Before the answer leaves: what it throws can still be answered with 500.
+    // Created before the answer is sent, so that an error here can still be answered with 500.
     connection = new FrameConnection(stream, {
       ...config.connection,
       role: 'server',

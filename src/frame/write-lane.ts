@@ -9,7 +9,7 @@ export interface PartedMessage {
 /** A message, or a part of one, that waits for its turn. */
 interface Waiting {
   readonly bytes: number;
-  /** What it is a part of: it follows the other parts, whoever came meanwhile. */
+  /** The message that it is a part of. All parts of one message stay together. */
   readonly message: PartedMessage | null;
   readonly start: () => void;
   readonly refuse: (error: EngineError) => void;
@@ -24,7 +24,7 @@ export class WriteLane {
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #held = false;
-  /** Whose parts go on while the lane is held. */
+  /** The message whose further parts may pass while the lane is held. */
   #holder: PartedMessage | null = null;
   #waitingBytes = 0;
   #waitingCount = 0;
@@ -44,12 +44,15 @@ export class WriteLane {
     return this.#waitingCount;
   }
 
-  /** Stands for whoever waits last; null: nobody does. */
+  /** Identifies the last entry that waits; null: none waits. */
   get lastWaiting(): object | null {
     return this.#last;
   }
 
-  /** The message that would be disturbed by whoever enters next: the last that waits, or else who holds the lane. */
+  /**
+   * The message that the next entry would follow: that of the last entry that waits, or else the one that holds the
+   * lane.
+   */
   get last(): PartedMessage | null {
     return this.#last === null ? this.#holder : this.#last.message;
   }
@@ -66,7 +69,7 @@ export class WriteLane {
   release(): void {
     this.#held = false;
     this.#holder = null;
-    // Whoever ends its message within the loop below lets that loop go on.
+    // A message that ends inside the loop below lets that loop continue.
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {

@@ -26,7 +26,7 @@ export function refused(error: unknown): Promise<void> {
   return observed(Promise.reject(error));
 }
 
-/** What a write gets whose bytes the stream did not take. */
+/** The error for a write whose bytes the stream did not take. */
 export function lost(cause: unknown): EngineError {
   return new EngineError('ERR_FRAME_CONNECTION_LOST', 'the connection was lost before this was written', { cause });
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../shared/errors/index.ts';
 
-/** Shrinks as the system takes bytes, as exactly as the stream tells. Bytes in the handle count twice. */
+/** Bytes that the stream has not written yet, as exactly as it tells. Bytes in the handle count twice. */
 function queuedBytes(stream: Duplex): number {
   // A socket's handle knows how much of one long write is still to go; the stream itself knows whole writes only.
   const handle: unknown = Reflect.get(stream, '_handle');
@@ -10,8 +10,8 @@ function queuedBytes(stream: Duplex): number {
 }
 
 /**
- * Waits for a stream that has more to write than it likes, and notices when it stops writing at all: a peer that never
- * reads costs bounded time.
+ * Waits until a full stream has room, and reports a stream that has stopped writing. So a peer that never reads takes
+ * memory for a bounded time only.
  */
 export class WriteRoom {
   readonly #stream: Duplex;
@@ -29,7 +29,7 @@ export class WriteRoom {
   #taken = 0;
   #ended: EngineError | null = null;
 
-  /** `stallMs` 0: it may take for ever. */
+  /** `stallMs`: milliseconds without progress that are allowed; 0: no limit. */
   constructor(
     stream: Duplex,
     stallMs: number,
@@ -45,7 +45,7 @@ export class WriteRoom {
     stream.on('drain', this.#drained);
   }
 
-  /** A promise for the moment when the stream wants more. Only to be asked while it is blocked. */
+  /** Resolves when the stream has room again. Call it only while the stream is full. */
   wait(): Promise<void> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     if (this.#wait === null) {
@@ -58,14 +58,17 @@ export class WriteRoom {
     return this.#wait;
   }
 
-  /** Begins to look whether anything moves. */
+  /** Begins to check for progress. */
   watch(): void {
     if (this.#stallMs === 0 || this.#timer !== null || this.#ended !== null) return;
     this.#taken = this.#handedOver() - queuedBytes(this.#stream);
     this.#timer = setTimeout(this.#checkSoon, this.#stallMs);
   }
 
-  /** A thread that was held up sees first what came meanwhile: its own pause is not the peer's. */
+  /**
+   * After this thread was blocked, waiting events are handled first: the thread's own pause must not count against the
+   * peer.
+   */
   readonly #checkSoon = (): void => {
     this.#pendingCheck = setImmediate(this.#check);
   };
@@ -82,7 +85,7 @@ export class WriteRoom {
     this.#onStall(new EngineError('ERR_FRAME_WRITE_STALLED', text));
   };
 
-  /** What was about to be judged is over: a later wait has its own time. */
+  /** Ends the checks. The next wait has the full time again. */
   #stopWatching(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#pendingCheck !== null) clearImmediate(this.#pendingCheck);
@@ -97,7 +100,7 @@ export class WriteRoom {
     this.#onDrain();
   };
 
-  /** Whoever waits is refused. */
+  /** Rejects the promise that waits for room, and all later ones. */
   end(error: EngineError): void {
     if (this.#ended !== null) return;
     this.#ended = error;

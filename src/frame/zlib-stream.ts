@@ -47,8 +47,8 @@ export class ThreadPoolZlib implements Compressor {
     let input: Uint8Array = Buffer.concat([payload, flushTail]);
     let total = 0;
     const tooMuch = (): EngineError => messageTooLong(maxBytes);
-    // A final block ends zlib's stream, and Node's with it; what follows begins another.
-    // A message that ends with one and nothing behind it leaves our own tail over: some leave the empty block out.
+    // A final block ends zlib's stream, and Node's with it. Bytes behind the block begin another stream. Some peers
+    // leave out the empty block behind a final block: then only our own tail is left.
     for (let finals = 0; input.length > (finals === 0 ? 0 : flushTail.length); finals++) {
       if (finals > maxFinalBlocks) throw notDeflated('too many final blocks');
       this.#inflate ??= createInflateRaw({ windowBits: this.#settings.peerWindowBits });

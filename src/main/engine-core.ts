@@ -141,7 +141,7 @@ export class EngineCore {
     });
   }
 
-  /** That the usual transport serves is no news; that another one had to take its place is. */
+  /** Logs which transport serves the sockets: at info where `auto` fell back to `node`, otherwise at debug. */
   #tellTransport(): void {
     const { transport } = this.pool;
     if (transport === null) return;

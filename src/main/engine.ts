@@ -135,7 +135,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     }
     const { board, pool } = this.#core;
     if (pool.listening.acceptingShard >= 0) {
-      const text = 'with the acceptor "shard" a certificate stays as long as the engine';
+      const text = 'with the acceptor "shard" the certificate cannot be replaced';
       throw new EngineError('ERR_TLS_RELOAD_UNSUPPORTED', text, { path: 'acceptor' });
     }
     return this.#tls.reload(options, async (material) => {

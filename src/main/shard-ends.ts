@@ -60,15 +60,15 @@ export class ShardEnds {
       const text = `shard ${shard} has failed too often and stays lost: ${cause.message}`;
       listeners.fault('ERR_SHARD_FAILED', text, cause);
     }
-    const isDeaf = pool.listening.acceptingShard === shard;
+    const wasAcceptor = pool.listening.acceptingShard === shard;
     // A listener may have closed the engine.
-    if (board.isEnding || (pool.hasFuture && !isDeaf)) return;
+    if (board.isEnding || (pool.hasFuture && !wasAcceptor)) return;
     pool.end();
     void pool.listening.stop(stallMs);
     this.#options.unwatch();
     // A health probe then sees the process as dead or not ready, and its supervisor starts another one.
     board.engine = 'closed';
-    const text = isDeaf ? 'the shard that accepts connections is lost' : 'no shard is left';
+    const text = wasAcceptor ? 'the shard that accepts connections is lost' : 'no shard is left';
     listeners.fault('ERR_SHARD_FAILED', text, cause);
   }
 }

@@ -45,6 +45,6 @@ process.exit = (code) => {
 };
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', (reason) => shard.reportStray(reason));
-// The last resort, for whatever else may end the thread.
+// For anything else that may end the thread.
 process.on('exit', () => shard.release());
 shard.start().catch(fail);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { CounterGate, CounterSource } from '#dist/shared/security/frame.js';
 import { createClientNonce, decodeClientNonce, encodeClientNonce, ServerSession } from '#dist/shared/security/index.js';
+import { CounterSource, ReplayCheck } from '#dist/shared/security/replay-counters.js';
 import { bytesOf, connected, connectionId, outcomeOf } from './security-fixture.ts';
 
 const text = bytesOf('sensitive data');
@@ -30,7 +30,7 @@ describe('counters', () => {
   });
 
   test('are written in all their 53 bits', () => {
-    const gate = new CounterGate();
+    const gate = new ReplayCheck();
     gate.accept(2 ** 40);
     assert.equal(gate.missing, 2 ** 40);
     assert.throws(() => gate.check(2 ** 40), { code: 'ERR_SEAL_REPLAYED' });

@@ -5,8 +5,8 @@ import { readSequence, readStamp, type Stamp } from './stamp.ts';
 import { codecOf, type Template } from './template.ts';
 
 /**
- * The kind of a received message: with a number, the answer to that message; `oldest`: the answer to the message that
- * waits longest.
+ * The kind of a received message. `numbered`: the answer to the message with that number. `oldest`: the answer to the
+ * message that has waited longest.
  */
 export type Reading = 'numbered' | 'oldest' | 'error' | 'other';
 

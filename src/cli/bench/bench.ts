@@ -6,7 +6,7 @@ import { resultOf } from './result.ts';
 import { run } from './run.ts';
 import { resultText } from './table.ts';
 
-/** The `bench` command. Rejects if the result is not as it was wanted, after it was printed. */
+/** The `bench` command. Prints the result, and then rejects if the result misses a bound that the flags set. */
 export async function bench(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseFlags(args);
   if (values.help) {

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BenchClient } from './client.ts';
 import { ConnectClient } from './connect.ts';
+import type { Recorders } from './connection-group.ts';
 import { EchoClient } from './echo.ts';
 import { FanoutClient } from './fanout.ts';
-import type { Books } from './fleet.ts';
 import { IdleClient } from './idle.ts';
 import { allConnections } from './plan.ts';
 import { ProgressBoard } from './progress-board.ts';
@@ -15,7 +15,7 @@ const port = parentPort;
 if (port === null) throw new Error('this file runs in a client thread');
 const data = workerData as ClientThreadData;
 const { plan, index } = data;
-const books: Books = { tally: new Tally(), progress: new ProgressBoard(data.progress, index) };
+const recorders: Recorders = { tally: new Tally(), progress: new ProgressBoard(data.progress, index) };
 const stop = new AbortController();
 let schedule: Schedule | null = null;
 let beginTimer: NodeJS.Timeout | undefined;
@@ -27,13 +27,13 @@ let utilization = 0;
 function createClient(): BenchClient {
   switch (plan.mode) {
     case 'echo':
-      return new EchoClient(plan, index, books);
+      return new EchoClient(plan, index, recorders);
     case 'fanout':
-      return new FanoutClient(data, books);
+      return new FanoutClient(data, recorders);
     case 'connect':
-      return new ConnectClient(plan, index, books);
+      return new ConnectClient(plan, index, recorders);
     case 'idle':
-      return new IdleClient(plan, books);
+      return new IdleClient(plan, recorders);
   }
 }
 
@@ -106,7 +106,7 @@ async function finish(): Promise<void> {
   clearTimeout(endTimer);
   stop.abort(new Error('the run is over'));
   await client.finish();
-  tell({ kind: 'done', report: books.tally.report(), utilization });
+  tell({ kind: 'done', report: recorders.tally.report(), utilization });
   port?.close();
 }
 

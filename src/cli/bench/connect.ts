@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { errorText } from '../../shared/errors/index.ts';
 import type { BenchClient } from './client.ts';
+import { countError, type Recorders } from './connection-group.ts';
 import { errorKind } from './error-kind.ts';
-import { type Books, countError } from './fleet.ts';
 import { Pacer } from './pacer.ts';
 import { Peer } from './peer.ts';
 import type { BenchPlan } from './plan.ts';
@@ -14,7 +14,7 @@ import { now } from './time.ts';
 export class ConnectClient implements BenchClient {
   readonly #plan: BenchPlan;
   readonly #index: number;
-  readonly #books: Books;
+  readonly #recorders: Recorders;
   readonly #isText: boolean;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
@@ -22,10 +22,10 @@ export class ConnectClient implements BenchClient {
 
   #pacer: Pacer | null = null;
 
-  constructor(plan: BenchPlan, index: number, books: Books) {
+  constructor(plan: BenchPlan, index: number, recorders: Recorders) {
     this.#plan = plan;
     this.#index = index;
-    this.#books = books;
+    this.#recorders = recorders;
     this.#isText = messageTemplate(plan).isText;
     // One listener for each handshake that is going on.
     setMaxListeners(0, this.#stop.signal);
@@ -62,20 +62,20 @@ export class ConnectClient implements BenchClient {
   #connectDue(dueMs: number): void {
     const isCounted = this.#isCounted(dueMs);
     if (this.#running.size < this.#places) {
-      if (isCounted) this.#books.tally.late(dueMs, now());
+      if (isCounted) this.#recorders.tally.late(dueMs, now());
       this.#keep(this.#connect(dueMs).then(() => undefined));
     } else if (isCounted) {
-      this.#books.tally.counts.rateMissed += 1;
+      this.#recorders.tally.counts.rateMissed += 1;
     }
   }
 
   #isCounted(timeMs: number): boolean {
-    return this.#books.progress.isCounted(timeMs);
+    return this.#recorders.progress.isCounted(timeMs);
   }
 
   /** Whether the handshake succeeded. */
   async #connect(timeMs: number): Promise<boolean> {
-    const { tally, progress } = this.#books;
+    const { tally, progress } = this.#recorders;
     const isCounted = this.#isCounted(timeMs);
     progress.add('sent', 1);
     if (isCounted) tally.counts.sent += 1;
@@ -93,7 +93,7 @@ export class ConnectClient implements BenchClient {
       return true;
     } catch (error) {
       progress.add('settled', 1);
-      if (!this.#stop.signal.aborted) countError(this.#books, errorKind(error), errorText(error));
+      if (!this.#stop.signal.aborted) countError(this.#recorders, errorKind(error), errorText(error));
       return false;
     }
   }
@@ -103,7 +103,7 @@ export class ConnectClient implements BenchClient {
   }
 
   async finish(): Promise<void> {
-    const { counts } = this.#books.tally;
+    const { counts } = this.#recorders.tally;
     counts.rateMissed += this.#pacer?.abandon() ?? 0;
     counts.unanswered = counts.sent - counts.received;
     this.#stop.abort(new Error('the run is over'));

@@ -1,6 +1,6 @@
 import { EchoReader } from './answers.ts';
 import type { BenchClient } from './client.ts';
-import { type Books, countError, Fleet } from './fleet.ts';
+import { ConnectionGroup, countError, type Recorders } from './connection-group.ts';
 import { Outstanding } from './outstanding.ts';
 import { Pacer } from './pacer.ts';
 import type { Peer } from './peer.ts';
@@ -21,9 +21,9 @@ interface Echoer {
 export class EchoClient implements BenchClient {
   readonly #plan: BenchPlan;
   readonly #index: number;
-  readonly #books: Books;
+  readonly #recorders: Recorders;
   readonly #template: Template;
-  readonly #fleet: Fleet;
+  readonly #group: ConnectionGroup;
   readonly #echoers: Echoer[] = [];
   #schedule: Schedule | null = null;
   #giveUps: NodeJS.Timeout | undefined;
@@ -31,16 +31,16 @@ export class EchoClient implements BenchClient {
 
   #pacer: Pacer | null = null;
 
-  constructor(plan: BenchPlan, index: number, books: Books) {
+  constructor(plan: BenchPlan, index: number, recorders: Recorders) {
     this.#plan = plan;
     this.#index = index;
-    this.#books = books;
+    this.#recorders = recorders;
     this.#template = messageTemplate(plan);
-    this.#fleet = new Fleet(plan, this.#template.isText, books);
+    this.#group = new ConnectionGroup(plan, this.#template.isText, recorders);
   }
 
   open(numbers: readonly number[], stop: AbortSignal): Promise<void> {
-    return this.#fleet.open(numbers, stop, (peer, number) => {
+    return this.#group.open(numbers, stop, (peer, number) => {
       const reader = new EchoReader(this.#plan, this.#template);
       const echoer: Echoer = { number, reader, peer, outstanding: new Outstanding(this.#plan.inFlight) };
       this.#echoers.push(echoer);
@@ -68,7 +68,7 @@ export class EchoClient implements BenchClient {
   }
 
   #isCounted(timeMs: number): boolean {
-    return this.#books.progress.isCounted(timeMs);
+    return this.#recorders.progress.isCounted(timeMs);
   }
 
   #send({ number, peer, outstanding }: Echoer, timeMs: number): void {
@@ -77,7 +77,7 @@ export class EchoClient implements BenchClient {
     if (stampAt >= 0) writeSequence(bytes, stampAt, sequence);
     if (channelAt >= 0) writeSequence(bytes, channelAt, number);
     const sentBytes = peer.send(bytes);
-    const { tally, progress } = this.#books;
+    const { tally, progress } = this.#recorders;
     progress.add('sent', 1);
     if (!this.#isCounted(timeMs)) return;
     tally.counts.sent += 1;
@@ -89,15 +89,15 @@ export class EchoClient implements BenchClient {
     const echoer = this.#echoers[this.#turn % this.#echoers.length];
     this.#turn += 1;
     if (echoer !== undefined && this.#maySend(echoer)) {
-      if (this.#isCounted(dueMs)) this.#books.tally.late(dueMs, now());
+      if (this.#isCounted(dueMs)) this.#recorders.tally.late(dueMs, now());
       this.#send(echoer, dueMs);
     } else if (this.#isCounted(dueMs)) {
-      this.#books.tally.counts.rateMissed += 1;
+      this.#recorders.tally.counts.rateMissed += 1;
     }
   }
 
   #onMessage(echoer: Echoer, message: Uint8Array, bytes: number): void {
-    const { tally } = this.#books;
+    const { tally } = this.#recorders;
     const { outstanding, reader } = echoer;
     const reading = reader.read(message);
     if (reading === 'other') {
@@ -108,7 +108,7 @@ export class EchoClient implements BenchClient {
     const timeMs = reading === 'numbered' ? outstanding.answer(reader.sequence) : outstanding.answerOldest();
     const atMs = now();
     if (reading === 'error') {
-      countError(this.#books, reader.errorKind, `the server answered with ${reader.errorKind}`);
+      countError(this.#recorders, reader.errorKind, `the server answered with ${reader.errorKind}`);
       if (timeMs > 0) this.#settle(1);
     } else if (timeMs === 0) {
       // The message was given up before, or the server answered twice.
@@ -118,7 +118,7 @@ export class EchoClient implements BenchClient {
       this.#settle(1);
       if (this.#isCounted(timeMs)) {
         tally.answered(timeMs, atMs, bytes);
-        this.#books.progress.add('received', 1);
+        this.#recorders.progress.add('received', 1);
       }
     }
     this.#follow(echoer, atMs);
@@ -140,7 +140,7 @@ export class EchoClient implements BenchClient {
     for (const echoer of this.#echoers) {
       const { outstanding } = echoer;
       const { length } = outstanding.giveUp(atMs - this.#plan.timeoutMs);
-      if (length > 0) countError(this.#books, 'timeout', `no answer within ${this.#plan.timeoutMs} ms`, length);
+      if (length > 0) countError(this.#recorders, 'timeout', `no answer within ${this.#plan.timeoutMs} ms`, length);
       this.#settle(length);
       // Also for messages that could not be sent in time.
       for (let count = outstanding.count; count < this.#plan.inFlight; count++) this.#follow(echoer, atMs);
@@ -149,7 +149,7 @@ export class EchoClient implements BenchClient {
 
   /** This many messages are finished, including the warm-up: a warm-up message that hangs must be noticed too. */
   #settle(messages: number): void {
-    this.#books.progress.add('settled', messages);
+    this.#recorders.progress.add('settled', messages);
   }
 
   get isBehind(): boolean {
@@ -158,9 +158,9 @@ export class EchoClient implements BenchClient {
 
   async finish(): Promise<void> {
     clearInterval(this.#giveUps);
-    const { counts } = this.#books.tally;
+    const { counts } = this.#recorders.tally;
     counts.rateMissed += this.#pacer?.abandon() ?? 0;
     counts.unanswered = counts.sent - counts.received;
-    await this.#fleet.finish();
+    await this.#group.finish();
   }
 }

@@ -1,7 +1,7 @@
 import { DeliveryReader } from './answers.ts';
 import type { BenchClient } from './client.ts';
 import { Completion } from './completion.ts';
-import { type Books, countError, Fleet, type PeerUse } from './fleet.ts';
+import { ConnectionGroup, countError, type PeerUse, type Recorders } from './connection-group.ts';
 import { Outstanding } from './outstanding.ts';
 import { Pacer } from './pacer.ts';
 import type { Peer } from './peer.ts';
@@ -34,9 +34,9 @@ interface Receiver {
 export class FanoutClient implements BenchClient {
   readonly #plan: BenchPlan;
   readonly #data: ClientThreadData;
-  readonly #books: Books;
+  readonly #recorders: Recorders;
   readonly #template: Template;
-  readonly #fleet: Fleet;
+  readonly #group: ConnectionGroup;
   readonly #publishers = new Map<number, Publisher>();
   readonly #receivers = new Set<Receiver>();
   readonly #completion: Completion;
@@ -47,13 +47,13 @@ export class FanoutClient implements BenchClient {
   #unreached = 0;
   #onReached: () => void = () => undefined;
 
-  constructor(data: ClientThreadData, books: Books) {
+  constructor(data: ClientThreadData, recorders: Recorders) {
     const { plan, completion } = data;
     this.#plan = plan;
     this.#data = data;
-    this.#books = books;
+    this.#recorders = recorders;
     this.#template = messageTemplate(plan);
-    this.#fleet = new Fleet(plan, this.#template.isText, books);
+    this.#group = new ConnectionGroup(plan, this.#template.isText, recorders);
     if (completion === null) throw new Error('a fan-out needs the memory of its completion');
     this.#completion = new Completion(completion, plan, (publisher, sequence) => this.#tell(publisher, sequence));
     for (const port of data.ports.values()) {
@@ -64,7 +64,7 @@ export class FanoutClient implements BenchClient {
   async open(numbers: readonly number[], stop: AbortSignal): Promise<void> {
     this.#receipts = new Receipts(numbers.length, this.#plan.publishers);
     const items = numbers.map((number, slot) => ({ number, slot }));
-    await this.#fleet.open(items, stop, (peer, { number, slot }) => this.#use(peer, number, slot));
+    await this.#group.open(items, stop, (peer, { number, slot }) => this.#use(peer, number, slot));
     this.#unreached = this.#receivers.size;
   }
 
@@ -73,7 +73,7 @@ export class FanoutClient implements BenchClient {
     const own = number - connections;
     if (own >= 0) {
       this.#publishers.set(own, { peer, number: own, outstanding: new Outstanding(this.#plan.inFlight) });
-      this.#books.progress.add('openPublishers', 1);
+      this.#recorders.progress.add('openPublishers', 1);
     }
     const first = own < 0 ? subscription(this.#plan, number) : null;
     if (first !== null) peer.send(first);
@@ -137,7 +137,7 @@ export class FanoutClient implements BenchClient {
   }
 
   #isCounted(timeMs: number): boolean {
-    return this.#books.progress.isCounted(timeMs);
+    return this.#recorders.progress.isCounted(timeMs);
   }
 
   #write(peer: Peer, publisher: number, sequence: number, timeMs: number): number {
@@ -152,7 +152,7 @@ export class FanoutClient implements BenchClient {
     const sequence = outstanding.add(timeMs);
     this.#completion.begin(number, sequence);
     const bytes = this.#write(peer, number, sequence, timeMs);
-    const { tally, progress } = this.#books;
+    const { tally, progress } = this.#recorders;
     if (!this.#isCounted(timeMs)) {
       progress.add('warmingUp', 1);
       return;
@@ -164,19 +164,19 @@ export class FanoutClient implements BenchClient {
 
   #publishDue(publisher: Publisher, dueMs: number): void {
     if (this.#maySend(publisher)) {
-      if (this.#isCounted(dueMs)) this.#books.tally.late(dueMs, now());
+      if (this.#isCounted(dueMs)) this.#recorders.tally.late(dueMs, now());
       this.#publish(publisher, dueMs);
     } else if (this.#isCounted(dueMs)) {
-      this.#books.tally.counts.rateMissed += 1;
+      this.#recorders.tally.counts.rateMissed += 1;
     }
   }
 
   #onMessage(receiver: Receiver, message: Uint8Array, bytes: number): void {
     const { reader, sources, slot } = receiver;
-    const { tally, progress } = this.#books;
+    const { tally, progress } = this.#recorders;
     const reading = reader.read(message);
     if (reading === 'error') {
-      countError(this.#books, reader.errorKind, `the server answered with ${reader.errorKind}`);
+      countError(this.#recorders, reader.errorKind, `the server answered with ${reader.errorKind}`);
       return;
     }
     const { publisher, sequence, timeMs } = reader.stamp;
@@ -210,7 +210,7 @@ export class FanoutClient implements BenchClient {
   }
 
   #onEnded(receiver: Receiver, own: number): void {
-    if (own >= 0) this.#books.progress.add('openPublishers', -1);
+    if (own >= 0) this.#recorders.progress.add('openPublishers', -1);
     if (!this.#receivers.delete(receiver)) return;
     for (const source of receiver.sources) this.#completion.leave(source, this.#receipts.last(receiver.slot, source));
     if (!receiver.isReached) this.#reached(receiver);
@@ -254,7 +254,7 @@ export class FanoutClient implements BenchClient {
       const times = outstanding.giveUp(latestMs);
       this.#settle(times);
       const text = `a publish did not reach everybody within ${this.#plan.timeoutMs} ms`;
-      if (times.length > 0) countError(this.#books, 'timeout', text, times.length);
+      if (times.length > 0) countError(this.#recorders, 'timeout', text, times.length);
       // Also for messages that could not be sent in time.
       for (let count = outstanding.count; count < this.#plan.inFlight; count++) this.#follow(publisher, atMs);
     }
@@ -262,7 +262,7 @@ export class FanoutClient implements BenchClient {
 
   /** Publishes are finished, including the warm-up, which does not count in the completeness. */
   #settle(times: readonly number[]): void {
-    this.#books.progress.add('warmingUp', -times.filter((timeMs) => !this.#isCounted(timeMs)).length);
+    this.#recorders.progress.add('warmingUp', -times.filter((timeMs) => !this.#isCounted(timeMs)).length);
   }
 
   get isBehind(): boolean {
@@ -271,8 +271,8 @@ export class FanoutClient implements BenchClient {
 
   async finish(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    for (const pacer of this.#pacers) this.#books.tally.counts.rateMissed += pacer.abandon();
-    await this.#fleet.finish();
+    for (const pacer of this.#pacers) this.#recorders.tally.counts.rateMissed += pacer.abandon();
+    await this.#group.finish();
     for (const port of this.#data.ports.values()) port.close();
   }
 }

@@ -1,22 +1,22 @@
 import type { BenchClient } from './client.ts';
-import { type Books, Fleet } from './fleet.ts';
+import { ConnectionGroup, type Recorders } from './connection-group.ts';
 import type { BenchPlan } from './plan.ts';
 import { messageTemplate } from './template.ts';
 
 /** Connections that stay, answer pings and do nothing else. */
 export class IdleClient implements BenchClient {
-  readonly #fleet: Fleet;
-  readonly #books: Books;
+  readonly #group: ConnectionGroup;
+  readonly #recorders: Recorders;
   readonly isBehind = false;
 
-  constructor(plan: BenchPlan, books: Books) {
-    this.#fleet = new Fleet(plan, messageTemplate(plan).isText, books);
-    this.#books = books;
+  constructor(plan: BenchPlan, recorders: Recorders) {
+    this.#group = new ConnectionGroup(plan, messageTemplate(plan).isText, recorders);
+    this.#recorders = recorders;
   }
 
   open(numbers: readonly number[], stop: AbortSignal): Promise<void> {
-    const { counts } = this.#books.tally;
-    return this.#fleet.open(numbers, stop, () => ({
+    const { counts } = this.#recorders.tally;
+    return this.#group.open(numbers, stop, () => ({
       message: (_message, bytes) => {
         counts.bytesIn += bytes;
         counts.unexpected += 1;
@@ -28,6 +28,6 @@ export class IdleClient implements BenchClient {
   start(): void {}
 
   finish(): Promise<void> {
-    return this.#fleet.finish();
+    return this.#group.finish();
   }
 }

@@ -39,7 +39,7 @@ export interface BenchPlan {
   readonly ratePerSecond: number;
   /** An unanswered message is given up after this time. */
   readonly timeoutMs: number;
-  /** Of the payload; with an envelope of its `data`. */
+  /** Bytes of the payload. With an envelope: bytes of its `data`. */
   readonly sizeBytes: number;
   /** A payload of the user's own; null: one of `sizeBytes`. */
   readonly message: string | null;

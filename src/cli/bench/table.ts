@@ -92,7 +92,7 @@ function clientLine({ client, elapsed_s }: BenchResult): string {
 export function resultText(result: BenchResult): string {
   const { errors, interrupted, client } = result;
   const parts = [plainTable(['', ''], throughputRows(result)).split('\n')];
-  // A table without headings still has room for them.
+  // The library leaves an empty line and a rule for headings even if there are none.
   parts[0]?.splice(1, 2);
   const lines = parts.flat();
   const latency = latencyTable(result);

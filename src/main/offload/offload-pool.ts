@@ -35,7 +35,7 @@ export interface OffloadPoolStats {
 
 const idleMs = 30_000;
 /** After this many failures in a row, the pool pauses. */
-const patience = 3;
+const failuresUntilPause = 3;
 /** How long `close` waits for running jobs, and then for threads to end. */
 const closeMs = 1_000;
 
@@ -210,7 +210,7 @@ export class OffloadPool<J> {
     this.#options.failed();
     const now = performance.now();
     this.#failuresInARow += 1;
-    const rests = this.#failuresInARow >= patience && this.#pause.isOver(now);
+    const rests = this.#failuresInARow >= failuresUntilPause && this.#pause.isOver(now);
     if (rests) {
       // Otherwise threads that fail at their start would be started again and again.
       this.#pause.begin(now);

@@ -241,7 +241,10 @@ export class ShardThread {
     await this.#unlessGone(this.#asks.ask('reload-tls', tls, timeoutMs));
   }
 
-  /** The end of the thread is as good as its answer: nothing is left of what it was asked to end or to change. */
+  /**
+   * As `answer`, but the end of the thread also resolves it: what the thread was asked to end or change no longer
+   * exists.
+   */
   async #unlessGone(answer: Promise<unknown>): Promise<void> {
     try {
       await answer;

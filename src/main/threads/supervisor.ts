@@ -76,7 +76,7 @@ export class Supervisor {
     this.#timers.delete(shard);
     this.#options.start(shard).then(
       () => this.#options.restarted(shard),
-      // `lost` is told of its end.
+      // `lost` is told of the end of this thread, too.
       () => undefined,
     );
   }

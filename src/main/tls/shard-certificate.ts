@@ -37,7 +37,7 @@ export class ShardCertificate {
     if (problem !== undefined) {
       this.#material = former;
       for (const thread of this.#threads) {
-        // Those that are late too: the last certificate that they are given is the one that counts.
+        // Shards that have not answered get it too: the last certificate that they are given counts.
         if (former !== null && verdicts.get(thread)?.is !== 'refused') void this.#give(thread, former, timeoutMs);
       }
       throw new EngineError('ERR_TLS_INVALID', problem, { path: 'tls' });

@@ -43,7 +43,7 @@ export class TlsKeeper {
   ): Promise<TlsReloadVerdict> {
     const source = options === undefined ? this.#source : compileTls(options);
     if (options === undefined && 'pem' in source.cert) {
-      const text = 'tls: there are no files to read again: reloadTls needs the new certificate and key';
+      const text = 'tls: the certificate was not given as files: reloadTls needs the new certificate and key';
       throw new EngineError('ERR_TLS_INVALID', text, { path: 'tls' });
     }
     const loaded = await loadTls(source);

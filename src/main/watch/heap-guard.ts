@@ -6,7 +6,7 @@ const defaultShare = 0.7;
 /** The period in which shards measure their heaps. */
 const lookMs = 1_000;
 /** This many measurements in a row must be too high, so that garbage not collected yet does not count. */
-const patience = 3;
+const looksInARow = 3;
 
 export interface HeapGuardOptions {
   readonly shards: number;
@@ -50,7 +50,7 @@ export class HeapGuard {
       const times = limitBytes > 0 && used > limitBytes ? (this.#times[shard] ?? 0) + 1 : 0;
       this.#times[shard] = times;
       // One shard at a time: the other shards have to take its connections.
-      if (times < patience || this.#isBusy) continue;
+      if (times < looksInARow || this.#isBusy) continue;
       this.#times[shard] = 0;
       this.#isBusy = true;
       void tooLarge(shard, used, limitBytes).finally(() => {

@@ -109,7 +109,7 @@ export class AskPort<Out extends QuestionKinds<Out>, In extends QuestionKinds<In
       about: kind,
       timer: this.#startTimer(id, timeoutMs),
       settle: (answer) => {
-        // Of the kind that was asked: `onAnswer` has looked.
+        // The kind is that of the question: `onAnswer` has compared them.
         const { outcome } = answer;
         if (outcome.ok) resolve(outcome.answer);
         else reject(new EngineError(outcome.code, outcome.text));
@@ -156,7 +156,7 @@ export class AskPort<Out extends QuestionKinds<Out>, In extends QuestionKinds<In
     try {
       this.#options.post({ kind: 'answer', id, about, outcome });
     } catch (error) {
-      // An answer that cannot be cloned; what says so can be.
+      // The answer cannot be cloned. The error that says so can.
       if (outcome.ok) this.#answer(id, about, failureOf(error));
     }
   }
@@ -184,7 +184,7 @@ export class AskPort<Out extends QuestionKinds<Out>, In extends QuestionKinds<In
   }
 }
 
-/** The class tells here: nothing has crossed a thread yet, and other libraries have codes of their own. */
+/** `instanceof` works here, because the error has not crossed a thread. Codes of other libraries do not count. */
 function failureOf(error: unknown): { readonly ok: false; readonly code: ErrorCode; readonly text: string } {
   const code = error instanceof EngineError ? error.code : 'ERR_INTERNAL';
   return { ok: false, code, text: errorText(error) };

@@ -87,8 +87,8 @@ export interface ShardFailed {
 export type ShardNotice =
   | { readonly kind: 'log'; readonly level: LogLevel; readonly text: string; readonly fields: LogFields }
   /**
-   * Work for the pool; counted in the pool's depth already. No question of `ShardQuestions`: its answer is moved and not
-   * copied, and nothing is to be made for each message but its entry in the shard's `OffloadPort`.
+   * Work for the pool, already counted in the pool's depth. It is not one of `ShardQuestions`: its answer is moved and
+   * not copied, and a job must cost no object other than its entry in the shard's `OffloadPort`.
    */
   | { readonly kind: 'offload'; readonly request: OffloadRequest<ShardJob> }
   | { readonly kind: 'release-name'; readonly name: string; readonly connection: string };

@@ -63,7 +63,7 @@ export class Publisher {
     this.#isClosed = options.isClosed;
     this.#canReach = options.canReach;
     if (options.ownShard === null) this.#otherShards = targetAll;
-    // Main has nobody to give a published message to: it is not woken for one.
+    // Main has no connections: a published message does not wake it.
     else this.#otherShards = options.shards > 1 ? targetAllBut(mainThread) : null;
   }
 

@@ -20,11 +20,14 @@ export interface ThreadBusOptions {
   onRecord(kind: number, bytes: Uint8Array, offset: number, length: number): void;
   /** `onRecord` threw (the record counts as read), or a ring is corrupt (this thread has left it). */
   onError(error: unknown): void;
-  /** This thread has looked around; so many bytes wait in its spill queue now. */
+  /** This thread has read its rings once. `spilledBytes` wait in its spill queue now. */
   pumped?(spilledBytes: number): void;
 }
 
-/** One thread's ends of all rings of an engine: it writes its own, reads the others, and sleeps when they are dry. */
+/**
+ * One thread's ends of all rings of an engine. It writes its own ring, reads the others, and sleeps when they are
+ * empty.
+ */
 export class ThreadBus {
   readonly producer: RingProducer;
   readonly #consumers: RingConsumer[] = [];
@@ -57,7 +60,7 @@ export class ThreadBus {
         options.onRecord(kind, bytes, offset, length);
       });
     }
-    // A new thread is awake. Look around once, then sleep until a doorbell rings.
+    // A new thread counts as awake. It reads its rings once, then sleeps until a doorbell rings.
     this.#schedule();
   }
 
@@ -70,7 +73,8 @@ export class ThreadBus {
   attend(thread: number): void {
     if (thread === this.#self || this.#closed) return;
     this.#consumers[thread]?.attend();
-    // Something may be written before the next doorbell only if this thread counts as asleep: look around first.
+    // A doorbell rings only for a thread that counts as asleep, and this one may not: read the rings once, then fall
+    // asleep anew.
     this.onDoorbell();
   }
 
@@ -80,8 +84,8 @@ export class ThreadBus {
   }
 
   /**
-   * Reads at once what a thread that is gone has left in its ring. The ring stays an attended one: a thread that takes
-   * its place goes on at the tail, and what it writes from its first record on finds its readers.
+   * Reads at once what an ended thread has left in its ring. This thread keeps attending the ring, so it misses no
+   * record of the thread that takes the place: that one continues at the tail.
    */
   retire(thread: number): void {
     const visit = this.#visitors[thread];
@@ -125,7 +129,7 @@ export class ThreadBus {
 
   #pump(): void {
     this.#immediate = null;
-    // A visitor may attend another ring, which looks around: the loop below it will come to that ring.
+    // A visitor may attend another ring, which calls this again. The loop that is running comes to that ring, too.
     if (this.#pumping) return;
     this.#pumping = true;
     this.producer.flush();
@@ -134,14 +138,14 @@ export class ThreadBus {
     this.#pumping = false;
     this.#pumped?.(this.producer.spilledBytes);
     if (this.#closed) return;
-    // Where something came, more often follows at once: one turn of the loop without sleep spares its doorbells, which
-    // cost the producer more than the records do.
+    // More records often follow at once. One more turn without sleep saves doorbells, which cost the producer more than
+    // the records do.
     if (more || this.#visited !== before) {
       this.#schedule();
       return;
     }
     this.#doorbells.fallAsleep();
-    // What was written, or what room was made, before the store above rang no doorbell: look once more.
+    // Records written, and room made, before the store above rang no doorbell: check once more.
     if ((this.#anyHasMore() || this.producer.awaitRoom()) && this.#doorbells.stayAwake()) this.#schedule();
   }
 

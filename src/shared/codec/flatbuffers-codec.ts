@@ -169,7 +169,7 @@ function textAt(bytes: Uint8Array, slot: number): string {
   if (length === 0) return '';
   if (length > longestTextBytes) throw malformed(start - 4, 'text too long');
   const text = readText(bytes, start, start + length);
-  // What is not UTF-8 was read as U+FFFD; looking for it costs far less than a pass over the bytes.
+  // Invalid UTF-8 was read as U+FFFD. Looking for that character costs far less than a pass over the bytes.
   if (text.includes(replacement)) expectUtf8(bytes, start, text);
   return text;
 }

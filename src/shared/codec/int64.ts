@@ -26,7 +26,7 @@ export function writeInt64(target: Uint8Array, start: number, value: bigint): nu
     low = -low >>> 0;
     high = ~high + (low === 0 ? 1 : 0);
   }
-  // A quotient of the rounded value is wrong by one at most, which its rest, exact modulo 2^32, shows.
+  // The quotient of the rounded value is wrong by at most one. Its remainder, exact modulo 2^32, shows that.
   let upper = Math.floor(((high >>> 0) * wordSize + low) / billion);
   let lower = (low - Math.imul(upper, billion)) | 0;
   if (lower < 0) {

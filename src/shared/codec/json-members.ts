@@ -72,7 +72,7 @@ export class JsonMembers {
     for (;;) {
       let at = skipSpace(bytes, this.#at);
       if (at < bytes.length && bytes[at] === closeBrace) {
-        // The message's memory is not ours to hold on to.
+        // Do not keep the message's memory alive.
         this.#bytes = nothing;
         expectEnd(bytes, at + 1);
         return noMember;

@@ -63,7 +63,7 @@ export class MsgpackReader {
     throw malformed(0, count < 0 ? 'not a map' : `an array of ${count} values, not ${expected}`);
   }
 
-  /** Ends the document: its memory is not ours to hold on to. What follows it is not looked at. */
+  /** Ends the document, so that its memory is not kept alive. Bytes behind the document are not read. */
   close(): void {
     this.#bytes = nothing;
   }
@@ -117,8 +117,8 @@ export class MsgpackReader {
   }
 
   /**
-   * Reads the bytes of a bin or a str, a view of the document; nil is null. The text of a str is not looked at: what
-   * data means is not known here, and writers from before there was a bin put all bytes in a str.
+   * Reads the bytes of a bin or a str, a view of the document; nil is null. A str need not be UTF-8 here, because
+   * writers older than the bin type put all bytes in a str.
    *
    * @throws EngineError ERR_MESSAGE_MALFORMED if it is something else
    */

@@ -8,7 +8,7 @@ export interface OffloadConfig {
   readonly maxQueue: number;
   /** After this long without an answer, a shard does the job itself. */
   readonly timeoutMs: number;
-  /** Jobs of at least so many bytes are sent to the pool. */
+  /** Least size in bytes of a job that is sent to the pool. */
   readonly thresholdBytes: {
     readonly seal: number;
     readonly open: number;

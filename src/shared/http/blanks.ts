@@ -1,7 +1,6 @@
 /**
- * Without the spaces and tabs around it (OWS of RFC 9110 section 5.6.3). In two loops, each of which passes over a blank
- * once: a regular expression that looks for blanks at the end begins anew at each blank inside, which takes time in the
- * square of their number.
+ * The text without the spaces and tabs around it (OWS of RFC 9110 section 5.6.3). Two loops pass over each blank once.
+ * A regular expression for blanks at the end would begin anew at each blank inside, which takes quadratic time.
  */
 export function trimBlanks(text: string): string {
   let start = 0;

@@ -14,9 +14,9 @@ export const deflateParameter = {
 export interface DeflateTerms {
   readonly serverNoContextTakeover: boolean;
   readonly clientNoContextTakeover: boolean;
-  /** Of the server's window; null: not given. In an offer, the largest that the client can inflate. */
+  /** Bits of the server's window; null: not given. In an offer: the largest window that the client can inflate. */
   readonly serverMaxWindowBits: number | null;
-  /** Of the client's window; 'any': the parameter has no value; null: not given, and the client cannot be asked. */
+  /** Bits of the client's window; 'any': the parameter has no value; null: not given, so an answer must not set it. */
   readonly clientMaxWindowBits: number | 'any' | null;
 }
 

@@ -7,8 +7,8 @@ export interface ExtensionTerms {
   readonly parameters: readonly (readonly [name: string, value: string | null])[];
 }
 
-// Each is tried at one place only, where the scanner stands. The two branches of the second begin with different
-// characters: there is one way to match, and it is given up once. So each is linear.
+// Linear: each pattern is tried only where the scanner stands. The two branches of the second begin with different
+// characters, so there is at most one way to match.
 const tokenHere = new RegExp(tokenPattern, 'y');
 const quotedHere = /"((?:[^"\\]|\\[\x20-\x7e\t])*)"/y;
 

@@ -1,7 +1,7 @@
 /**
- * The grammar of HTTP heads, as far as WebSocket handshakes need it. It only says what a text is: which handshake is
- * refused, and with which code, is the business of those who import it. All of this reads text of strangers, and takes
- * time in proportion to its length; test/handshake/linear-time.test.ts has each of them.
+ * The grammar of HTTP heads, as far as WebSocket handshakes need it. It only parses: its importers decide which
+ * handshake is refused, and with which code. Every function here reads untrusted text in linear time.
+ * test/handshake/linear-time.test.ts has each of them.
  */
 export { trimBlanks } from './blanks.ts';
 export {

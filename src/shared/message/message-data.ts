@@ -3,9 +3,9 @@ import { markAsUntransferable } from 'node:worker_threads';
 const decoder = new TextDecoder();
 
 /**
- * Payload of a received message: its bytes, yours to keep, and two ways to read them. As with Node's own buffers, small
- * ones share their `buffer`, of 8 KiB, and whoever keeps one keeps that: take `slice()` where you need one to yourself,
- * such as to keep it for long, or to give it to another thread.
+ * Payload of a received message: bytes that you may keep, and two ways to read them. As with Node's own buffers, small
+ * payloads share one `buffer` of 8 KiB, and keeping one payload keeps all of that. Call `slice()` for a copy of its
+ * own, for example to keep it for long or to give it to another thread.
  */
 export class MessageData extends Uint8Array {
   // No Symbol.species here: with one, V8 gives up optimizing whatever creates an instance, again and again.
@@ -27,7 +27,7 @@ export class MessageData extends Uint8Array {
 }
 
 const slabBytes = 8_192;
-/** So that less than an eighth of a slab is left over at its end. */
+/** Larger payloads get memory of their own, so that less than an eighth of a slab is wasted at its end. */
 const largestInSlab = slabBytes / 8;
 const alignment = 8;
 
@@ -36,7 +36,7 @@ let slabUsed = 0;
 
 function newSlab(): void {
   slab = new ArrayBuffer(slabBytes);
-  // Transferred with one message, it would be gone for all others.
+  // If it were transferred with one message, all other messages in it would lose their bytes.
   markAsUntransferable(slab);
   slabUsed = 0;
 }
@@ -44,7 +44,7 @@ function newSlab(): void {
 /** A copy of `bytes`. A memory block for each small message would cost several times the copy. */
 export function copyOfData(bytes: Uint8Array): MessageData {
   const { length } = bytes;
-  // None has no need of a slab, and would keep it all the same.
+  // Empty data needs no slab, and would keep one alive.
   if (length === 0 || length > largestInSlab) return new MessageData(bytes);
   if (slabUsed + length > slab.byteLength) newSlab();
   const copy = new MessageData(slab, slabUsed, length);

@@ -1,6 +1,6 @@
 import { notDecrypted, tooShort } from './failures.ts';
 import { nodeCrypto } from './node-modules.ts';
-import { nonceBytes, writeNonce } from './nonces.ts';
+import { nonceBytes, writeNonce } from './random-bytes.ts';
 
 /** AES-256-GCM with Node's crypto: `[nonce 12][ciphertext][tag 16]` (NIST SP 800-38D). */
 
@@ -12,7 +12,10 @@ const options: { readonly authTagLength: number } = { authTagLength: tagBytes };
 /** Long messages go through the cipher in pieces that stay in a core's cache. */
 const pieceBytes = 65_536;
 
-/** Encrypts `target[start … end]` in place, where nonce and plaintext stand and the tag has room, under a new nonce. */
+/**
+ * Encrypts in place under a new nonce. `target[start … end]` has room for the nonce, then the plaintext, then room for
+ * the tag.
+ */
 export function encryptInPlace(
   target: Uint8Array,
   start: number,
@@ -24,7 +27,7 @@ export function encryptInPlace(
   encryptWithNonce(target, start, end, key, aad);
 }
 
-/** The same under the nonce that stands there. Only for a nonce that was never used with this key. */
+/** The same, under the nonce that `target` already has. Use it only for a nonce that was never used with this key. */
 export function encryptWithNonce(
   target: Uint8Array,
   start: number,
@@ -56,7 +59,7 @@ export function decryptBytes(sealed: Uint8Array, key: Uint8Array, aad: Uint8Arra
     // A plain view of what Node allocated for this call alone.
     return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
   } catch {
-    // The cause has nothing to add, and its text differs between versions of Node.
+    // The cause says nothing more, and its text differs between versions of Node.
     throw notDecrypted();
   }
 }

@@ -2,7 +2,7 @@ import { decryptBytes, encryptInPlace, tagBytes } from './aes-gcm.ts';
 import { deflated, inflated } from './deflate.ts';
 import { badFormat } from './failures.ts';
 import { macBytes, signInPlace, verifiedData } from './hmac.ts';
-import { nonceBytes } from './nonces.ts';
+import { nonceBytes } from './random-bytes.ts';
 
 /**
  * The body of a sealed message: what the keys are applied to and in which order. It is built in the

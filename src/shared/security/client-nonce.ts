@@ -1,5 +1,5 @@
 import { clientNonceBytes } from './frame.ts';
-import { fillRandom } from './nonces.ts';
+import { fillRandom } from './random-bytes.ts';
 import { requireClientNonce } from './server-session.ts';
 
 /** base64url without padding (RFC 4648 section 5). 16 bytes are 21 characters and two bits: 22 characters. */

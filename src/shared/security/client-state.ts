@@ -2,18 +2,9 @@ import { copyOf } from './bytes.ts';
 import type { CheckedConfig, PipelineConfig } from './config.ts';
 import { checkConfig, requireSomeKey, requireSubprotocol } from './config.ts';
 import { badFormat, keyInvalid, unknownKey } from './failures.ts';
-import {
-  aadOf,
-  bindingOf,
-  CounterGate,
-  CounterSource,
-  type FrameVersion,
-  headerBytes,
-  headerOf,
-  readHead,
-  readHelloId,
-} from './frame.ts';
+import { aadOf, bindingOf, type FrameVersion, headerBytes, headerOf, readHead, readHelloId } from './frame.ts';
 import { checkKeySet, type KeySet, requireKeyId } from './keys.ts';
+import { CounterSource, ReplayCheck } from './replay-counters.ts';
 import { requireClientNonce } from './server-session.ts';
 
 /** What a client says about one connection in version 2 or 3. At least one key must be there. */
@@ -90,12 +81,12 @@ export interface PendingFrame<Body> {
   readonly helloId: Uint8Array | null;
 }
 
-/** The client's side of one connection in version 2 or 3, but for sealing and opening, which may take their time. */
+/** The client's side of one connection in version 2 or 3, without sealing and opening, which may be asynchronous. */
 export class ClientState<Body> {
   readonly #version: FrameVersion;
   readonly #clientNonce: Uint8Array;
   readonly #counters: CounterSource = new CounterSource(0);
-  readonly #gate: CounterGate = new CounterGate();
+  readonly #replayCheck: ReplayCheck = new ReplayCheck();
   #current: Keyed<Body>;
   #previous: Keyed<Body> | null;
   #connectionId: string | null = null;
@@ -119,7 +110,7 @@ export class ClientState<Body> {
   }
 
   get missing(): number {
-    return this.#gate.missing;
+    return this.#replayCheck.missing;
   }
 
   read(frame: Uint8Array): PendingFrame<Body> {
@@ -127,7 +118,7 @@ export class ClientState<Body> {
     const header = frame.subarray(0, headerBytes);
     if (isHello) {
       if (counter !== 0) throw badFormat('a hello has the counter 0');
-      this.#gate.check(counter);
+      this.#replayCheck.check(counter);
       const helloId = readHelloId(frame);
       const aad = aadOf(bindingOf('from server', helloId, this.#clientNonce), header);
       return {
@@ -139,7 +130,7 @@ export class ClientState<Body> {
       };
     }
     if (this.#incoming === null) throw badFormat('the first frame of a server is its hello');
-    this.#gate.check(counter);
+    this.#replayCheck.check(counter);
     const aad = aadOf(this.#incoming, header);
     return { keys: this.#keysOf(keyId), counter, body: frame.subarray(headerBytes), aad, helloId: null };
   }
@@ -147,11 +138,11 @@ export class ClientState<Body> {
   /** After the frame was opened: its payload, or null if it was the hello. */
   accept({ counter, helloId }: PendingFrame<Body>, payload: Uint8Array): Uint8Array | null {
     if (helloId === null) {
-      this.#gate.accept(counter);
+      this.#replayCheck.accept(counter);
       return payload;
     }
     if (payload.length > 0) throw badFormat('a hello has no payload');
-    this.#gate.accept(counter);
+    this.#replayCheck.accept(counter);
     this.#incoming = bindingOf('from server', helloId, this.#clientNonce);
     this.#outgoing = bindingOf('from client', helloId, this.#clientNonce);
     this.#connectionId = String.fromCharCode(...helloId);

@@ -79,7 +79,7 @@ export function checkConfig(config: unknown, known: readonly string[] = pipeline
   });
 }
 
-/** That of a pipeline, whose subprotocol can only be one without a session. */
+/** Checks the configuration of a pipeline. Its subprotocol must be one without a session. */
 export function checkPipelineConfig(config: unknown): CheckedConfig {
   const checked = checkConfig(config);
   if (checked.subprotocol !== null) requireSubprotocol(checked.subprotocol, '+deflate2');
@@ -149,7 +149,7 @@ export function requireWhole(path: string, value: unknown, min: number, max: num
   }
 }
 
-/** For a session, which is nothing without a key. */
+/** Throws unless there is a key: a session needs one. */
 export function requireSomeKey(config: CheckedConfig): void {
   if (config.aesKey === null && config.hmacKey === null) {
     throw keyInvalid('aesKey', 'neither', 'given unless hmacKey is');

@@ -7,7 +7,7 @@ export interface DirectedRules {
   readonly incoming: BodyRules;
 }
 
-/** What the end that is `side` does with these keys, with Node's crypto. */
+/** The rules of one end (`side`) for these keys, with Node's crypto. */
 export function directedRules(
   keys: BodyKeys,
   signThenEncrypt: boolean,

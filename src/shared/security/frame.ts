@@ -1,4 +1,4 @@
-import { badFormat, optionInvalid, replayed } from './failures.ts';
+import { badFormat, optionInvalid } from './failures.ts';
 
 /**
  * Frames of versions 2 and 3: `version, flags, key id, counter` in clear, then the body. The server's first frame, the
@@ -95,44 +95,4 @@ export function connectionIdBytes(id: string): Uint8Array {
     throw optionInvalid('connectionId', id, 'a text of 1 to 255 ASCII characters');
   }
   return bytes;
-}
-
-/** The counters of the frames that go out: each is given once. */
-export class CounterSource {
-  #next: number;
-
-  constructor(first: number) {
-    this.#next = first;
-  }
-
-  take(): number {
-    // The next number would be this one again: beyond 2^53 a double has no room for the difference.
-    if (this.#next > Number.MAX_SAFE_INTEGER) throw replayed('no counter is left for this connection; connect again');
-    return this.#next++;
-  }
-}
-
-/** The counters of the frames that come in: each is greater than the one before. */
-export class CounterGate {
-  #last = -1;
-  #missing = 0;
-
-  /** How many counters were passed over: frames that the peer dropped, or that were lost on the way. */
-  get missing(): number {
-    return this.#missing;
-  }
-
-  check(counter: number): void {
-    if (counter <= this.#last) {
-      throw replayed(`counter ${counter} was used before: the last one was ${this.#last}`);
-    }
-  }
-
-  /** Remembers the counter of an authenticated frame. */
-  accept(counter: number): void {
-    // Again, for the frame may have waited for its check while its copy was accepted.
-    this.check(counter);
-    this.#missing += counter - this.#last - 1;
-    this.#last = counter;
-  }
 }

@@ -3,8 +3,6 @@ import { badFormat, optionInvalid, replayed } from './failures.ts';
 import {
   aadOf,
   bindingOf,
-  CounterGate,
-  CounterSource,
   clientNonceBytes,
   connectionIdBytes,
   type FrameVersion,
@@ -13,6 +11,7 @@ import {
   readHead,
 } from './frame.ts';
 import { kindOf, requireKeyId } from './keys.ts';
+import { CounterSource, ReplayCheck } from './replay-counters.ts';
 
 /** What a frame to the client needs beside its payload: see SealJob. */
 export interface OutgoingFrame {
@@ -40,7 +39,7 @@ export class ServerSession {
   readonly #incoming: Uint8Array;
   // Counter 0 is the hello's.
   readonly #counters: CounterSource = new CounterSource(1);
-  readonly #gate: CounterGate = new CounterGate();
+  readonly #replayCheck: ReplayCheck = new ReplayCheck();
   #isGreeted = false;
 
   /**
@@ -57,7 +56,7 @@ export class ServerSession {
 
   /** How many of the client's counters were passed over. */
   get missing(): number {
-    return this.#gate.missing;
+    return this.#replayCheck.missing;
   }
 
   /** The first frame, whose payload is empty. Only once. */
@@ -88,7 +87,7 @@ export class ServerSession {
     checkSealed(frame);
     const { isHello, keyId, counter } = readHead(frame, this.#version);
     if (isHello) throw badFormat('only a server sends a hello');
-    this.#gate.check(counter);
+    this.#replayCheck.check(counter);
     const aad = aadOf(this.#incoming, frame.subarray(0, headerBytes));
     return { keyId, counter, body: frame.subarray(headerBytes), aad };
   }
@@ -98,7 +97,7 @@ export class ServerSession {
    * @throws EngineError ERR_SEAL_REPLAYED if that counter, or a later one, was accepted since the frame was read
    */
   accept(counter: number): void {
-    this.#gate.accept(counter);
+    this.#replayCheck.accept(counter);
   }
 }
 

@@ -3,7 +3,7 @@ import { aesOverheadBytes } from './aes-gcm.ts';
 import { type BodyKeys, flag, isDeflated } from './body.ts';
 import { notDecrypted, notSigned, tooShort } from './failures.ts';
 import { macBytes } from './hmac.ts';
-import { nonceBytes, writeNonce } from './nonces.ts';
+import { nonceBytes, writeNonce } from './random-bytes.ts';
 import { webDeflated, webInflated } from './web-deflate.ts';
 
 /** The body of a sealed message with Web Crypto: the same bytes as those of body.ts, by other means. */

@@ -4,9 +4,9 @@ import { checkKeySet, type KeySet } from './keys.ts';
 import { type DirectedWebBodies, directedWebBodies } from './web-derived.ts';
 
 /**
- * A ClientSession whose functions take their time. Calls of `seal` are done one after the other, and so are those of
- * `open`: results come in the order of the calls. Arguments may be reused at once. What waits is not bounded: whoever
- * calls faster than the browser can seal must wait for results.
+ * A ClientSession with asynchronous functions. Calls of `seal` run one after the other, and so do those of `open`, so
+ * results come in the order of the calls. Arguments may be reused at once. The number of waiting calls is not bounded:
+ * await results if you call faster than the browser can seal.
  */
 export interface WebClientSession {
   readonly connectionId: string | null;
@@ -30,8 +30,8 @@ export async function createWebClientSession(config: ClientSessionConfig): Promi
   });
   const previous = setup.previous === null ? null : await keyed(setup.previous);
   const state = new ClientState(setup, await keyed(setup.current), previous);
-  const sealing = new Line();
-  const opening = new Line();
+  const sealing = new SerialQueue();
+  const opening = new SerialQueue();
   return Object.freeze({
     get connectionId(): string | null {
       return state.connectionId;
@@ -66,11 +66,11 @@ export async function createWebClientSession(config: ClientSessionConfig): Promi
 }
 
 /** Does one thing after the other. */
-class Line {
+class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(task: () => Promise<T>): Promise<T> {
-    // Whatever became of the one before.
+    // Also if the task before it failed.
     const result = this.#last.then(task, task);
     this.#last = result;
     return result;

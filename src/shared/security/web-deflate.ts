@@ -5,8 +5,8 @@ import { badFormat, tooLarge } from './failures.ts';
 /** Raw deflate (RFC 1951) with the Compression Streams of browsers, which Node has too. */
 
 /**
- * Bytes go in by slices of this size: a stream may put out all that one slice becomes before anything is counted, and
- * deflate makes up to 1,032 bytes of one.
+ * The size of the slices in which bytes are fed to a stream. A stream may put out everything that a slice inflates to
+ * before any of it is counted, and deflate makes up to 1,032 bytes of one.
  */
 const sliceBytes = 4096;
 
@@ -28,7 +28,7 @@ export async function webInflated(bytes: Uint8Array, maxBytes: number): Promise<
   if (result === 'broken') throw badFormat('its deflate data is broken');
   if (result === 'too large') throw tooLarge('the inflated message', maxBytes);
   if (await isLax()) {
-    // The stream ended with the last byte exactly if it does not end without it.
+    // The last byte belongs to the stream if the stream is incomplete without it.
     if ((await decompressed(bytes.subarray(0, -1), maxBytes)) !== 'broken') {
       throw badFormat('there are bytes behind its deflate data');
     }
@@ -66,7 +66,7 @@ function transformer(name: 'CompressionStream' | 'DecompressionStream'): Transfo
 /** All that comes out of the stream, or null once it is more than `maxBytes`. */
 async function passed(bytes: Uint8Array, stream: Transformer, maxBytes: number): Promise<Uint8Array | null> {
   const reader: ReadableStreamDefaultReader<Uint8Array> = stream.readable.getReader();
-  // What goes wrong there is seen by the reader too.
+  // The reader below sees every error of the writer.
   feed(bytes, stream.writable).catch(ignore);
   const pieces: Uint8Array[] = [];
   let length = 0;

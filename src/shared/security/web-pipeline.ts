@@ -2,7 +2,7 @@ import { checkPlaintext, checkSealed, copyOf } from './bytes.ts';
 import { checkPipelineConfig, type PipelineConfig } from './config.ts';
 import { directedWebBodies } from './web-derived.ts';
 
-/** A Pipeline whose functions take their time. Arguments may be reused at once; rejections are as Pipeline throws. */
+/** A Pipeline with asynchronous functions. Arguments may be reused at once. Rejections are as Pipeline throws. */
 export interface WebPipeline {
   readonly isIdentity: boolean;
   seal(plaintext: Uint8Array): Promise<Uint8Array>;

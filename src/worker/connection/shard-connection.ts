@@ -19,8 +19,9 @@ export interface ConnectionPort {
   join(connection: ShardConnection, kind: NamedAudienceKind, name: string): boolean;
   /** True: it was a member. */
   leave(connection: ShardConnection, kind: NamedAudienceKind, name: string): boolean;
-  /** `become` makes it one that is sealed for by itself; meanwhile it is in no audience. */
+  /** Makes the connection one that is sealed for alone, by calling `become`. During that call it is in no audience. */
   individualize(connection: ShardConnection, become: () => void): void;
+  /** Encodes and sends: see outbound/fan-out.ts, the only place where messages are encoded for clients. */
   send(connection: ShardConnection, envelope: Envelope): SendVerdict;
   /** Ends an open connection, once. Its unhandled messages are dropped; messages sent to it go out before the end. */
   beginClose(connection: ShardConnection, code: number, reason: string): void;

@@ -18,7 +18,7 @@ export type SharedSealForm = Exclude<SealForm, 'seal2' | 'seal3'>;
 const sharedForms: readonly SharedSealForm[] = ['classic', 'deflate', 'deflate2'];
 export const variantCount: number = sharedForms.length * codecCount;
 
-/** The codec's variant for connections that are sealed for one by one. */
+/** The variant of a codec and a form. Forms that are sealed for each connection alone count as `classic`. */
 export function variantOf(codecIndex: number, form: SealForm): number {
   return Math.max(0, (sharedForms as readonly SealForm[]).indexOf(form)) * codecCount + codecIndex;
 }

@@ -55,8 +55,8 @@ export class HandlerHost {
   }
 
   /**
-   * Whether the handler allows it; undefined: there is no such handler. A throw, a rejection, and a result other than
-   * `true` are a no. A promise never rejects.
+   * Whether the handler allows it; undefined: there is no such handler. A throw, a rejection, and any result other than
+   * `true` mean no. A promise never rejects.
    */
   callAuthorize(connection: Connection, action: Action, target: string): boolean | Promise<boolean> | undefined {
     const handlers = this.#handlers;

@@ -59,24 +59,24 @@ export function offeredSubprotocols({ headers }: TransportRequest): readonly str
 }
 
 /**
- * The socket library accepts clients that show no certificate although they were asked for one: whoever configured
- * authorities wants none of those, for whatever they ask. Null: nothing to refuse.
+ * The socket library also accepts clients that show no certificate although they were asked for one. An engine that
+ * asks for certificates refuses them, whatever they request. Null: nothing to refuse.
  */
 export function certificateRefusal({ clientCertificate }: TransportRequest): HttpAnswer | null {
   if (clientCertificate !== '') return null;
-  return refusal('ERR_HANDSHAKE_CERTIFICATE', 'this server is for clients with a certificate');
+  return refusal('ERR_HANDSHAKE_CERTIFICATE', 'this server requires a client certificate');
 }
 
 /**
- * `https://`, a host name of 253 characters, a port. More is nobody's, and reading a host takes time in the square of the
- * characters in it that are not ASCII.
+ * The length of `https://`, a host name of 253 characters and a port. No real origin is longer, and parsing a host
+ * takes quadratic time in its characters beyond ASCII.
  */
 const longestOrigin = 267;
 
 /**
- * Same-origin: the Origin's host and port are those of the Host header. With TLS its scheme must
- * be https too; without, TLS may have ended at a proxy, and either is good. Behind a trusted proxy all of that is of the
- * request that the proxy received.
+ * Same-origin: the Origin's host and port are those of the Host header. With TLS the scheme must be https. Without TLS
+ * both schemes are allowed, because TLS may have ended at a proxy. Behind a trusted proxy, host and scheme are those of
+ * the request that the proxy received.
  */
 export function isOriginAllowed(
   headers: ReadonlyMap<string, string>,
@@ -106,8 +106,9 @@ interface Choice {
 }
 
 /**
- * Whether this codec is spoken in version 1. Nothing in a sealed message of version 1 says in which codec it is, and one
- * that is recorded in MessagePack can be another message in Protobuf: so with the engine's keys it has one codec only.
+ * Whether the policy offers this codec in version 1. A sealed message of version 1 does not say which codec it is in,
+ * and one recorded in MessagePack may be another message in Protobuf. So with the engine's keys only one codec is
+ * offered in version 1.
  */
 function hasVersion1({ security, subprotocols }: HandshakePolicy, codec: CodecName): boolean {
   if (security === null) return true;
@@ -209,7 +210,7 @@ export function checkHandshake(
   if (!isHandshakeKey(headers.get('sec-websocket-key') ?? '')) {
     return refuse('ERR_HANDSHAKE_KEY', 'Sec-WebSocket-Key must be the base64 form of 16 bytes, given once');
   }
-  // What would follow the head is neither a frame nor read by anybody.
+  // Nothing reads a body, and its bytes are no frames.
   if ((headers.get('content-length') ?? '0') !== '0' || headers.has('transfer-encoding')) {
     return refuse('ERR_HANDSHAKE_MALFORMED', 'a WebSocket handshake has no body');
   }
@@ -227,7 +228,7 @@ export function checkHandshake(
   return settle(request, choice);
 }
 
-/** Whatever else the query and headers must say for the choice. */
+/** Checks what else the chosen subprotocol needs from the query and headers. */
 function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }: Choice): HandshakeVerdict {
   const query = new URLSearchParams(request.query);
   const hasSession = sealing === 'seal3' || sealing === 'seal2';
@@ -237,7 +238,7 @@ function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }
     return refuse('ERR_HANDSHAKE_NONCE', text);
   }
   const headerName = request.headers.get('x-client-id') ?? '';
-  // The socket library cuts such bytes off both ends of a value, and names would collide: the rest is not believed.
+  // The socket library cuts bytes beyond ASCII off both ends of a value, so different names would become one.
   if (!isAscii(headerName)) {
     const text = 'a client id in X-Client-ID is ASCII; give others as client_id in the query';
     return refuse('ERR_NAME_INVALID', text);
@@ -246,7 +247,7 @@ function settle(request: TransportRequest, { codec, sealing, echo: subprotocol }
   if (name.length > maxNameLength) {
     return refuse('ERR_NAME_INVALID', `a client id has at most ${maxNameLength} characters`);
   }
-  // In a query, all bytes that are no UTF-8 read as this character: different names would be one.
+  // In a query, bytes that are not UTF-8 decode to this character, so different names would become one.
   if (name.includes('\uFFFD')) return refuse('ERR_NAME_INVALID', 'a client id is UTF-8');
   return { ok: true, handshake: { codec, sealing, subprotocol, name, clientNonce } };
 }

@@ -11,7 +11,7 @@ export interface Forwarded {
   readonly scheme: 'http' | 'https' | null;
 }
 
-/** Who is at the other end, as far as the proxies in between are trusted. */
+/** The client, as far as the proxies before it are trusted. */
 export interface ClientOrigin {
   /** In its canonical spelling. */
   readonly address: string;
@@ -21,7 +21,10 @@ export interface ClientOrigin {
 
 export type FindClient = (request: TransportRequest) => ClientOrigin;
 
-/** Linear: begins at one place, and neither repeat can take what ends it. `X-Forwarded-For` may carry ports: `203.0.113.7:4711`, `[2001:db8::1]:4711`. */
+/**
+ * `X-Forwarded-For` may carry ports: `203.0.113.7:4711`, `[2001:db8::1]:4711`. Linear: the pattern begins at one place,
+ * and no repeat can match the character behind it.
+ */
 const withPort = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
 
 function parseHop(text: string): string | null {
@@ -40,7 +43,7 @@ function forwardedOf({ headers }: TransportRequest): Forwarded {
   return { host: first(headers.get('x-forwarded-host')), scheme };
 }
 
-/** The peer first, then those before it, back to the one that is said to be the client. */
+/** Addresses from the peer back to the alleged client. */
 function hopsOf(request: TransportRequest, peer: string): string[] {
   const hops = [peer];
   if (request.proxiedAddress !== '') hops.push(request.proxiedAddress);
@@ -61,7 +64,7 @@ function listed(networks: readonly string[]): (address: string) => boolean {
 }
 
 /**
- * Finds the client's address as the option `trustProxy` says. What cannot be read as an address is not believed: then it
+ * Finds the client's address as the option `trustProxy` says. A value that is no address is ignored: then the address
  * is the peer's.
  */
 export function createFindClient(trustProxy: EngineConfig['trustProxy']): FindClient {
@@ -76,7 +79,7 @@ export function createFindClient(trustProxy: EngineConfig['trustProxy']): FindCl
       const peer = peerOf(request);
       if (!isTrusted(peer)) return { address: peer, forwarded: null };
       let address: string | null = peer;
-      // The first that is not trusted, coming from here: whatever stands before it may be made up.
+      // The first untrusted address, going back from the peer: it may have forged everything before it.
       for (const hop of hopsOf(request, peer)) {
         address = parseHop(hop.trim());
         if (address === null || !isTrusted(address)) break;

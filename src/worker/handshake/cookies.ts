@@ -1,10 +1,9 @@
 import { isToken, trimBlanks } from '../../shared/http/index.ts';
 
 /**
- * The cookies of a `Cookie` header (RFC 6265 section 4.2.1). Values are as they came, without the quotes around them and
- * without decoding: what is encoded in them is between those who set and read them. Of two with one name the first counts,
- * which is the one of the longer path. What is no pair of a name, which is a token, and
- * a value is left out.
+ * The cookies of a `Cookie` header (RFC 6265 section 4.2.1). Values lose the quotes around them and are not decoded:
+ * their encoding is the application's. Of two cookies with one name the first counts, which has the longer path. A part
+ * that is not a token, an equals sign and a value is left out.
  */
 export function parseCookies(header: string | undefined): Map<string, string> {
   const cookies = new Map<string, string>();

@@ -29,7 +29,7 @@ export interface HandshakesOptions {
   /** Null: connections are not limited. */
   readonly tally: ConnectionTally | null;
   readonly metrics: MetricsProxy;
-  /** Null: nobody looks after the heap. */
+  /** Null: the heap is not watched. */
   readonly heapBrake: HeapBrake | null;
   /** Of every connection. */
   readonly port: ConnectionPort;
@@ -55,7 +55,7 @@ const heapFull = refusal('ERR_LIMIT_HEAP', 'this server has no room for another 
   ['Retry-After', fullRetrySeconds],
 ]);
 
-/** The most that a handshake brings, headers and all, and that a connection keeps of it. */
+/** Upper bound of the memory that one handshake brings, and that a connection keeps of it. */
 const handshakeBytes = 4_096;
 
 /** The HTTP half of a shard: answers requests, and decides which handshakes become connections. */
@@ -91,8 +91,8 @@ export class Handshakes {
     const answer = answerRequest(request, this.#config, this.#options.board.engine);
     if (answer === null) {
       const verdict = checkHandshake(request, this.#config, forwarded);
-      // A request that passes every check would be an upgrade, but for the first of several `Connection` lines.
-      const text = 'the first Connection header asks for something else than an upgrade';
+      // The request passed every check, so only the first of its `Connection` lines kept it from being an upgrade.
+      const text = 'the first Connection header does not ask for an upgrade';
       const refused = verdict.ok ? refusal('ERR_HANDSHAKE_CONNECTION', text) : verdict.answer;
       return this.#refusePlainRequest(request, refused, address);
     }

@@ -26,17 +26,17 @@ function isPassedOn({ headers, proxiedAddress }: TransportRequest, forwarded: Fo
 }
 
 /**
- * Which `Host` a request may name. A page of a stranger can have its own name resolve to an address where this server
- * listens, also the loopback of its visitor (DNS rebinding): then its origin is that of its requests. What cannot be
- * faked is the name, which is still the stranger's. A request without the header, or with several, comes from no
- * browser, and is for others to refuse.
+ * Checks which `Host` a request may name, because of DNS rebinding. A hostile page can have its own host name resolve
+ * to an address where this server listens, even the loopback of its visitor. Its requests are then same-origin. But
+ * they still carry the hostile name as `Host`, and the page cannot change that. A request without the header, or with
+ * several, comes from no browser, and other checks refuse it.
  */
 export function createHostCheck({ host: listening, hosts, tls }: HostPolicy): CheckHost {
   const onLoopback = isLoopback(listening);
   if (hosts === null && !onLoopback) return () => null;
   const listed = new Set(hosts);
   const allowed = [...(onLoopback ? ['localhost', '127.0.0.1', '[::1]'] : []), ...listed].join(', ');
-  const text = 'this server is not for this Host';
+  const text = 'this server does not serve this Host';
   const unknown: HttpAnswer = { ...refusal('ERR_HANDSHAKE_HOST_UNKNOWN', text), allowed };
 
   const isKnown = (given: string, isHttps: boolean): boolean => {

@@ -11,17 +11,23 @@ function text(status: number, body: string): HttpAnswer {
   return { status, headers, body: `${body}\n` };
 }
 
-/** Whether the request asks for nothing more than to be shown something. */
+/** Whether the request only reads: GET or HEAD. */
 export function isReading({ method }: TransportRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** Probes often name an address of the server as the host, whatever the server is called. */
+/**
+ * Whether this is the path of a health probe. Probes often send an IP address as `Host`, so their `Host` is not
+ * checked.
+ */
 export function isHealthPath(path: string, { health }: EngineConfig): boolean {
   return health !== false && (path === health.live || path === health.ready);
 }
 
-/** Answers requests for health, pages and, if they do not just read, metrics; null: the request is for none of them. */
+/**
+ * Answers requests for health and pages, and refuses methods other than GET and HEAD there and for metrics; null: the
+ * request is for none of them.
+ */
 export function answerRequest(request: TransportRequest, config: EngineConfig, state: EngineState): HttpAnswer | null {
   const { path } = request;
   const page = Object.hasOwn(config.pages, path) ? config.pages[path] : undefined;
@@ -36,7 +42,7 @@ export function answerRequest(request: TransportRequest, config: EngineConfig, s
 }
 
 function health(path: string, config: EngineConfig, state: EngineState): HttpAnswer {
-  // Live as long as a shard can answer at all; ready only while new connections are welcome.
+  // `live`: a shard can answer at all. `ready`: new connections are accepted.
   if (config.health !== false && path === config.health.live) return text(200, 'ok');
   return state === 'ready' ? text(200, 'ready') : text(503, state);
 }

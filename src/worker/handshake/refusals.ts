@@ -26,7 +26,7 @@ function shownOrNone(text: string | undefined): string | undefined {
   return text === undefined ? undefined : shownText(text);
 }
 
-/** Without its code, which the line has by itself. A handler's own answer is the handler's to log. */
+/** The text without the code, which has a field of its own. Undefined: the answer is a handler's, which may log it. */
 function reasonOf({ code, body }: HttpAnswer): string | undefined {
   return code === undefined ? undefined : body.slice(code.length + 2).trimEnd();
 }
@@ -38,7 +38,7 @@ export class Refusals {
   readonly #log: ShardLog;
   #lines = 0;
   #omitted = 0;
-  /** Ends the second in which so many lines were written. */
+  /** Ends the current second, which has a bound of log lines. */
   #timer: NodeJS.Timeout | null = null;
 
   constructor(counters: Counters, vitals: Vitals, log: ShardLog) {

@@ -22,7 +22,7 @@ export interface UpgradeHookOptions {
   readonly handlers: HandlerHost;
 }
 
-/** A handshake with what the engine itself has found it to be. */
+/** A handshake, with the results of the engine's own checks. */
 export interface Candidate {
   readonly request: TransportRequest;
   readonly exchange: Exchange;
@@ -45,10 +45,10 @@ function invalid(what: string, path?: string): EngineError {
   });
 }
 
-/** An acceptance that is one. Throws `ERR_UPGRADE_RESULT_INVALID`, or what a getter of it throws. */
+/** Checks an acceptance. Throws `ERR_UPGRADE_RESULT_INVALID`, or what a getter of the result throws. */
 function checkAcceptance(result: object): UpgradeAcceptance {
   const prototype: unknown = Object.getPrototypeOf(result);
-  // A list, a Map or an Error was not meant to be a yes.
+  // An array, a Map or an Error is a mistake, and must not accept a handshake.
   if (prototype !== Object.prototype && prototype !== null) throw invalid('it is no plain object');
   for (const key of Object.keys(result)) {
     if (!resultKeys.includes(key)) throw invalid(`it has nothing called "${key.slice(0, 80)}"`, key.slice(0, 80));

@@ -9,7 +9,7 @@ export interface UpgradeFacts {
   readonly subprotocols: readonly string[];
 }
 
-/** A handshake as the `upgrade` handler sees it. What few handlers look at is made when it is asked for. */
+/** A handshake as the `upgrade` handler sees it. Fields that few handlers use are computed on first access. */
 export class HandshakeRequest implements UpgradeRequest {
   readonly method: string;
   readonly path: string;

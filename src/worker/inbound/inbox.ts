@@ -16,9 +16,11 @@ export type InboxVerdict =
 
 /** Each message that waits counts for this much more than its bytes. */
 const messageOverhead = 16;
-/** With so much waiting, no more is read of the client. One read brings less than what may wait. */
+/** From this many waiting bytes on, the client is not read. One read brings less than what may wait. */
 const pauseFromBytes = 65_536;
-/** What may wait of one connection for its turn; and of all of a shard, where each may have a little. */
+/**
+ * Bytes that may wait for a turn or for the pool: of one connection, of a shard, and of one connection of a full shard.
+ */
 const heldBytes = 16_777_216;
 const shardBytes = 67_108_864;
 const littleBytes = 16_384;
@@ -45,7 +47,7 @@ export class Inbox {
   /** Of all connections of the shard. */
   #waitingBytes = 0;
 
-  /** A message may have `longestBytes` as it arrives: one such can always wait. */
+  /** `longestBytes`: size of the longest message as it arrives. One of these can always wait. */
   constructor(config: EngineConfig, counters: Counters, longestBytes: number, handler: FrameHandler) {
     this.#maxMessages = config.limits.pendingMessages;
     this.#maxBytes = Math.max(config.maxBackpressureBytes, longestBytes);
@@ -85,15 +87,15 @@ export class Inbox {
   }
 
   /**
-   * The client has left. Calls `after` once what waits for a turn or for the pool is handled; what waits for a handler is
-   * not waited for.
+   * The client has left. Calls `after` once the messages that wait for a turn or for the pool are handled. It does not wait
+   * for those that wait for a handler.
    */
   afterLastFrame(connection: ShardConnection, after: () => void): void {
     if (this.#isHeldByHandler(connection) || !connection.isHeld) after();
     else connection.leave = after;
   }
 
-  /** The connection has ended: what waits is dropped, and nobody is called for it. */
+  /** The connection has ended: drops its waiting messages, and never calls the function of `afterLastFrame`. */
   forgetFrames(connection: ShardConnection): void {
     this.dropWaitingFrames(connection);
     connection.leave = null;
@@ -144,7 +146,7 @@ export class Inbox {
       if (connection.leave !== null && this.#isHeldByHandler(connection)) this.#callLeave(connection);
       return;
     }
-    // The message itself may be awaited, or use up the turn: what is left stays in front of what comes meanwhile.
+    // Handling a message may begin another wait, or use up the turn. The remaining messages stay ahead of new ones.
     while (connection.pending !== null && connection.isOpen) {
       const next = connection.pending.shift() as Uint8Array;
       const cost = next.length + messageOverhead;

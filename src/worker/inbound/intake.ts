@@ -34,7 +34,7 @@ export interface IntakeOptions {
   /** Null: the engine has no `security` option. */
   readonly sealer: Sealer | null;
   readonly offload: OffloadPort<ShardJob>;
-  /** Null: nobody looks after the heap. */
+  /** Null: the heap is not watched. */
   readonly heapBrake: HeapBrake | null;
 }
 
@@ -105,7 +105,7 @@ export class Intake implements FrameHandler, OpenedFrameHandler {
   /** What `SealedIn` has opened. */
   handleOpened(connection: ShardConnection, bytes: Uint8Array, frameBytes: number): void {
     this.#countIn(frameBytes);
-    // What a deflated payload has become counts, too (that of permessage-deflate did, when it came).
+    // The inflated size counts against the rate, too. With permessage-deflate it was counted on arrival.
     if (bytes.length > frameBytes) {
       this.#rates?.countMoreBytes(connection, bytes.length - frameBytes, performance.now());
     }

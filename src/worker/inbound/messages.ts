@@ -46,7 +46,7 @@ export class Messages {
       return;
     }
     connection.malformed = 0;
-    // Whatever the message claims.
+    // Overrides what the message claims.
     envelope.clientId = connection.id;
     if (envelope.timestamp === 0n) envelope.timestamp = nowNanos();
     const seen = this.#showMessage(connection, envelope);

@@ -2,7 +2,7 @@ import type { EngineConfig } from '../../shared/config/config.ts';
 
 /** What a bucket holds: one second's worth. */
 const burstMs = 1_000;
-/** Sums of fractions miss their mark by less than this, and one message counts for more. */
+/** Tolerance for the rounding of sums of fractions. One message counts for more. */
 const toleranceMs = 0.000_1;
 
 /** The buckets of one connection: the moments at which they will be full again. */
@@ -15,7 +15,7 @@ export type RateVerdict = 'within' | 'too many messages' | 'too many bytes';
 
 /**
  * How much one connection may send: token buckets that hold one second's worth. A bucket is kept as the moment at which
- * it will be full again, a single number, so that counting allocates nothing and nobody need refill anything.
+ * it will be full again. This is a single number, so counting allocates nothing, and no timer refills buckets.
  */
 export class Rates {
   readonly #msPerMessage: number;
@@ -37,8 +37,8 @@ export class Rates {
   }
 
   /**
-   * Counts a message that came at `now`, in milliseconds. One that finds any bytes left passes, whatever its size, so that
-   * a message may be larger than the bucket; what it took too much is missing afterwards. A refused one takes nothing.
+   * Counts a message that came at `now`, in milliseconds. It passes if any bytes are left, so a message may be larger
+   * than the bucket. Its excess reduces what may come after it. A refused message takes nothing.
    */
   countMessage(state: RateState, bytes: number, now: number): RateVerdict {
     const messages = Math.max(state.messagesFullAt, now) + this.#msPerMessage;
@@ -50,7 +50,9 @@ export class Rates {
     return 'within';
   }
 
-  /** Counts bytes of a message that has passed: it turned out to be larger. They are missing afterwards. */
+  /**
+   * Counts further bytes of a message that has passed and turned out to be larger. They reduce what may come after it.
+   */
   countMoreBytes(state: RateState, bytes: number, now: number): void {
     state.bytesFullAt = Math.max(state.bytesFullAt, now) + bytes * this.#msPerByte;
   }

@@ -16,7 +16,9 @@ export interface RepliesOptions {
 
 const typeLimit = 64;
 
-/** What is told to a client whose message found the ring full. Made once: it is for a flood. */
+/**
+ * The answer to a message that was refused because the ring is full. Created once, because it may be sent very often.
+ */
 export const overloaded: EngineError = refusalOf('ERR_OVERLOADED', 'the server is overloaded, try later');
 
 /** Answers clients about their own messages, as the option `replies` says. */
@@ -42,7 +44,7 @@ export class Replies {
   refuse(connection: ShardConnection, type: string, error: unknown): void {
     this.#counters.add(counter.controlRefused, 1);
     const known = error instanceof EngineError;
-    // Any other error is a fault of the engine's own: it is logged, and the client is told no more than that.
+    // Any other error is the engine's own fault. It is logged, and the client gets no details.
     if (!known) this.#guard.fault('control', connection, error);
     this.replyError(connection, type, known ? error.code : 'ERR_INTERNAL', known ? error.message : 'internal error');
   }

@@ -77,7 +77,7 @@ export class ConnectionLifecycle {
   #admitIfNamed(connection: ShardConnection, granted: boolean): void {
     if (!granted) connection.close(closeCode.nameTaken, 'a client with this id is connected');
     else if (connection.isOpen) this.#admit(connection);
-    // It left before it had the name, so that its end could not give the name back.
+    // The client left before the name was granted, so the end of its connection could not release the name.
     else this.#options.names.release(connection);
   }
 
@@ -127,16 +127,16 @@ export class ConnectionLifecycle {
       for (const envelope of deferred) this.#options.fanOut.sendEnvelope(connection, envelope);
       return;
     }
-    this.#log.write('error', 'a seal3 or seal2 connection has no key: close', { connection: connection.id });
+    this.#log.write('error', 'a seal3 or seal2 connection has no key: it is closed', { connection: connection.id });
     connection.close(closeCode.internalError, 'no key');
   }
 
-  /** What the client sent before is handled first, also what the pool still has or what waits for its turn. */
+  /** The client has left. Its earlier messages are handled first, also those in the pool and those that wait for a turn. */
   clientLeft(connection: ShardConnection, code: number, reason: string, cause: CloseCause): void {
     this.#inbox.afterLastFrame(connection, () => this.endConnection(connection, code, reason, cause));
   }
 
-  /** `endCode` and `endReason` are the transport's; the shard's own decision to close goes before them. */
+  /** `endCode` and `endReason` are the transport's. If the shard itself decided to close, its code and reason count. */
   endConnection(connection: ShardConnection, endCode: number, endReason: string, cause: CloseCause): void {
     const { code, reason } = connection.closing ?? { code: endCode, reason: endReason };
     connection.socket = null;

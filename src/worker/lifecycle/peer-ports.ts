@@ -14,8 +14,8 @@ export class PeerPorts {
   add(thread: number, port: MessagePort): void {
     this.#ports.get(thread)?.close();
     this.#ports.set(thread, port);
-    // It counts on being woken: its asleep word may have been turned when it could not be rung yet, or when what was
-    // rung was the closed port of the thread whose place it took.
+    // Ring it once, because an earlier doorbell may be lost: its asleep word may have been cleared before it could be
+    // rung, or the doorbell went to the closed port of the thread before it.
     port.postMessage(doorbell);
     port.on('message', this.#onDoorbell);
   }

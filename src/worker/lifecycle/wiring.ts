@@ -77,7 +77,7 @@ export class ShardParts {
   readonly transport: Transport;
   readonly watch: Watch;
   readonly deadlines: Deadlines;
-  /** Null: nobody looks after the heap. */
+  /** Null: the heap is not watched. */
   readonly heapWatch: HeapWatch | null;
   readonly backpressure: ShardBackpressure;
   readonly connections: Map<string, ShardConnection> = new Map();

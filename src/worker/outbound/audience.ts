@@ -3,9 +3,9 @@ import { nextVariant, variantCount } from '../connection/variants.ts';
 import type { Lane } from '../offload/lane.ts';
 
 /**
- * The members of one channel, one room, or everyone, in this shard: how many there are per variant, and the native
- * topic of each. Who they are is known to the connections and to the socket library, not here; but for those that are
- * sealed for one by one.
+ * The members of one channel, one room, or everyone, in this shard: their number per variant, and the native topic of
+ * each variant. The connections and the socket library know who the members are. Only members that are sealed for alone
+ * are listed here.
  */
 export class Audience {
   readonly name: string;

@@ -89,7 +89,7 @@ export class Hub {
     const bytes = connection.membershipBytes + Buffer.byteLength(name);
     if (bytes > this.#membershipBytes) {
       const most = this.#membershipBytes;
-      const text = `the names of what a connection is in may have ${most} bytes together`;
+      const text = `the names of a connection's channels and rooms may have ${most} bytes in total`;
       throw refusalOf('ERR_LIMIT_MEMBERSHIP_BYTES', text, { path: kind, given: bytes, allowed: `${most} bytes` });
     }
     const audiences = this.#audiences[kind];
@@ -115,8 +115,8 @@ export class Hub {
   }
 
   /**
-   * From here on the connection is sealed for by itself: `become` makes it so, and meanwhile it is taken out of whatever
-   * it is in, and put back.
+   * From here on the connection is sealed for alone. `become` makes it so. During that call the connection is taken out
+   * of its audiences.
    */
   individualize(connection: ShardConnection, become: () => void): void {
     const audiences = this.#audiencesOf(connection);
@@ -129,7 +129,7 @@ export class Hub {
     for (const audience of audiences) audience.add(connection);
   }
 
-  /** What waits for the pool on its way to audiences that the connection is in, and so to it. */
+  /** Lanes of the audiences that the connection is in: messages in them are for this connection, too. */
   lanesOf(connection: ShardConnection): Lane[] {
     if (connection.isIndividual) return [];
     const lanes = this.#audiencesOf(connection).map((audience) => audience.lanes[connection.variant]);

@@ -57,7 +57,7 @@ export class LocalDelivery implements ShardDelivery {
   /** Keeps a message until the connection has its keys. The envelope's bytes may be a view of a ring. */
   #defer(connection: ShardConnection, deferred: Envelope[], envelope: Envelope): void {
     const bytes = envelope.data?.length ?? 0;
-    // Like a socket's, the bound holds for what comes on top of something.
+    // As with a socket, the first message may have any size: the bound is for those that come on top.
     const isOver = deferred.length > 0 && connection.deferredBytes + bytes > this.#config.maxBackpressureBytes;
     if (isOver || deferred.length >= this.#config.limits.pendingMessages) {
       this.#counters.add(counter.messagesDropped, 1);

@@ -28,7 +28,9 @@ export interface SealedOutOptions {
   error(error: unknown): void;
 }
 
-/** Of a lane that holds more than this, the first work is done here: memory stays bounded, nothing is lost. */
+/**
+ * A lane that holds more than this has its oldest jobs done in this thread: memory stays bounded, and nothing is lost.
+ */
 const laneLimitBytes = 16_777_216;
 
 /**
@@ -100,13 +102,13 @@ export class SealedOut {
     const { socket } = connection;
     if (socket === null) return 'closed';
     if (!this.greet(connection)) {
-      // It had a key and lost it. Not at once: whoever sends may be in the middle of an audience.
+      // Its key was taken away. Closed later, because the caller may be iterating over an audience.
       if (connection.isGreeted) setImmediate(() => connection.close(closeCode.internalError, 'no key'));
       return 'closed';
     }
     const { length } = payload.bytes;
     if (connection.lane !== null && this.#isOver(connection, length)) {
-      // It may be the pool that is slow, and not the one who reads.
+      // The pool may be slow, and not the client: do the waiting jobs first.
       connection.lane.finishNow();
       if (this.#isOver(connection, length)) {
         this.#options.dropped(connection);

@@ -15,7 +15,7 @@ export interface ShardBackpressureOptions {
 const frameHeaderBytes = 10;
 /** A pong with the longest payload. The library sends them by itself. */
 const pongBytes = 127;
-/** After a sum that is near the bound, or over it, this part of the bound is written before the next sum. */
+/** Near or over the bound, the next sum follows after this part of the bound was written. */
 const leastPart = 16;
 
 interface Backlog {
@@ -29,15 +29,15 @@ interface Backlog {
  * Bounds the sum of the bytes that wait for the clients of a shard. Each connection has a bound of its own; many slow
  * ones together would still fill the memory.
  *
- * The socket library does not tell what a publish leaves unsent, so the sum takes a look at every connection. It is made
- * only when it could be over the bound: at most what was written since the last sum can have been added to that. So a
- * shard makes one sum for each `maxBytes` that it writes while its clients read, and one for each sixteenth of that while
- * they do not. What a turn of the loop writes, and that sixteenth, may be over the bound.
+ * The socket library does not tell how much of a publish stays unsent, so a sum asks every connection. It is made only
+ * when it could exceed the bound: since the last sum, at most the bytes written since then can have been added. So a
+ * shard makes one sum for each `maxBytes` that it writes while its clients read, and one for each sixteenth of that
+ * while they do not. The excess is at most the bytes of one turn of the loop and that sixteenth.
  */
 export class ShardBackpressure {
   readonly #options: ShardBackpressureOptions;
   readonly #counters: Counters;
-  /** Written past the counters. */
+  /** Bytes written that no counter has. */
   #uncountedBytes = 0;
   /** The sum is made when so much has been written. */
   #sumAt: number;
@@ -63,7 +63,7 @@ export class ShardBackpressure {
     this.sent();
   }
 
-  /** At least as many bytes as were given to the socket library. */
+  /** Upper bound of the bytes given to the socket library. */
   get #written(): number {
     const bytes = this.#counters.get(counter.bytesOut);
     return bytes + frameHeaderBytes * this.#counters.get(counter.messagesOut) + this.#uncountedBytes;

@@ -3,8 +3,8 @@ import type { KeyRing } from '../../shared/config/key-ring.ts';
 import type { StateBoard } from '../../shared/memory/engine-memory.ts';
 
 /**
- * The engine's present keys. They come by a port of their own and are read from it when they are needed. As a message
- * among others they would be read some time after messages that main published later.
+ * The engine's present keys. They have a port of their own, which is read when keys are needed. On the common port they
+ * could be read after messages that main published later.
  */
 export class LiveKeys {
   readonly #port: MessagePort;

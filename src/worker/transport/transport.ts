@@ -41,7 +41,7 @@ export type UpgradeDecision<A> =
 
 export type SendVerdict = 'sent' | 'buffered' | 'dropped' | 'closed';
 
-/** Words for the last arguments of `send` and `publish`: two booleans in a row would say nothing. */
+/** Names for the last arguments of `send` and `publish`, which are booleans. */
 export const asBinary = true;
 export const uncompressed = false;
 

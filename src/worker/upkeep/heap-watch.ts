@@ -19,7 +19,10 @@ export class HeapWatch {
       vitals,
       now: () => performance.now(),
       changed: (isOn, heapUsedBytes) => {
-        if (isOn) log.write('warn', 'the heap of a shard is nearly full: it takes nothing in', { heapUsedBytes });
+        if (isOn)
+          log.write('warn', 'the heap of a shard is nearly full: connections and memberships are refused', {
+            heapUsedBytes,
+          });
         else log.write('info', 'the heap of a shard has room again', { heapUsedBytes });
       },
       exhausted: (usedBytes, limitBytes) => {

@@ -24,7 +24,9 @@ export class SlowConsumers {
     this.#recoveredBytes = options.config.maxBackpressureBytes / 2;
   }
 
-  /** So many messages were not given to a connection, `batches` of them the first of a batch whose rest went unseen. */
+  /**
+   * `messages` were not given to a connection. `batches` of them were the first of a batch whose rest was not counted.
+   */
   handleDropped(connection: ShardConnection, messages: number, batches: number): void {
     this.#counters.add(counter.messagesDropped, messages);
     this.#counters.add(counter.batchesDropped, batches);
@@ -40,7 +42,7 @@ export class SlowConsumers {
     this.#handlers.callSlow(connection, messages);
   }
 
-  /** A connection has read something: with enough room again, what is dropped later is news again. */
+  /** The client has read something. If it has enough room again, the next drop is reported again. */
   checkRecovered(connection: ShardConnection): void {
     if (connection.isSlow && connection.bufferedBytes < this.#recoveredBytes) connection.isSlow = false;
   }

@@ -29,8 +29,8 @@ function tickMs({ heartbeat, writeWaitMs }: EngineConfig): number {
 }
 
 /**
- * After which silence the transport cuts a socket by itself. The heartbeat comes first, then the wait of a closing
- * connection.
+ * The silence after which the transport cuts a socket by itself. It is longer than the heartbeat and the wait of a
+ * closing connection, so that those act first.
  */
 export function idleTimeoutSeconds({ heartbeat, writeWaitMs }: EngineConfig): number {
   if (heartbeat === null) return 0;
@@ -85,7 +85,7 @@ export class Watch {
     this.#slowConsumers.checkRecovered(connection);
   }
 
-  /** So many messages were not given to a connection, `batches` of them the first of a batch that was dropped. */
+  /** `messages` were not given to a connection. `batches` of them were the first of a batch that was dropped. */
   noteDropped(connection: ShardConnection, messages: number, batches: number): void {
     this.#slowConsumers.handleDropped(connection, messages, batches);
   }

@@ -31,7 +31,7 @@ class EnvelopeReader extends BaseReader {
 
   constructor() {
     super(nothing);
-    // Otherwise a program that lets protobufjs keep unknown fields would have ours kept too.
+    // A program may have changed protobufjs's own default, which is to discard unknown fields.
     this.discardUnknown = true;
   }
 
@@ -71,7 +71,7 @@ class EnvelopeReader extends BaseReader {
     this.pos = end;
     const text = readText(this.buf, start, end);
     if (length <= shortText && isAscii(this.buf, start, end)) return text;
-    // What is invalid was read as U+FFFD, and then writes other bytes than it was read from.
+    // Invalid bytes were read as U+FFFD. The text then has other bytes than those it was read from.
     if (text.includes(replacement) && !isText(text, this.buf, start, end)) throw malformed(start, 'invalid UTF-8');
     return text;
   }
@@ -115,12 +115,12 @@ export function readMessage<Message>(type: StaticType<Message>, bytes: Uint8Arra
   } catch (error) {
     throw error instanceof EngineError ? error : malformed(Math.min(reader.pos, bytes.length), faultOf(error));
   } finally {
-    // The message's memory is not ours to hold on to.
+    // Do not keep the message's memory alive.
     reader.open(nothing, 0);
   }
 }
 
-/** What protobufjs means, without its own words on positions. */
+/** The text of an error of protobufjs, without the position that it ends with. */
 function faultOf(error: unknown): string {
   if (error instanceof RangeError) return 'unexpected end';
   return error instanceof Error ? error.message.replace(/ at offset \d+$/, '') : 'undecodable';

@@ -12,7 +12,7 @@ import { overloaded, type Replies } from '../replies.ts';
 import type { Command, CommandParts, CommandRequest } from './command.ts';
 
 const forbidden = refusalOf('ERR_FORBIDDEN', 'not allowed');
-/** Made once: it is for a flood. */
+/** Created once, because it may be sent very often. */
 const heapFull = new EngineError('ERR_LIMIT_HEAP', 'the server has no room for another membership, try later');
 
 export interface CommandRunnerOptions {
@@ -22,7 +22,7 @@ export interface CommandRunnerOptions {
   readonly inbox: Inbox;
   readonly replies: Replies;
   readonly counters: Counters;
-  /** Null: nobody looks after the heap. */
+  /** Null: the heap is not watched. */
   readonly heapBrake: HeapBrake | null;
   readonly deadlines: Deadlines;
 }
@@ -33,7 +33,7 @@ interface AwaitedCommand {
   readonly command: Command;
   /** Null once the deadline has passed. */
   request: CommandRequest | null;
-  /** Why the sender may not, when it asked: it is in no room any more once it has left. */
+  /** What `checkSender` found when the message came: a client that has left since is in no room any more. */
   readonly refusal: EngineError | null;
 }
 

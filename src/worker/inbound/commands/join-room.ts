@@ -10,6 +10,7 @@ export const joinRoom: Command = {
   readRequest: (connection, envelope) => ({ name: readRoom(connection, envelope), envelope }),
   checkSender: allowSender,
   perform({ hub }, connection, { name }) {
+    // Throws if a limit of the connection is reached.
     hub.join('room', name, connection);
     return 'queued';
   },

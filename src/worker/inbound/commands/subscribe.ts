@@ -10,6 +10,7 @@ export const subscribe: Command = {
   readRequest: (connection, envelope) => ({ name: readChannel(connection, envelope), envelope }),
   checkSender: allowSender,
   perform({ hub }, connection, { name }) {
+    // Throws if a limit of the connection is reached.
     hub.join('channel', name, connection);
     return 'queued';
   },

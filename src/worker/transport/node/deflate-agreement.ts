@@ -20,7 +20,8 @@ export interface DeflateAgreement {
 export type AgreeOnDeflate = (header: string | undefined) => DeflateAgreement | null;
 
 /**
- * The lower levels cost less memory, too: up to 3 nothing is remembered from message to message, up to 6 less than the most.
+ * Lower levels also take less memory. Up to level 3 no context is kept between messages. Up to level 6 it is smaller
+ * than the largest.
  */
 function configFor(level: number): DeflateConfig {
   if (level <= 3) return deflateConfig({ level, serverNoContextTakeover: true, clientNoContextTakeover: true });

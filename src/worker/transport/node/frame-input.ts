@@ -6,7 +6,7 @@ import { isControl, opcode, reservedBit } from '../../../frame/opcode.ts';
 import { isUtf8Text, Utf8Validator } from '../../../frame/utf8.ts';
 import { EngineError } from '../../../shared/errors/index.ts';
 
-/** Who is told what the frames of a client say. */
+/** Receives what the frames of a client contain. */
 export interface FrameSink {
   /** Nothing more is wanted: what follows is not read. */
   readonly isOver: boolean;
@@ -31,7 +31,7 @@ interface Message {
   length: number;
 }
 
-/** The first piece of memory of such a message. What is announced and does not come costs no more. */
+/** The first buffer of such a message. A header alone costs no more, whatever length it announces. */
 const firstBytes = 16_384;
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -144,7 +144,7 @@ export class FrameInput {
     return at;
   }
 
-  /** More of the payload of the frame that has begun. */
+  /** Reads further payload of the current frame. Returns where it stopped. */
   #readRest(bytes: Uint8Array, words: Int32Array, at: number, end: number): number {
     const stop = Math.min(end, at + this.#left);
     maskRange(bytes, words, at, stop, this.#maskKey, this.#offset);
@@ -162,7 +162,7 @@ export class FrameInput {
     if (message.text !== null && message.text.push(piece) >= 0) throw notText();
     const needed = message.length + piece.length;
     if (needed > message.bytes.length) {
-      // At most what is known to come, and at most twice what is there: memory follows the bytes.
+      // Memory follows the bytes that have come: at most twice those, and at most what is known to come.
       const known = message.length + this.#left;
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(known, Math.max(firstBytes, 2 * needed))));
       larger.set(message.bytes.subarray(0, message.length));

@@ -1,6 +1,6 @@
 import type { NodeConnection } from './node-connection.ts';
 
-/** Requests have so long from the first byte to the answer, whatever the limit for WebSockets. */
+/** Time that a request has from its first byte to the answer. The limit for WebSockets does not change it. */
 const requestSeconds = 10;
 
 /** Cuts sockets on which nothing moves. All are looked at a few times per limit; a look costs two numbers each. */
@@ -32,7 +32,8 @@ export class IdleSweep<A> {
 
   #look(): void {
     for (const connection of this.#connections) {
-      // A request is not alive because it trickles. A WebSocket that has ended may have much to write before its end.
+      // Bytes of a request do not renew its time. Those of a WebSocket do, also while it ends: much may wait to be
+      // written.
       if (connection.hasMoved() && connection.socket !== null) connection.idleLooks = 0;
       else connection.idleLooks += 1;
       const most = connection.isOpen ? this.#openLooks : this.#requestLooks;

@@ -19,7 +19,7 @@ let handles = 0;
  * Where descriptors come in from a listener of another thread: all threads of a process have the same descriptors. What
  * is on its way when the thread ends is lost with it, so a listener is told to forget a transport first.
  */
-export class Mailbox {
+export class DescriptorReceiver {
   readonly name: string;
   readonly #channel: BroadcastChannel;
 

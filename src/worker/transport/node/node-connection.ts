@@ -21,7 +21,7 @@ export interface ConnectionHost<A> extends NodeSocketHost<A> {
 const headEnd: Buffer = Buffer.from('\r\n\r\n');
 /** What a client may send before its handshake is answered. Then nothing is read until the answer. */
 const mostEarlyBytes = 65_536;
-/** The key of a handshake has so many characters; what has another one is a request like others. */
+/** The length of a handshake's key. A request with another length is answered like one without WebSocket headers. */
 const keyLength = 24;
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -48,7 +48,7 @@ export class NodeConnection<A> implements StreamReader {
   idleLooks = 0;
   #seenBytes = 0;
 
-  /** `descriptor` is -1 where the stream is not to be gone around. `tls` is null for plain TCP. */
+  /** `descriptor` is -1 where writes must go through the stream. `tls` is null for plain TCP. */
   constructor(tcp: TcpStream, descriptor: number, tls: TLSSocket | null, host: ConnectionHost<A>) {
     this.tcp = tcp;
     this.#descriptor = descriptor;
@@ -116,7 +116,7 @@ export class NodeConnection<A> implements StreamReader {
     this.#host.guarded.guard(() => this.#host.guarded.to.abandoned());
   }
 
-  /** Reads a proxy's header once, at the very beginning: a second one would be the client's invention. */
+  /** Reads a proxy's header once, at the very beginning: a second one would come from the client. */
   #isPastProxy(): boolean {
     if (this.#proxiedAddress !== null) return true;
     const proxied = readProxyHeader(this.#bytes);
@@ -224,7 +224,7 @@ export class NodeConnection<A> implements StreamReader {
     this.tcp.resume();
   }
 
-  /** Not a request: it is answered all the same, and counts as abandoned. */
+  /** Answers bytes that are no valid request. They count as an abandoned request. */
   #refuse(status: 400 | 431 | 505): void {
     this.#bytes = noBytes;
     this.tcp.stream.end(answerText({ status, headers: new Map(), body: '' }));

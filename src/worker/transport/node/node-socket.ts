@@ -22,7 +22,10 @@ export interface Deflating {
   readonly compressor: Compressor;
   /** Whether this side compresses: a peer may ask for a window that zlib does not have. */
   readonly compresses: boolean;
-  /** Of those that keep no context a frame can serve all whose windows are equal; -1: it keeps one. */
+  /**
+   * The window's bits, where no context is kept: sockets with equal windows share compressed frames. -1: a context is
+   * kept.
+   */
   readonly sharedWindowBits: number;
 }
 
@@ -72,7 +75,7 @@ export class NodeSocket<A> implements Socket, FrameSink {
   read(bytes: Buffer, start: number, end: number): void {
     if (this.#isEnded) return;
     this.#input.read(bytes, start, end);
-    // Answers leave with the read that they are answers to.
+    // Answers are written at the end of the read that caused them.
     this.#outbox.flush();
   }
 
@@ -89,7 +92,10 @@ export class NodeSocket<A> implements Socket, FrameSink {
     this.#deflating?.compressor.close();
   }
 
-  /** Whether the peer reads. If not, and its bound is reached, one more message counts as dropped. */
+  /**
+   * Whether one more message may be sent. False: the peer does not read and the bound is reached, so a drop was
+   * counted.
+   */
   mayTake(): boolean {
     if (!this.#outbox.isBlocked || !this.#isFull()) return true;
     this.#drop();
@@ -104,7 +110,10 @@ export class NodeSocket<A> implements Socket, FrameSink {
     if (this.#outbox.isBlocked) this.#wantsDrain = true;
   }
 
-  /** The window that a shared compressed frame must fit, -1: it is compressed for by itself; null: it is not at all. */
+  /**
+   * Window bits that a shared compressed frame must fit. -1: it needs compressed frames of its own; null: not
+   * compressed.
+   */
   get compressedFor(): number | null {
     return this.#deflating?.compresses === true ? this.#deflating.sharedWindowBits : null;
   }

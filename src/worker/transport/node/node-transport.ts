@@ -6,9 +6,9 @@ import type { TlsMaterial } from '../../../shared/config/tls.ts';
 import { GuardedEvents } from '../guarded-events.ts';
 import type { Transport, TransportEvents, TransportOptions } from '../transport.ts';
 import { createAgreeOnDeflate } from './deflate-agreement.ts';
-import { Endings } from './endings.ts';
+import { EndedSockets } from './ended-sockets.ts';
 import { IdleSweep } from './idle-sweep.ts';
-import { Listener, Mailbox } from './listener.ts';
+import { DescriptorReceiver, Listener } from './listener.ts';
 import { findNativeSend } from './native-send.ts';
 import { type ConnectionHost, NodeConnection } from './node-connection.ts';
 import type { NodeSocket } from './node-socket.ts';
@@ -26,7 +26,7 @@ export class NodeTransport<A> implements Transport {
   readonly #host: ConnectionHost<A>;
   readonly #slab = new Slab();
   readonly #connections = new Set<NodeConnection<A>>();
-  readonly #endings: Endings<A>;
+  readonly #endedSockets: EndedSockets<A>;
   readonly #sweep: IdleSweep<A>;
   readonly #topics = new Topics<NodeSocket<A>>();
   /** Outboxes with something for the end of this turn. */
@@ -34,7 +34,7 @@ export class NodeTransport<A> implements Transport {
   #endsTurn = false;
   #secureContext: SecureContext | null;
   readonly #asksForCertificates: boolean;
-  #mailbox: Mailbox | null = null;
+  #receiver: DescriptorReceiver | null = null;
   #listener: Listener | null = null;
 
   constructor(options: TransportOptions, events: TransportEvents<A>) {
@@ -42,7 +42,7 @@ export class NodeTransport<A> implements Transport {
     const guarded = this.#guarded;
     this.#secureContext = options.tls === null ? null : secureContextOf(options.tls);
     this.#asksForCertificates = options.tls !== null && options.tls.ca !== null;
-    this.#endings = new Endings(() => guarded.guard(() => events.cut()));
+    this.#endedSockets = new EndedSockets(() => guarded.guard(() => events.cut()));
     this.#sweep = new IdleSweep(this.#connections, options.idleTimeoutSeconds);
     this.#host = {
       guarded,
@@ -57,18 +57,18 @@ export class NodeTransport<A> implements Transport {
       asksForCertificates: this.#asksForCertificates,
       wrote: (outbox) => this.#wrote(outbox),
       ending: (socket) => {
-        if (!this.#guarded.closed) this.#endings.add(socket);
+        if (!this.#guarded.closed) this.#endedSockets.add(socket);
       },
       forget: (connection) => {
         this.#connections.delete(connection);
-        if (connection.socket !== null) this.#endings.delete(connection.socket);
+        if (connection.socket !== null) this.#endedSockets.delete(connection.socket);
       },
     };
   }
 
   get handle(): unknown {
-    this.#mailbox ??= new Mailbox(threadId, (descriptor) => this.adopt(descriptor));
-    return this.#mailbox.name;
+    this.#receiver ??= new DescriptorReceiver(threadId, (descriptor) => this.adopt(descriptor));
+    return this.#receiver.name;
   }
 
   adopt(descriptor: number): void {
@@ -88,7 +88,7 @@ export class NodeTransport<A> implements Transport {
   }
 
   async listen(host: string, port: number, handles: readonly unknown[]): Promise<number> {
-    const listener = new Listener(this.#mailbox?.name ?? null, {
+    const listener = new Listener(this.#receiver?.name ?? null, {
       adopt: (descriptor) => this.adopt(descriptor),
       adoptSocket: (socket) => this.#adoptSocket(socket),
       starved: (isStarved) => this.#host.guarded.guard(() => this.#host.guarded.to.starved(isStarved)),
@@ -119,8 +119,8 @@ export class NodeTransport<A> implements Transport {
     if (this.#guarded.closed) return;
     this.#guarded.closed = true;
     this.#listener?.close();
-    this.#mailbox?.close();
-    this.#endings.close();
+    this.#receiver?.close();
+    this.#endedSockets.close();
     this.#sweep.stop();
     for (const connection of this.#connections) connection.cut();
     this.#connections.clear();

@@ -2,7 +2,7 @@ import type { Socket as TcpSocket } from 'node:net';
 import type { NativeSend } from './native-send.ts';
 import type { Slab } from './slab.ts';
 
-/** With so much waiting for the end of the turn it is written at once: so its sender hears of a peer that does not read. */
+/** From this many waiting bytes on, they are written before the end of the turn, so that a full socket is noticed. */
 const turnBytes = 65_536;
 
 /** What all outboxes of a thread share. */
@@ -18,8 +18,8 @@ export interface OutboxHost {
 let gathered: Buffer | null = null;
 
 /**
- * What goes out to one socket. All that is given to it in one turn leaves in one write: past the stream while nothing
- * waits there, through it once the system took less than all.
+ * Writes to one socket. Everything that it is given in one turn leaves in one write. It writes past the stream until
+ * the system takes less than all, then through the stream until nothing waits there.
  */
 export class Outbox {
   readonly #stream: TcpSocket;

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** What a load balancer puts ahead of the request (the PROXY protocol of HAProxy, versions 1 and 2). */
+/** What a load balancer sends ahead of the request (the PROXY protocol of HAProxy, versions 1 and 2). */
 export interface ProxyHeader {
   /** Bytes that it takes; 0: there is none. */
   readonly bytes: number;
@@ -16,7 +16,9 @@ const mostLineBytes = 107;
 const mostBytes = 536;
 const none: ProxyHeader = { bytes: 0, address: '' };
 
-/** Reads what stands at the beginning of a connection. 'more': that cannot be told yet; 'malformed': it is none. */
+/**
+ * Reads a PROXY header at the beginning of a connection. 'more': more bytes are needed; 'malformed': it is not valid.
+ */
 export function readProxyHeader(bytes: Buffer): ProxyHeader | 'more' | 'malformed' {
   if (begins(bytes, signature)) return bytes.length < prefixBytes ? 'more' : readBinary(bytes);
   if (begins(bytes, line)) return bytes.length < line.length ? 'more' : readLine(bytes);
@@ -36,7 +38,7 @@ function readBinary(bytes: Buffer): ProxyHeader | 'more' | 'malformed' {
   const end = prefixBytes + length;
   if (end > mostBytes || (command !== 0x20 && command !== 0x21)) return 'malformed';
   if (bytes.length < end) return 'more';
-  // LOCAL: the load balancer itself, to see whether somebody is there.
+  // LOCAL: a connection of the load balancer's own, such as a health check.
   if (command === 0x20 || family === 0) return { bytes: end, address: '' };
   if (family >> 4 === 1) {
     if (length < 12) return 'malformed';

@@ -2,7 +2,7 @@ import { parseHead } from '../../../frame/http-head.ts';
 import { EngineError } from '../../../shared/errors/index.ts';
 import { addHeader } from '../http-parts.ts';
 
-/** As the other transport has it: a head has at most so many bytes and lines. */
+/** The most bytes and lines of a head, the same as for the other transport. */
 export const mostHeadBytes = 4_096;
 const mostHeaders = 98;
 

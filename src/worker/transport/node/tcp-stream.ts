@@ -20,7 +20,7 @@ const turnBytes = 262_144;
 /** Reads of all streams of a thread go into one buffer: what is in it is dealt with before the next read. */
 let shared: Buffer | null = null;
 
-/** The bytes of one connection, over TCP or TLS: reading can stop, and gives way to others. */
+/** The bytes of one connection, over TCP or TLS. Reading can be paused, and yields to other connections. */
 export class TcpStream {
   readonly stream: Socket | TLSSocket;
   #isPaused = false;
@@ -59,7 +59,7 @@ export class TcpStream {
     this.stream = stream;
     this.#reader = reader(this);
     stream.setNoDelay(true);
-    // The end that follows says all there is to say.
+    // The `close` event that follows ends the connection.
     stream.on('error', () => undefined);
     stream.on('end', () => this.#reader.ended());
     stream.on('close', () => this.#reader.gone());
@@ -69,7 +69,7 @@ export class TcpStream {
   received(bytes: Buffer, length: number): boolean {
     this.#turnBytes += length;
     this.#reader.read(bytes, 0, length);
-    // After a short read there is nothing more to read: only who sends much is counted across reads.
+    // After a short read nothing more waits. So bytes are summed across reads only for a connection that fills reads.
     if (this.#turnBytes >= fullReadBytes) this.#waitForTurn();
     else if (!this.#waitsForTurn) this.#turnBytes = 0;
     return !this.#isPaused && this.#turnBytes < turnBytes;

@@ -13,7 +13,7 @@ const fewSockets = 32;
  */
 const blindMs = 20_000;
 /** Listing all sockets of the thread takes at most a twentieth of its time. */
-const censusRest = 20;
+const listingRest = 20;
 
 interface KnownSocket {
   readonly descriptor: number;
@@ -64,7 +64,7 @@ export class SocketLedger<A> {
   #timer: NodeJS.Timeout | null = null;
   /** New sockets came whose descriptors the thread was not told. */
   #hasUnknown = false;
-  #nextCensus = 0;
+  #nextListing = 0;
   #adopting = false;
   /** Local ports of the adapter's own sockets in this loop. */
   readonly #ownPorts = new Set<number>();
@@ -127,7 +127,7 @@ export class SocketLedger<A> {
 
   #lookAtAll(): void {
     if (this.#native === null) this.#releaseBlind();
-    else if (!this.#hasUnknown || this.#takeCensus(this.#native)) {
+    else if (!this.#hasUnknown || this.#findUnknown(this.#native)) {
       let budget = looksInAll;
       let peers = this.#waiting.size;
       for (const [address, peer] of this.#waiting) {
@@ -181,9 +181,9 @@ export class SocketLedger<A> {
   }
 
   /** Looks for the sockets that came without a descriptor. False: not now. */
-  #takeCensus(native: NativeSockets): boolean {
+  #findUnknown(native: NativeSockets): boolean {
     const begun = performance.now();
-    if (begun < this.#nextCensus) return false;
+    if (begun < this.#nextListing) return false;
     for (const descriptor of native.descriptors()) {
       const identity = native.identify(descriptor);
       if (identity === null || this.#ownPorts.has(identity.localPort)) continue;
@@ -191,7 +191,7 @@ export class SocketLedger<A> {
     }
     this.#hasUnknown = false;
     const now = performance.now();
-    this.#nextCensus = now + (now - begun) * censusRest;
+    this.#nextListing = now + (now - begun) * listingRest;
     return true;
   }
 

@@ -8,12 +8,12 @@ import type { Tally } from './tally.ts';
 import { now } from './time.ts';
 
 /** Where a thread records events. */
-export interface Books {
+export interface Recorders {
   readonly tally: Tally;
   readonly progress: ProgressBoard;
 }
 
-export function countError({ tally, progress }: Books, kind: string, text: string, count = 1): void {
+export function countError({ tally, progress }: Recorders, kind: string, text: string, count = 1): void {
   tally.errors.add(kind, text, count);
   progress.add('errors', count);
 }
@@ -21,23 +21,23 @@ export function countError({ tally, progress }: Books, kind: string, text: strin
 /** What a mode does with an open connection. */
 export interface PeerUse {
   message(message: Uint8Array, bytes: number): void;
-  /** The connection has ended, and not by us. */
+  /** The peer or the network ended the connection. */
   ended(): void;
 }
 
 /** The connections of one thread. They are opened a few at a time, read from the start, and closed together. */
-export class Fleet {
+export class ConnectionGroup {
   readonly #plan: BenchPlan;
-  readonly #books: Books;
+  readonly #recorders: Recorders;
   readonly #isText: boolean;
   readonly #peers = new Set<Peer>();
   /** Messages that come from now on are ignored. */
   #isFinished = false;
 
-  constructor(plan: BenchPlan, isText: boolean, books: Books) {
+  constructor(plan: BenchPlan, isText: boolean, recorders: Recorders) {
     this.#plan = plan;
     this.#isText = isText;
-    this.#books = books;
+    this.#recorders = recorders;
   }
 
   /**
@@ -64,7 +64,7 @@ export class Fleet {
   }
 
   async #openOne(signal: AbortSignal, stop: AbortSignal, use: (peer: Peer) => PeerUse): Promise<void> {
-    const { tally, progress } = this.#books;
+    const { tally, progress } = this.#recorders;
     const since = now();
     try {
       const peer = await Peer.open(this.#plan, this.#isText, signal);
@@ -74,7 +74,7 @@ export class Fleet {
       this.#peers.add(peer);
       void this.#read(peer, use(peer));
     } catch (error) {
-      if (!stop.aborted) countError(this.#books, errorKind(error), errorText(error));
+      if (!stop.aborted) countError(this.#recorders, errorKind(error), errorText(error));
     }
   }
 
@@ -83,7 +83,7 @@ export class Fleet {
       if (!this.#isFinished) use.message(message, bytes);
     };
     const onFault = (error: unknown): void => {
-      if (!this.#isFinished) countError(this.#books, errorKind(error), errorText(error));
+      if (!this.#isFinished) countError(this.#recorders, errorKind(error), errorText(error));
     };
     let kind: string;
     let text: string;
@@ -96,10 +96,10 @@ export class Fleet {
       text = errorText(error);
     }
     this.#peers.delete(peer);
-    this.#books.progress.add('open', -1);
+    this.#recorders.progress.add('open', -1);
     if (this.#isFinished) return;
-    this.#books.tally.counts.lost += 1;
-    countError(this.#books, kind, text);
+    this.#recorders.tally.counts.lost += 1;
+    countError(this.#recorders, kind, text);
     use.ended();
   }
 

@@ -1,9 +1,9 @@
 import type { NodeSocket } from './node-socket.ts';
 
 const lookMs = 100;
-/** A peer that has not ended its side so long after our FIN is cut. */
+/** A peer is cut if it has not ended its side this long after our FIN. */
 const cutMs = 1_000;
-/** One that reads nothing of what waits in front of the FIN is cut after this. */
+/** A peer is cut if it has read nothing of what waits before the FIN for this long. */
 const stuckMs = 16_000;
 
 interface Ending {
@@ -12,9 +12,9 @@ interface Ending {
 }
 
 /** WebSockets that have ended, until their sockets are gone: peers that do not end their side are cut. */
-export class Endings<A> {
+export class EndedSockets<A> {
   readonly #cut: () => void;
-  readonly #endings = new Map<NodeSocket<A>, Ending>();
+  readonly #sockets = new Map<NodeSocket<A>, Ending>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(cut: () => void) {
@@ -22,13 +22,13 @@ export class Endings<A> {
   }
 
   add(socket: NodeSocket<A>): void {
-    this.#endings.set(socket, { since: performance.now(), written: -1 });
+    this.#sockets.set(socket, { since: performance.now(), written: -1 });
     this.#timer ??= setInterval(() => this.#look(), lookMs);
   }
 
   delete(socket: NodeSocket<A>): void {
-    this.#endings.delete(socket);
-    if (this.#endings.size === 0) this.close();
+    this.#sockets.delete(socket);
+    if (this.#sockets.size === 0) this.close();
   }
 
   close(): void {
@@ -38,17 +38,17 @@ export class Endings<A> {
 
   #look(): void {
     const now = performance.now();
-    for (const [socket, ending] of this.#endings) {
+    for (const [socket, ending] of this.#sockets) {
       const { stream } = socket.tcp;
       if (stream.bytesWritten - stream.writableLength !== ending.written) {
         ending.written = stream.bytesWritten - stream.writableLength;
         ending.since = now;
       }
       if (now - ending.since < (stream.writableFinished ? cutMs : stuckMs)) continue;
-      this.#endings.delete(socket);
+      this.#sockets.delete(socket);
       this.#cut();
       socket.tcp.destroy();
     }
-    if (this.#endings.size === 0) this.close();
+    if (this.#sockets.size === 0) this.close();
   }
 }

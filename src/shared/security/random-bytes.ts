@@ -21,7 +21,7 @@ export function writeNonce(target: Uint8Array, at: number): void {
 export function fillRandom(bytes: Uint8Array<ArrayBuffer>): void {
   const { crypto } = globalThis as { crypto?: Crypto };
   if (crypto === undefined) {
-    throw new EngineError('ERR_CRYPTO_UNAVAILABLE', 'there is no globalThis.crypto here to get random bytes from');
+    throw new EngineError('ERR_CRYPTO_UNAVAILABLE', 'globalThis.crypto, the source of random bytes, is not available');
   }
   crypto.getRandomValues(bytes);
 }
