@@ -234,7 +234,7 @@ describe('the records of a publisher', () => {
     withPublishers({}, (engine) => {
       const [zero, one] = shardsOf(engine);
       assert.ok(zero && one);
-      const fields = { type: 't', channel: 'news', data: Buffer.from('1'), timestamp: 5n, clientId: 'c' };
+      const fields = { type: 't', channel: 'news', data: Uint8Array.of(0x31), timestamp: 5n, clientId: 'c' };
       const numbers = [
         [0, 0],
         [7, 0],
