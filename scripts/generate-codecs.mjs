@@ -10,7 +10,7 @@ import pbjs from 'protobufjs-cli/pbjs.js';
 const source = fileURLToPath(new URL('../src/shared/codec/protobuf/envelope.proto', import.meta.url));
 const target = fileURLToPath(new URL('../src/shared/codec/protobuf/envelope.generated.ts', import.meta.url));
 
-const typeOfField = { string: 'string', bytes: 'Uint8Array', int64: 'Int64' };
+const typeOfField = { string: 'string', bytes: 'Uint8Array', int64: 'Int64', uint64: 'Int64' };
 
 // pbjs writes JavaScript. What the codec uses of it is declared around it, so that tsc can take it as it is; the name of
 // the root keeps it apart from other static code on the same protobufjs.
@@ -38,7 +38,10 @@ import $protobuf, { type Writer } from 'protobufjs/minimal.js';
 
 ${javascript.trim()}
 
-/** What a reader's \`int64\` gives and a writer's takes: protobufjs knows numbers and Longs, a subclass may know bigint. */
+/**
+ * What a reader's \`int64\` and \`uint64\` give and a writer's take: protobufjs knows numbers and Longs, a subclass may
+ * know bigint.
+ */
 export type Int64 = number | bigint | { readonly low: number; readonly high: number };
 
 /** The static code of one message. Absent fields read as zero values, through the prototype. */

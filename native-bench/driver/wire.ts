@@ -1,4 +1,4 @@
-import { type Codec, type CodecName, codecs, type Envelope } from '#dist/shared/codec/index.js';
+import { type Codec, type CodecName, codecs, type EncodableEnvelope, type Envelope } from '#dist/shared/codec/index.js';
 import { compilePipeline } from '#dist/shared/security/index.js';
 import { echoPath, fanoutPath, subscribeText } from '../peers/raw-talk.ts';
 import { benchKeys, channel, echoType, joinType, placeType } from '../peers/shardwire-talk.ts';
@@ -88,7 +88,7 @@ function shardwireWire(dialect: Extract<Dialect, { kind: 'shardwire' }>, mode: M
   const { isSealed, shards } = dialect;
   const pipeline = compilePipeline(isSealed ? benchKeys : {});
   const encode = (codec: CodecName, type: string, given: Partial<Envelope>): Uint8Array => {
-    const envelope: Envelope = { type, channel: '', data: null, timestamp: 0n, clientId: '', ...given };
+    const envelope: EncodableEnvelope = { type, channel: '', data: null, timestamp: 0n, clientId: '', ...given };
     return pipeline.seal(codecOf(codec).encode(envelope));
   };
   const [first = 'json'] = dialect.codecs;

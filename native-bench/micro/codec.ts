@@ -127,6 +127,8 @@ function envelopeOf(bytes: number): Envelope {
     data,
     timestamp: 1_700_000_000_123_456_789n,
     clientId: 'client-0123456789',
+    id: 0,
+    offset: 0,
     dataIsJson: true,
   };
 }

@@ -104,7 +104,15 @@ describe('the publisher of a shard', () => {
       const [zero, one] = shardsOf(engine);
       assert.ok(zero && one);
       const facts = { id: '0-abc-1', name: 'é', codec: 'json', remoteAddress: '::1' } as const;
-      const envelope = { type: 'x', channel: '', data: Buffer.from('1'), timestamp: 5n, clientId: '0-abc-1' };
+      const envelope = {
+        type: 'x',
+        channel: '',
+        data: Buffer.from('1'),
+        timestamp: 5n,
+        clientId: '0-abc-1',
+        id: 0,
+        offset: 0,
+      };
       zero.isClosed = true;
       assert.equal(zero.publisher.writeConnectNotice(facts), 'queued');
       assert.equal(zero.publisher.writeMessageNotice({ ...envelope, dataIsJson: true }), 'queued');
@@ -189,7 +197,7 @@ describe('the records of a publisher', () => {
     publisher.sendMessage('1-a-1', { ...message, channel: 'é' });
     publisher.orderDisconnect('1-a-1', 1000, 'x');
     publisher.writeConnectNotice({ id: '0-a-1', name: '', codec: 'json', remoteAddress: '::1' });
-    publisher.writeMessageNotice({ ...message, channel: '', dataIsJson: true });
+    publisher.writeMessageNotice({ ...message, channel: '', id: 0, offset: 0, dataIsJson: true });
     publisher.writeDisconnectNotice({ id: '0-a-1', code: 1000, reason: '' });
     const seen = readers.map((reader) => {
       const records: string[] = [];
@@ -221,4 +229,49 @@ describe('the records of a publisher', () => {
       ],
     ]);
   });
+
+  it('have 8 bytes more for an id and for an offset, and are read as they were written', () =>
+    withPublishers({}, (engine) => {
+      const [zero, one] = shardsOf(engine);
+      assert.ok(zero && one);
+      const fields = { type: 't', channel: 'news', data: Uint8Array.of(0x31), timestamp: 5n, clientId: 'c' };
+      const numbers = [
+        [0, 0],
+        [7, 0],
+        [0, 42],
+        [1, 2 ** 32],
+        [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+      ] as const;
+      const lengths: number[] = [];
+      for (const [id, offset] of numbers) {
+        const envelope = { ...fields, id, offset, dataIsJson: true };
+        const before = zero.bus.producer.depthBytes;
+        assert.equal(zero.publisher.sendEnvelope('1-abc-1', envelope), 'queued');
+        lengths.push(zero.bus.producer.depthBytes - before);
+        assert.equal(zero.publisher.publishEnvelope('channel', 'news', envelope), 'queued');
+        assert.equal(zero.publisher.writeMessageNotice(envelope), 'queued');
+      }
+      const [plain = 0] = lengths;
+      assert.deepEqual(
+        lengths.map((length) => length - plain),
+        [0, 8, 8, 16, 16],
+      );
+      engine.readAll();
+      const expected = numbers.map(([id, offset]) => ({ ...fields, id, offset, dataIsJson: true }));
+      const kept = (count: number): unknown[] => expected.flatMap((envelope) => new Array(count).fill(envelope));
+      assert.deepEqual(one.received.envelopes, kept(2));
+      assert.deepEqual(engine.main.received.envelopes, kept(1));
+      assert.deepEqual(zero.received.envelopes, kept(1), 'the members of its own shard');
+    }));
+
+  it('to a connection of its own shard take an id without a record', () =>
+    withPublishers({}, (engine) => {
+      const [zero] = shardsOf(engine);
+      assert.ok(zero);
+      const fields = { type: 'reply', channel: '', data: null, timestamp: 5n, clientId: '', id: 7, offset: 0 };
+      assert.equal(zero.publisher.sendEnvelope('0-abc-1', fields), 'queued');
+      assert.equal(zero.bus.producer.depthBytes, 0);
+      assert.deepEqual(zero.received.envelopes, [fields]);
+      assert.equal(zero.publisher.sendEnvelope('9-abc-1', fields), 'not-found');
+    }));
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { fc } from '../support/properties.ts';
 import { type Envelope, jsonCodec } from '#dist/shared/codec/index.js';
 
 /** UTF-8 of a text, as plain bytes and not as a Buffer. */
@@ -11,14 +12,28 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 export function envelopeOf(fields: Partial<Envelope>): Envelope {
-  return { type: '', channel: '', data: null, timestamp: 0n, clientId: '', ...fields };
+  return { type: '', channel: '', data: null, timestamp: 0n, clientId: '', id: 0, offset: 0, ...fields };
 }
 
 /** What an envelope says, in a form that compares by value and shows well when it differs. */
 export function saidBy(envelope: Envelope): Record<string, unknown> {
-  const { type, channel, data, timestamp, clientId } = envelope;
-  return { type, channel, data: data === null ? null : Buffer.from(data).toString('latin1'), timestamp, clientId };
+  const { type, channel, data, timestamp, clientId, id, offset } = envelope;
+  const text = data === null ? null : Buffer.from(data).toString('latin1');
+  return { type, channel, data: text, timestamp, clientId, id, offset };
 }
+
+/** What `id` and `offset` may be, the edges of each width of their forms more often than chance would choose them. */
+export const safeIntegers: fc.Arbitrary<number> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(0) },
+  { weight: 2, arbitrary: fc.nat(300) },
+  { weight: 2, arbitrary: fc.maxSafeNat() },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.nat(53), fc.constantFrom(-1, 0, 1))
+      .map(([bit, more]) => Math.min(2 ** bit + more, Number.MAX_SAFE_INTEGER)),
+  },
+);
 
 export function decodeText(text: string): Envelope {
   return jsonCodec.decode(bytesOf(text));

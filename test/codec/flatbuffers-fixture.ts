@@ -53,12 +53,14 @@ export function builtBytes(envelope: Envelope): Uint8Array {
   const channel = builder.createString(envelope.channel);
   const data = builder.createByteVector(envelope.data ?? new Uint8Array(0));
   const clientId = builder.createString(envelope.clientId);
-  builder.startObject(5);
+  builder.startObject(7);
   builder.addFieldOffset(0, type, 0);
   builder.addFieldOffset(1, channel, 0);
   builder.addFieldOffset(2, data, 0);
   builder.addFieldInt64(3, envelope.timestamp, 0n);
   builder.addFieldOffset(4, clientId, 0);
+  builder.addFieldInt64(5, BigInt(envelope.id), 0n);
+  builder.addFieldInt64(6, BigInt(envelope.offset), 0n);
   builder.finish(builder.endObject());
   return builder.asUint8Array().slice();
 }
@@ -97,6 +99,19 @@ export class WsMessage {
     return this.#text(12);
   }
 
+  id(): number {
+    return this.#number(14);
+  }
+
+  offset(): number {
+    return this.#number(16);
+  }
+
+  #number(slot: number): number {
+    const offset = this.#buffer.__offset(this.#table, slot);
+    return offset === 0 ? 0 : Number(this.#buffer.readUint64(this.#table + offset));
+  }
+
   #text(slot: number): string {
     const offset = this.#buffer.__offset(this.#table, slot);
     // Bytes, because the package's own way to text drops a byte order mark.
@@ -114,17 +129,19 @@ export function accessedFrom(bytes: Uint8Array): Envelope {
     data: data === null || data.length === 0 ? null : data,
     timestamp: message.timestamp(),
     clientId: message.clientId(),
+    id: message.id(),
+    offset: message.offset(),
   };
 }
 
 /** What an envelope says after a way over the wire: empty data and lone surrogates do not come through it. */
 export function arrivedOf(envelope: Envelope): Record<string, unknown> {
-  const { type, channel, data, timestamp, clientId } = envelope;
+  const { type, channel, data, clientId } = envelope;
   return saidBy({
+    ...envelope,
     type: textOf(bytesOf(type)),
     channel: textOf(bytesOf(channel)),
     data: data?.length === 0 ? null : data,
-    timestamp,
     clientId: textOf(bytesOf(clientId)),
   });
 }

@@ -52,8 +52,8 @@ describe('the FlatBuffers codec', () => {
       .trim();
     assert.equal(
       words,
-      'table WsMessage { type:string; channel:string; data:[ubyte]; timestamp:long; client_id:string; } ' +
-        'root_type WsMessage;',
+      'table WsMessage { type:string; channel:string; data:[ubyte]; timestamp:long; client_id:string; ' +
+        'id:ulong; offset:ulong; } root_type WsMessage;',
     );
   });
 });

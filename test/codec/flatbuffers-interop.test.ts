@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { Builder } from 'flatbuffers';
 import { flatbuffersCodec } from '#dist/shared/codec/flatbuffers-codec.js';
 import { fc } from '../support/properties.ts';
-import { bytesOf, envelopeOf, pick, type Random, randomOf, saidBy } from './codec-fixture.ts';
+import { bytesOf, envelopeOf, pick, type Random, randomOf, safeIntegers, saidBy } from './codec-fixture.ts';
 import { accessedFrom, arrivedOf, builtBytes, toHex, vectors } from './flatbuffers-fixture.ts';
 
 const { envelope } = vectors.M0;
@@ -44,10 +44,10 @@ describe('messages of other FlatBuffers writers are read', () => {
   test('extra slots of a later schema are passed over', () => {
     const builder = new Builder();
     builder.finish(
-      writtenBy(builder, [0, 1, 2, 3, 4], 9, () => {
-        builder.addFieldInt8(5, 7, 0);
-        builder.addFieldFloat64(6, 1.5, 0);
-        builder.addFieldInt32(8, -1, 0);
+      writtenBy(builder, [0, 1, 2, 3, 4], 11, () => {
+        builder.addFieldInt8(7, 7, 0);
+        builder.addFieldFloat64(8, 1.5, 0);
+        builder.addFieldInt32(10, -1, 0);
       }),
     );
     assert.deepEqual(read(builder), saidBy(envelope));
@@ -127,7 +127,15 @@ describe('what the FlatBuffers codec writes', () => {
     fc.constantFrom(0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 32n, -(2n ** 31n)),
   );
   const data = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 9 }), fc.constant(null));
-  const envelopes = fc.record({ type: names, channel: names, data, timestamp: timestamps, clientId: names });
+  const envelopes = fc.record({
+    type: names,
+    channel: names,
+    data,
+    timestamp: timestamps,
+    clientId: names,
+    id: safeIntegers,
+    offset: safeIntegers,
+  });
 
   test('is what the Builder of the package writes, to the byte, for any envelope', () => {
     fc.assert(
@@ -183,6 +191,14 @@ function packedBy(random: Random): { bytes: Uint8Array; expected: ReturnType<typ
     expected.timestamp = BigInt.asIntN(64, BigInt(random(2 ** 32)) << BigInt(random(33)));
     fields.push([3, expected.timestamp]);
   }
+  for (const [slot, name] of [
+    [5, 'id'],
+    [6, 'offset'],
+  ] as const) {
+    if (random(2) === 0) continue;
+    expected[name] = random(2 ** 32) * 2 ** random(22);
+    fields.push([slot, BigInt(expected[name])]);
+  }
   fields.sort(() => random(3) - 1);
 
   const slots = Math.max(0, ...fields.map(([slot]) => slot + 1)) + random(4);
@@ -197,7 +213,7 @@ function packedBy(random: Random): { bytes: Uint8Array; expected: ReturnType<typ
   }
   vtable.setUint16(2, tableBytes, true);
   // An unknown slot may say anything that a field of a later schema could.
-  for (let slot = 5; slot < slots; slot++) vtable.setUint16(4 + slot * 2, pick(random, [0, 4]), true);
+  for (let slot = 7; slot < slots; slot++) vtable.setUint16(4 + slot * 2, pick(random, [0, 4]), true);
 
   // Offsets to strings only lead forwards: the table comes before them, the vtable anywhere.
   let at = 4 + random(5);

@@ -5,13 +5,21 @@ import { flatbuffersCodec } from '#dist/shared/codec/flatbuffers-codec.js';
 import { type Envelope, Scratch } from '#dist/shared/codec/index.js';
 import { assertLinear } from '../support/linear-time.ts';
 import { fc } from '../support/properties.ts';
-import { bytesOf, envelopeOf, saidBy } from './codec-fixture.ts';
+import { bytesOf, envelopeOf, safeIntegers, saidBy } from './codec-fixture.ts';
 import { arrivedOf, builtBytes, toHex, vectors } from './flatbuffers-fixture.ts';
 
 const timestamps = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 const names = fc.oneof(fc.string({ unit: 'binary', maxLength: 100 }), fc.string({ maxLength: 20 }), fc.constant(''));
 const data = fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.constant(null));
-const envelopes = fc.record({ type: names, channel: names, data, timestamp: timestamps, clientId: names });
+const envelopes = fc.record({
+  type: names,
+  channel: names,
+  data,
+  timestamp: timestamps,
+  clientId: names,
+  id: safeIntegers,
+  offset: safeIntegers,
+});
 
 function roundTrip(envelope: Envelope): Record<string, unknown> {
   return saidBy(flatbuffersCodec.decode(flatbuffersCodec.encode(envelope)));

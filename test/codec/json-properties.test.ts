@@ -15,6 +15,7 @@ import {
   pick,
   type Random,
   randomOf,
+  safeIntegers,
   saidBy,
   textOf,
 } from './codec-fixture.ts';
@@ -25,7 +26,15 @@ const jsonData = fc.json().map(bytesOf);
 const anyData = fc.oneof(jsonData, fc.uint8Array({ maxLength: 200 }), fc.constant(null));
 
 const envelopes = (data: fc.Arbitrary<Uint8Array | null>): fc.Arbitrary<Envelope> =>
-  fc.record({ type: names, channel: names, data, timestamp: timestamps, clientId: names });
+  fc.record({
+    type: names,
+    channel: names,
+    data,
+    timestamp: timestamps,
+    clientId: names,
+    id: safeIntegers,
+    offset: safeIntegers,
+  });
 
 /**
  * As `saidBy`, with what two writings of one value share: whitespace around JSON data is not part of the value, and data
@@ -59,9 +68,11 @@ describe('the JSON codec', () => {
     fc.assert(
       fc.property(envelopes(jsonData), (envelope) => {
         const parsed = JSON.parse(textOf(jsonCodec.encode(envelope)));
-        const { type, channel, data, timestamp, clientId } = envelope;
+        const { type, channel, data, timestamp, clientId, id, offset } = envelope;
         assert.deepEqual(parsed, {
           type,
+          ...(id === 0 ? {} : { id }),
+          ...(offset === 0 ? {} : { offset }),
           ...(channel === '' ? {} : { channel }),
           data: JSON.parse(textOf(data ?? bytesOf('null'))),
           ...(timestamp === 0n ? {} : { timestamp: Number(timestamp) }),
@@ -97,9 +108,10 @@ describe('the JSON codec', () => {
     for (let i = 0; i < 100_000; i++) {
       const bytes = junkOf(random);
       try {
-        const { type, channel, data, timestamp, clientId } = jsonCodec.decode(bytes);
+        const { type, channel, data, timestamp, clientId, id, offset } = jsonCodec.decode(bytes);
         for (const name of [type, channel, clientId]) assert.equal(typeof name, 'string');
         assert.equal(typeof timestamp, 'bigint');
+        for (const number of [id, offset]) assert.ok(Number.isSafeInteger(number) && number >= 0);
         assert.ok(data === null || data instanceof Uint8Array);
         read++;
       } catch (error) {
@@ -133,6 +145,11 @@ describe('the JSON codec', () => {
   });
 });
 
+const memberNames = [
+  ...(['type', 'channel', 'client_id', 'timestamp', 'data', 'data_base64', 'id', 'offset'] as const),
+  ...(['other', 'typ'] as const),
+];
+
 /** An object of random members, and what Go would make of it. */
 function documentOf(random: Random): { text: string; expected: Envelope } {
   const expected = envelopeOf({});
@@ -140,7 +157,7 @@ function documentOf(random: Random): { text: string; expected: Envelope } {
   const space = (): string => pick(random, ['', '', ' ', '\n\t']);
   const parts: string[] = [];
   for (let left = random(8); left > 0; left--) {
-    const name = pick(random, ['type', 'channel', 'client_id', 'timestamp', 'data', 'data_base64', 'other', 'typ']);
+    const name = pick(random, memberNames);
     let value = 'null';
     if (name === 'timestamp') {
       if (random(4) > 0) {
@@ -148,6 +165,9 @@ function documentOf(random: Random): { text: string; expected: Envelope } {
         expected.timestamp = number;
         value = String(number);
       }
+    } else if (name === 'id' || name === 'offset') {
+      expected[name] = Math.floor(random(2 ** 32) * 2 ** (random(54) - 32));
+      value = String(expected[name]);
     } else if (name === 'data') {
       const raw = jsonTextOf(random, 2);
       const trimmed = raw.replace(/^[ \n\r\t]+|[ \n\r\t]+$/g, '');
@@ -201,6 +221,8 @@ const tokens = [
   '"data"',
   '"timestamp"',
   '"data_base64"',
+  '"id"',
+  '"offset"',
   '"aGk="',
   '1',
   '-0',

@@ -7,7 +7,16 @@ import { type Envelope, Scratch } from '#dist/shared/codec/index.js';
 import { msgpackCodec } from '#dist/shared/codec/msgpack-codec.js';
 import { assertLinear } from '../support/linear-time.ts';
 import { fc } from '../support/properties.ts';
-import { bytesOf, envelopeOf, malformedText, pick, type Random, randomOf, saidBy } from './codec-fixture.ts';
+import {
+  bytesOf,
+  envelopeOf,
+  malformedText,
+  pick,
+  type Random,
+  randomOf,
+  safeIntegers,
+  saidBy,
+} from './codec-fixture.ts';
 import { bytesOfHex, hexOf } from './msgpack-fixture.ts';
 
 const int64Min = -(2n ** 63n);
@@ -28,22 +37,43 @@ const envelopes: fc.Arbitrary<Envelope> = fc.record({
   data: anyData,
   timestamp: timestamps,
   clientId: names,
+  id: safeIntegers,
+  offset: safeIntegers,
 });
 
 const packr = new Packr({ useRecords: false, int64AsType: 'bigint', variableMapSize: true });
 const library = new Encoder({ useBigInt64: true });
 
 /** The object that other writers write for an envelope. */
-function objectOf({ type, channel, data, timestamp, clientId }: Envelope): Record<string, unknown> {
-  return { type, channel, data, timestamp, client_id: clientId };
+function objectOf({ type, channel, data, timestamp, clientId, id, offset }: Envelope): Record<string, unknown> {
+  const object: Record<string, unknown> = { type, channel, data, timestamp, client_id: clientId };
+  if (id > 0) object['id'] = integerOf(id);
+  if (offset > 0) object['offset'] = integerOf(offset);
+  return object;
+}
+
+/** What both libraries write as an integer: of Numbers above 32 bits they make floats. */
+function integerOf(value: number): number | bigint {
+  return value < 2 ** 32 ? value : BigInt(value);
+}
+
+/** The same as an array, which has a value for each name before the last one that says something. */
+function valuesOf(envelope: Envelope): unknown[] {
+  const { id, offset } = envelope;
+  const five = Object.values(objectOf({ ...envelope, id: 0, offset: 0 }));
+  if (offset > 0) return [...five, integerOf(id), integerOf(offset)];
+  return id > 0 ? [...five, integerOf(id)] : five;
 }
 
 /** What another reader made of our bytes, in the form of `saidBy`. */
 function saidByObject(value: unknown): Record<string, unknown> {
   assert.ok(typeof value === 'object' && value !== null);
-  assert.deepEqual(Object.keys(value), ['type', 'channel', 'data', 'timestamp', 'client_id']);
-  const { client_id: clientId, ...rest } = value as Envelope & { client_id: string };
-  return saidBy({ ...rest, timestamp: BigInt(rest.timestamp), clientId });
+  const [type, channel, data, timestamp, clientId, ...more] = Object.keys(value);
+  assert.deepEqual([type, channel, data, timestamp, clientId], ['type', 'channel', 'data', 'timestamp', 'client_id']);
+  assert.ok(['', 'id', 'offset', 'id,offset'].includes(more.join()), more.join());
+  const { client_id: sender, id = 0, offset = 0, ...rest } = value as Envelope & { client_id: string };
+  const numbers = { id: Number(id), offset: Number(offset) };
+  return saidBy({ ...rest, timestamp: BigInt(rest.timestamp), clientId: sender, ...numbers });
 }
 
 describe('the MessagePack codec', () => {
@@ -89,7 +119,7 @@ describe('the MessagePack codec', () => {
     fc.assert(
       fc.property(envelopes, fc.boolean(), (envelope, isArray) => {
         const object = objectOf(envelope);
-        const written = isArray ? Object.values(object) : object;
+        const written = isArray ? valuesOf(envelope) : object;
         assert.deepEqual(saidBy(msgpackCodec.decode(encode(written, { useBigInt64: true }))), saidBy(envelope));
         assert.deepEqual(saidBy(msgpackCodec.decode(packr.pack(written))), saidBy(envelope));
         assert.deepEqual(saidBy(msgpackCodec.decode(new Packr({ useRecords: false }).pack(object))), saidBy(envelope));
@@ -253,8 +283,9 @@ function isRead(bytes: Uint8Array): boolean {
     malformedText(error);
     return false;
   }
-  const { type, channel, data, timestamp, clientId } = envelope;
+  const { type, channel, data, timestamp, clientId, id, offset } = envelope;
   for (const name of [type, channel, clientId]) assert.equal(Buffer.from(name).toString(), name);
+  for (const number of [id, offset]) assert.ok(Number.isSafeInteger(number) && number >= 0);
   assert.ok(typeof timestamp === 'bigint' && timestamp >= int64Min && timestamp <= int64Max);
   assert.ok(data === null || data.length <= bytes.length);
   assert.deepEqual(saidBy(msgpackCodec.decode(msgpackCodec.encode(envelope))), saidBy(envelope));
@@ -287,6 +318,8 @@ function junkOf(random: Random): Uint8Array {
     timestamp: pick(random, [0, 5, -1, 2n ** 40n, int64Max, int64Min, null]),
     client_id: pick(random, ['client-1', '']),
   };
+  if (random(3) === 0) object['id'] = pick(random, [0, 7, 2n ** 53n - 1n, 2n ** 53n, -1, 1.5, null]);
+  if (random(3) === 0) object['offset'] = pick(random, [0, 300, 70_000, 2n ** 40n]);
   if (random(3) === 0) object['unknown'] = value;
   const bytes = library.encode(random(8) === 0 ? Object.values(object) : object);
   for (let left = random(4); left > 0; left--) {

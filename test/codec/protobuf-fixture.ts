@@ -32,16 +32,21 @@ const wsMessage = schema.lookupType('hypgo.websocket.WsMessage');
 
 /** The bytes that reflection writes for an envelope. */
 export function reflectedBytes(envelope: Envelope): Uint8Array {
-  const { type, channel, data, timestamp, clientId } = envelope;
-  const [low, high] = [timestamp, timestamp >> 32n].map((word) => Number(BigInt.asIntN(32, word)));
-  return wsMessage.encode({ type, channel, data, timestamp: { low, high, unsigned: false }, clientId }).finish();
+  const { type, channel, data, clientId } = envelope;
+  const [timestamp, id, offset] = [envelope.timestamp, BigInt(envelope.id), BigInt(envelope.offset)].map((value) => {
+    const [low, high] = [value, value >> 32n].map((word) => Number(BigInt.asIntN(32, word)));
+    return { low, high, unsigned: false };
+  });
+  return wsMessage.encode({ type, channel, data, timestamp, clientId, id, offset }).finish();
 }
 
 /** The envelope that reflection reads. */
 export function reflectedEnvelope(bytes: Uint8Array): Envelope {
   const message = wsMessage.toObject(wsMessage.decode(bytes), { defaults: true, longs: String });
-  const { type, channel, data, timestamp, clientId } = message as Record<keyof Envelope, string> & { data: Uint8Array };
-  return { type, channel, data: data.length === 0 ? null : data, timestamp: BigInt(timestamp), clientId };
+  const { type, channel, clientId, ...rest } = message as Record<keyof Envelope, string> & { data: Uint8Array };
+  const data = rest.data.length === 0 ? null : rest.data;
+  const numbers = { timestamp: BigInt(rest.timestamp), id: Number(rest.id), offset: Number(rest.offset) };
+  return { type, channel, data, clientId, ...numbers };
 }
 
 /** The golden vectors that are envelopes, as bytes. */
@@ -69,12 +74,15 @@ const wrongTexts = ['ff', 'c0af', 'eda080', 'f4908080', `${'61'.repeat(40)}c3`].
 function fieldsOf(random: Random, depth: number): number[] {
   const bytes: number[] = [];
   for (let left = random(6); left > 0; left--) {
-    const field = random(3) > 0 ? 1 + random(5) : pick(random, [6, 15, 16, 2047, 536870911]);
-    const usual = field === 4 ? 0 : 2;
-    const wireType = random(12) > 0 ? (field < 6 ? usual : pick(random, [0, 1, 2, 3, 5])) : random(8);
+    const field = random(3) > 0 ? 1 + random(7) : pick(random, [8, 15, 16, 2047, 536870911]);
+    const isNumber = field === 4 || field === 6 || field === 7;
+    const usual = isNumber ? 0 : 2;
+    const wireType = random(12) > 0 ? (field < 8 ? usual : pick(random, [0, 1, 2, 3, 5])) : random(8);
     bytes.push(...varintOf(BigInt(field) * 8n + BigInt(wireType)));
     if (wireType === 0) {
-      bytes.push(...varintOf(BigInt.asUintN(64, BigInt(random(2 ** 32)) << BigInt(random(33)))));
+      // Some of them are above 2^53 - 1, which is no id and no offset.
+      const most = field === 4 || random(12) === 0 ? 33 : 22;
+      bytes.push(...varintOf(BigInt.asUintN(64, BigInt(random(2 ** 32)) << BigInt(random(most)))));
     } else if (wireType === 2) {
       const text = random(15) > 0 ? pick(random, texts) : pick(random, wrongTexts);
       bytes.push(...varintOf(BigInt(text.length)), ...text);

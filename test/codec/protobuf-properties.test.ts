@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { type Envelope, Scratch } from '#dist/shared/codec/index.js';
 import { protobufCodec } from '#dist/shared/codec/protobuf-codec.js';
 import { fc } from '../support/properties.ts';
-import { bytesOf, envelopeOf, malformedText, randomOf, saidBy, textOf } from './codec-fixture.ts';
+import { bytesOf, envelopeOf, malformedText, randomOf, safeIntegers, saidBy, textOf } from './codec-fixture.ts';
 import { hexOf, junkOf, reflectedBytes, reflectedEnvelope } from './protobuf-fixture.ts';
 
 const extremes = [0n, 1n, -1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)];
@@ -37,6 +37,8 @@ const envelopes: fc.Arbitrary<Envelope> = fc.record({
   data: anyData,
   timestamp: timestamps,
   clientId: names,
+  id: safeIntegers,
+  offset: safeIntegers,
 });
 
 /** With U+FFFD for lone surrogates. */

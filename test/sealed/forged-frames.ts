@@ -19,6 +19,8 @@ export const forgery: Envelope = {
   data: Buffer.from('"forged"'),
   timestamp: 0n,
   clientId: '',
+  id: 0,
+  offset: 0,
 };
 
 /** What a server sends to the room `lobby` with this data, as it is encoded. */

@@ -35,7 +35,16 @@ export class CodecClient {
   }
 
   send(fields: Partial<Envelope>): void {
-    const envelope: Envelope = { type: '', channel: '', data: null, timestamp: 0n, clientId: '', ...fields };
+    const envelope: Envelope = {
+      type: '',
+      channel: '',
+      data: null,
+      timestamp: 0n,
+      clientId: '',
+      id: 0,
+      offset: 0,
+      ...fields,
+    };
     this.socket.send(this.codec.encode(envelope), { binary: this.codec.binary });
   }
 

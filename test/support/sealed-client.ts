@@ -122,7 +122,16 @@ export class SealedClient {
 
   /** The frame of an envelope, ready to be sent; every call counts. */
   frameOf(fields: Partial<Envelope>, deflate = false): Buffer {
-    const envelope: Envelope = { type: '', channel: '', data: null, timestamp: 0n, clientId: '', ...fields };
+    const envelope: Envelope = {
+      type: '',
+      channel: '',
+      data: null,
+      timestamp: 0n,
+      clientId: '',
+      id: 0,
+      offset: 0,
+      ...fields,
+    };
     return this.frameOfBytes(this.codec.encode(envelope), deflate);
   }
 

@@ -19,7 +19,7 @@ export interface Template {
   readonly isText: boolean;
 }
 
-const noFields: Envelope = { type: '', channel: '', data: null, timestamp: 0n, clientId: '' };
+const noFields: Envelope = { type: '', channel: '', data: null, timestamp: 0n, clientId: '', id: 0, offset: 0 };
 
 /** The codec that a plan speaks; null: none. */
 export function codecOf(plan: BenchPlan): Codec | null {

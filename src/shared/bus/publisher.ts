@@ -94,7 +94,11 @@ export class Publisher {
 
   /** A program's message to one connection. Throws `ERR_MESSAGE_INVALID` or `ERR_TEXT_INVALID`. */
   sendMessage(connectionId: string, message: OutgoingMessage): DirectVerdict {
-    const envelope = outgoingEnvelope(message, defaultTypes.connection);
+    return this.sendEnvelope(connectionId, outgoingEnvelope(message, defaultTypes.connection));
+  }
+
+  /** The same, of a message that was checked. Its `id` is that of the connection's request which it answers, or 0. */
+  sendEnvelope(connectionId: string, envelope: Envelope): DirectVerdict {
     if (this.#isClosed()) return 'closed';
     const shard = this.#shardOf(connectionId);
     if (shard < 0) return 'not-found';

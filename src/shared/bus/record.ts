@@ -5,17 +5,20 @@ import type { RingProducer, WriteVerdict } from '../ring/index.ts';
 /**
  * An envelope as a record's payload, codec-neutral, little-endian:
  *
- *   0  u32 flags: 1 has data, 2 data is valid JSON, 4 data is not valid JSON, 8 the envelope's channel is the address
+ *   0  u32 flags: 1 has data, 2 data is valid JSON, 4 data is not valid JSON, 8 the envelope's channel is the address,
+ *                 16 has an id, 32 has an offset
  *   4  u32 bytes of the address: a channel, a room or a connection's id
  *   8  u32 bytes of the type          12  u32 bytes of the envelope's channel
  *  16  u32 bytes of the client id     20  u32 bytes of the data
- *  24  i64 timestamp                  32  the five, in this order
+ *  24  i64 timestamp                  32  f64 id if it has one, f64 offset if it has one, the five in this order
  */
 const envelopeHeaderBytes = 32;
 const hasData = 1;
 const isJsonData = 2;
 const isNotJsonData = 4;
 const channelIsAddress = 8;
+const hasId = 16;
+const hasOffset = 32;
 
 /** An envelope read from a record, with the address it was written for. */
 export interface AddressedEnvelope {
@@ -54,13 +57,14 @@ export class RecordWriter {
 
   /** `to` says which readers of the ring the record is for: a thread, or a target of the ring. */
   writeEnvelope(kind: number, to: number, address: string, envelope: Envelope): WriteVerdict {
-    const { type, channel, clientId, data, dataIsJson } = envelope;
+    const { type, channel, clientId, data, dataIsJson, id, offset } = envelope;
     const sameChannel = channel !== '' && channel === address;
     const dataLength = data === null ? 0 : data.length;
     // A UTF-16 unit takes at most three bytes of UTF-8: claim that, commit what it took.
     const textUnits = address.length + type.length + clientId.length + (sameChannel ? 0 : channel.length);
     const producer = this.#producer;
-    const most = envelopeHeaderBytes + textUnits * 3 + dataLength;
+    const headerBytes = envelopeHeaderBytes + (id > 0 ? 8 : 0) + (offset > 0 ? 8 : 0);
+    const most = headerBytes + textUnits * 3 + dataLength;
     if (most > producer.maxRecordBytes) {
       throw new EngineError('ERR_MESSAGE_INVALID', `a message of ${dataLength} bytes is larger than ring.spillBytes`, {
         path: 'data',
@@ -71,7 +75,7 @@ export class RecordWriter {
     if (!producer.claim(most)) return 'overloaded';
     const bytes = producer.claimBytes;
     const start = producer.claimOffset;
-    let at = start + envelopeHeaderBytes;
+    let at = start + headerBytes;
     const addressBytes = writeText(address, bytes, at);
     at += addressBytes;
     const typeBytes = writeText(type, bytes, at);
@@ -93,13 +97,17 @@ export class RecordWriter {
     words[word] =
       (data === null ? 0 : hasData) |
       (dataIsJson === true ? isJsonData : dataIsJson === false ? isNotJsonData : 0) |
-      (sameChannel ? channelIsAddress : 0);
+      (sameChannel ? channelIsAddress : 0) |
+      (id > 0 ? hasId : 0) |
+      (offset > 0 ? hasOffset : 0);
     words[word + 1] = addressBytes;
     words[word + 2] = typeBytes;
     words[word + 3] = channelBytes;
     words[word + 4] = clientBytes;
     words[word + 5] = dataLength;
     this.#view.setBigInt64(start + 24, envelope.timestamp, true);
+    if (id > 0) this.#view.setFloat64(start + envelopeHeaderBytes, id, true);
+    if (offset > 0) this.#view.setFloat64(start + headerBytes - 8, offset, true);
     return producer.commit(kind, to, at - start);
   }
 
@@ -154,6 +162,16 @@ export class RecordReader {
     const clientBytes = view.getUint32(offset + 16, true);
     const dataLength = view.getUint32(offset + 20, true);
     let at = offset + envelopeHeaderBytes;
+    let id = 0;
+    let place = 0;
+    if ((flags & hasId) !== 0) {
+      id = view.getFloat64(at, true);
+      at += 8;
+    }
+    if ((flags & hasOffset) !== 0) {
+      place = view.getFloat64(at, true);
+      at += 8;
+    }
     const address = this.#text.readText(0, bytes, at, addressBytes);
     at += addressBytes;
     const type = this.#text.readText(1, bytes, at, typeBytes);
@@ -170,6 +188,8 @@ export class RecordReader {
         data: (flags & hasData) === 0 ? null : bytes.subarray(at, at + dataLength),
         timestamp: view.getBigInt64(offset + 24, true),
         clientId,
+        id,
+        offset: place,
         dataIsJson: (flags & isJsonData) !== 0 ? true : (flags & isNotJsonData) !== 0 ? false : undefined,
       },
     };

@@ -1,5 +1,5 @@
 import type { ControlDecoder } from './control.ts';
-import type { Envelope } from './envelope.ts';
+import type { EncodableEnvelope, Envelope } from './envelope.ts';
 import type { Scratch } from './scratch.ts';
 
 /** The codecs' names. They are also the values of `Sec-WebSocket-Protocol`. */
@@ -21,7 +21,7 @@ export interface Codec {
    * The message's bytes. With a scratch the result is a view of it, valid until the scratch's next use; without, it is
    * the caller's to keep. Never throws for an envelope of the declared types.
    */
-  encode(envelope: Envelope, scratch?: Scratch): Uint8Array;
+  encode(envelope: EncodableEnvelope, scratch?: Scratch): Uint8Array;
 
   /**
    * Reads one whole message. `data` may be a view of `bytes`: copy it to keep it longer than them.

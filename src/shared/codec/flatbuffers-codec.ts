@@ -1,8 +1,9 @@
 import type { Codec } from './codec.ts';
-import type { Envelope } from './envelope.ts';
+import type { EncodableEnvelope, Envelope } from './envelope.ts';
 import { RootTable, readUint32 } from './flatbuffers-verify.ts';
 import { jsonControl } from './json-control.ts';
 import { malformed } from './malformed.ts';
+import { highWordOf, maxSafeHigh, numberOfWords, safeIntegerRange } from './safe-integer.ts';
 import { resultOf, roomFor, type Scratch } from './scratch.ts';
 import { readText, textBytes, writeBytes, writeText } from './text.ts';
 
@@ -12,6 +13,8 @@ const channelSlot = 1;
 const dataSlot = 2;
 const timestampSlot = 3;
 const clientIdSlot = 4;
+const idSlot = 5;
+const offsetSlot = 6;
 
 /**
  * Head of a message without a timestamp, up to the fields: offset of the root table, padding, vtable (its size, the
@@ -23,8 +26,11 @@ const stampedHead: Uint8Array = headOf(24, [14, 28, 24, 20, 16, 8, 4]);
 /** The same where that takes four bytes of padding between timestamp and data. */
 const paddedHead: Uint8Array = headOf(24, [14, 32, 28, 24, 20, 8, 4]);
 
-/** Strings and data begin here in write memory, whatever head will be put before them: the largest one ends here. */
-const bodyStart: number = paddedHead.length + 28;
+/**
+ * Strings and data begin here in write memory, whatever head will be put before them. The largest one has the root's
+ * offset, 6 bytes of padding, a vtable of 18, its distance, three numbers and twice 4 bytes of padding, four offsets.
+ */
+const bodyStart: number = 4 + 6 + 18 + 4 + 3 * 8 + 2 * 4 + 4 * 4;
 /** Of each of the four: its length, its NUL if a string, and padding to a multiple of four. */
 const framingBytes = 4 * 8;
 /** A UTF-16 unit takes at most this many bytes of UTF-8. */
@@ -45,11 +51,11 @@ const int64Bytes: Uint8Array = new Uint8Array(int64.buffer);
  *
  * Out: the bytes that the package `flatbuffers` writes when its Builder is given the strings, then the data, then the
  * fields in the order of their slots. They are written in place, not backwards through a Builder. Empty strings and
- * empty data are written. Null data is written as empty data, because the wire has no other form for it. A timestamp of
- * 0n is left out.
+ * empty data are written. Null data is written as empty data, because the wire has no other form for it. Numbers that
+ * are 0 are left out.
  *
- * In: `RootTable` says what is accepted. Missing fields are '', null and 0n; empty data is null. Data is a view of the
- * message. Invalid UTF-8 is malformed. Whether data is JSON is not checked.
+ * In: `RootTable` says what is accepted. Missing fields are '', null, 0n and 0; empty data is null. Data is a view of the
+ * message. Invalid UTF-8, and an `id` or `offset` above 2^53 - 1, are malformed. Whether data is JSON is not checked.
  */
 export const flatbuffersCodec: Codec = Object.freeze({
   name: 'flatbuffers',
@@ -57,7 +63,7 @@ export const flatbuffersCodec: Codec = Object.freeze({
   binary: true,
   control: jsonControl,
 
-  encode(envelope: Envelope, scratch?: Scratch): Uint8Array {
+  encode(envelope: EncodableEnvelope, scratch?: Scratch): Uint8Array {
     const { type, channel, data, clientId } = envelope;
     const dataBytes = data === null ? 0 : data.length;
     const room = bodyStart + framingBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
@@ -74,6 +80,8 @@ export const flatbuffersCodec: Codec = Object.freeze({
       data: dataAt(bytes, dataSlot),
       timestamp: int64At(bytes, timestampSlot),
       clientId: textAt(bytes, clientIdSlot),
+      id: safeIntegerAt(bytes, idSlot, 'id'),
+      offset: safeIntegerAt(bytes, offsetSlot, 'offset'),
     };
   },
 } as const);
@@ -92,7 +100,7 @@ function headOf(table: number, vtable: readonly number[]): Uint8Array {
  * Writes what the table's offsets lead to, in the reverse of the order in which a Builder is given it. Returns the
  * offset after it.
  */
-function writeBody(target: Uint8Array, envelope: Envelope): number {
+function writeBody(target: Uint8Array, envelope: EncodableEnvelope): number {
   const { data } = envelope;
   const dataStart = writeString(target, bodyStart, envelope.clientId);
   setOffset(target, bodyStart - 12, dataStart);
@@ -111,8 +119,9 @@ function writeBody(target: Uint8Array, envelope: Envelope): number {
 }
 
 /** Writes everything before the body but the last three offsets, and returns where the message begins. */
-function writeHead(target: Uint8Array, envelope: Envelope, end: number): number {
-  const { timestamp } = envelope;
+function writeHead(target: Uint8Array, envelope: EncodableEnvelope, end: number): number {
+  const { timestamp, id = 0, offset = 0 } = envelope;
+  if (id > 0 || offset > 0) return writeNumberedHead(target, timestamp, id, offset, end);
   const fields = bodyStart - 12;
   if (timestamp === 0n) {
     const start = fields - plainHead.length - 4;
@@ -128,6 +137,63 @@ function writeHead(target: Uint8Array, envelope: Envelope, end: number): number 
   writeBytes(target, at + 4, int64Bytes);
   if (isPadded) writeUint32(target, fields - 4, 0);
   return start;
+}
+
+/**
+ * The same with an id, an offset or both. Nothing of it is made beforehand: whether the timestamp is there, and where
+ * padding is, makes twelve forms. It is written from its end to its beginning, as a Builder does it.
+ */
+function writeNumberedHead(target: Uint8Array, timestamp: bigint, id: number, offset: number, end: number): number {
+  let at = bodyStart - 12;
+  const stamp = timestamp === 0n ? 0 : spaceBefore(target, at, end);
+  if (stamp !== 0) {
+    int64.setBigInt64(0, timestamp, true);
+    writeBytes(target, stamp, int64Bytes);
+    at = stamp;
+  }
+  const clientId = at - 4;
+  setOffset(target, clientId, bodyStart);
+  at = clientId;
+  const idAt = id > 0 ? spaceBefore(target, at, end) : 0;
+  if (idAt !== 0) at = writeNumber(target, idAt, id);
+  const offsetAt = offset > 0 ? spaceBefore(target, at, end) : 0;
+  if (offsetAt !== 0) at = writeNumber(target, offsetAt, offset);
+
+  const table = at - 4;
+  const slots = offsetAt !== 0 ? offsetSlot + 1 : idSlot + 1;
+  const vtableBytes = 4 + slots * 2;
+  writeUint32(target, table, vtableBytes);
+  const vtable = table - vtableBytes;
+  writeUint16(target, vtable, vtableBytes);
+  writeUint16(target, vtable + 2, bodyStart - table);
+  writeUint16(target, vtable + 4, bodyStart - 4 - table);
+  writeUint16(target, vtable + 6, bodyStart - 8 - table);
+  writeUint16(target, vtable + 8, bodyStart - 12 - table);
+  writeUint16(target, vtable + 10, stamp === 0 ? 0 : stamp - table);
+  writeUint16(target, vtable + 12, clientId - table);
+  writeUint16(target, vtable + 14, idAt === 0 ? 0 : idAt - table);
+  if (offsetAt !== 0) writeUint16(target, vtable + 16, offsetAt - table);
+
+  // The message's length is a multiple of eight.
+  const start = vtable - 4 - ((vtable - 4 - end) & 7);
+  for (let padding = start + 4; padding < vtable; padding++) target[padding] = 0;
+  setOffset(target, start, table);
+  return start;
+}
+
+/** Where eight bytes before `at` begin, at a multiple of eight from the message's end; what is between is padding. */
+function spaceBefore(target: Uint8Array, at: number, end: number): number {
+  // Everything here is at a multiple of four.
+  if (((end - at) & 7) === 0) return at - 8;
+  writeUint32(target, at - 4, 0);
+  return at - 12;
+}
+
+/** Writes a safe integer as a ulong, and returns where it begins. */
+function writeNumber(target: Uint8Array, at: number, value: number): number {
+  writeUint32(target, at, value >>> 0);
+  writeUint32(target, at + 4, highWordOf(value));
+  return at;
 }
 
 /** Writes length, text, NUL and padding to a multiple of four, and returns the offset after them. */
@@ -154,6 +220,11 @@ function writeUtf8(target: Uint8Array, start: number, text: string): number {
 /** Writes the offset from the field at `at` to what is at `to`. */
 function setOffset(target: Uint8Array, at: number, to: number): void {
   writeUint32(target, at, to - at);
+}
+
+function writeUint16(target: Uint8Array, at: number, value: number): void {
+  target[at] = value;
+  target[at + 1] = value >>> 8;
 }
 
 function writeUint32(target: Uint8Array, at: number, value: number): void {
@@ -194,4 +265,12 @@ function int64At(bytes: Uint8Array, slot: number): bigint {
   int64.setUint32(0, readUint32(bytes, at), true);
   int64.setUint32(4, readUint32(bytes, at + 4), true);
   return int64.getBigInt64(0, true);
+}
+
+function safeIntegerAt(bytes: Uint8Array, slot: number, name: string): number {
+  const at = root.field(bytes, slot, 8);
+  if (at === 0) return 0;
+  const high = readUint32(bytes, at + 4);
+  if (high > maxSafeHigh) throw malformed(at, `"${name}" is not an integer ${safeIntegerRange}`);
+  return numberOfWords(high, readUint32(bytes, at));
 }

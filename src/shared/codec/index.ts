@@ -1,6 +1,6 @@
 export type { Codec, CodecIndex, CodecName } from './codec.ts';
 export type { ControlDecoder, RoomMessage } from './control.ts';
-export type { Envelope } from './envelope.ts';
+export type { EncodableEnvelope, Envelope } from './envelope.ts';
 export { flatbuffersCodec } from './flatbuffers-codec.ts';
 export { jsonCodec } from './json-codec.ts';
 export { jsonControl } from './json-control.ts';

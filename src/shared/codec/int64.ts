@@ -1,4 +1,4 @@
-/** int64 to decimal digits in bytes and back, exact over the whole range. */
+/** int64 and safe integers to decimal digits in bytes and back, exact over the whole range. */
 
 const words: DataView = new DataView(new ArrayBuffer(8));
 const billion = 1_000_000_000;
@@ -6,6 +6,8 @@ const wordSize = 0x1_0000_0000;
 
 /** A decimal int64 has at most this many characters, its sign included. */
 export const int64Characters = 20;
+/** And a safe integer this many, which has no sign. */
+export const safeIntegerCharacters = 16;
 
 /** The three digits of each number below 1,000. */
 const triples: Uint8Array = new Uint8Array(3_000);
@@ -41,6 +43,13 @@ export function writeInt64(target: Uint8Array, start: number, value: bigint): nu
   const top = Math.floor(upper / billion);
   target[at] = 0x30 + top;
   return writeNine(target, writeNine(target, at + 1, upper - top * billion), lower);
+}
+
+/** Writes an integer from 0 to 2^53 - 1 in decimal at `start` and returns the offset after it. */
+export function writeSafeInteger(target: Uint8Array, start: number, value: number): number {
+  if (value < billion) return writeShort(target, start, value);
+  const upper = Math.floor(value / billion);
+  return writeNine(target, writeShort(target, start, upper), value - upper * billion);
 }
 
 /** A number below a billion, as short as it is. */
@@ -110,4 +119,20 @@ export function readInt64(source: Uint8Array, start: number, end: number): bigin
   words.setUint32(0, high);
   words.setUint32(4, low);
   return words.getBigInt64(0);
+}
+
+/**
+ * The integer from 0 to 2^53 - 1 that the JSON number `source[start … end]` stands for, or -1 if it is written with a
+ * sign, a point or an exponent, or is greater. The bytes must already be known to be a JSON number.
+ */
+export function readSafeInteger(source: Uint8Array, start: number, end: number): number {
+  if (end - start > safeIntegerCharacters) return -1;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = (source[at] as number) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  // Of 16 digits the sum may be rounded, but not to a number in the range.
+  return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }

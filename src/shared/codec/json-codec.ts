@@ -1,7 +1,7 @@
 import { base64Length, writeBase64 } from './base64.ts';
 import type { Codec } from './codec.ts';
-import type { Envelope } from './envelope.ts';
-import { int64Characters, writeInt64 } from './int64.ts';
+import type { EncodableEnvelope, Envelope } from './envelope.ts';
+import { int64Characters, safeIntegerCharacters, writeInt64, writeSafeInteger } from './int64.ts';
 import { jsonControl } from './json-control.ts';
 import { JsonMembers, noMember } from './json-members.ts';
 import { isJson } from './json-scan.ts';
@@ -12,7 +12,9 @@ const quote = 0x22;
 const closeBrace = 0x7d;
 
 const beforeType: Uint8Array = textBytes('{"type":');
+const beforeId: Uint8Array = textBytes(',"id":');
 const beforeChannel: Uint8Array = textBytes(',"channel":');
+const beforeOffset: Uint8Array = textBytes(',"offset":');
 const beforeData: Uint8Array = textBytes(',"data":');
 const nullData: Uint8Array = textBytes(',"data":null');
 const beforeBase64: Uint8Array = textBytes(',"data":null,"data_base64":"');
@@ -24,19 +26,24 @@ const beforeClientId: Uint8Array = textBytes(',"client_id":');
  * exact.
  */
 const framingBytes = 128;
+/** The timestamp, `id` and `offset`. */
+const numberBytes: number = int64Characters + 2 * safeIntegerCharacters;
 /** A UTF-16 unit takes at most this many bytes in a JSON string: `\u0000`. */
 const unitBytes = 6;
 /** Text up to this length is first tried as plain ASCII. */
 const shortText = 64;
 
-/** In the order in which they are written, so that a key is found by few comparisons. */
-const members: JsonMembers = new JsonMembers(['type', 'channel', 'data', 'timestamp', 'client_id', 'data_base64']);
+/** In the order in which they are written, so that a key is found by few comparisons. Most messages have no number. */
+const members: JsonMembers = new JsonMembers(
+  ['type', 'channel', 'data', 'timestamp', 'client_id', 'data_base64'],
+  ['id', 'offset'],
+);
 
 /**
  * JSON (RFC 8259), to the byte.
  *
- * Out: the keys `type`, `channel`, `data`, `timestamp`, `client_id` in this order; `channel`, `timestamp` and
- * `client_id` only if present, `data` always. Data that is valid JSON (`Envelope.dataIsJson`) is embedded as it is,
+ * Out: the keys `type`, `id`, `channel`, `offset`, `data`, `timestamp`, `client_id` in this order; `type` and `data`
+ * always, the others only if present. Data that is valid JSON (`Envelope.dataIsJson`) is embedded as it is,
  * whitespace included. Other data, empty bytes too, goes as `"data":null,"data_base64":"…"`. Strings are escaped as
  * JSON.stringify does it.
  *
@@ -51,12 +58,11 @@ export const jsonCodec: Codec = Object.freeze({
   binary: false,
   control: jsonControl,
 
-  encode(envelope: Envelope, scratch?: Scratch): Uint8Array {
+  encode(envelope: EncodableEnvelope, scratch?: Scratch): Uint8Array {
     const { type, channel, data, clientId } = envelope;
     const isEmbedded = data !== null && (envelope.dataIsJson ?? isJson(data));
     const dataBytes = data === null ? 0 : isEmbedded ? data.length : base64Length(data.length);
-    const room =
-      framingBytes + int64Characters + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
+    const room = framingBytes + numberBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
     const target = roomFor(scratch, room);
     return resultOf(scratch, target, 0, write(target, envelope, isEmbedded));
   },
@@ -68,6 +74,8 @@ export const jsonCodec: Codec = Object.freeze({
     let binary: Uint8Array | null = null;
     let timestamp = 0n;
     let clientId = '';
+    let id = 0;
+    let offset = 0;
     if (members.open(bytes)) {
       for (let member = members.next(); member !== noMember; member = members.next()) {
         // The cases are places in the list of names.
@@ -87,26 +95,40 @@ export const jsonCodec: Codec = Object.freeze({
           case 4:
             clientId = members.text(clientId);
             break;
+          case 6:
+            id = members.safeInteger();
+            break;
+          case 7:
+            offset = members.safeInteger();
+            break;
           default:
             binary = members.base64(binary);
         }
       }
     }
     if (embedded !== null || binary === null) {
-      return { type, channel, data: embedded, timestamp, clientId, dataIsJson: true };
+      return { type, channel, data: embedded, timestamp, clientId, id, offset, dataIsJson: true };
     }
-    return { type, channel, data: binary, timestamp, clientId, dataIsJson: isJson(binary) };
+    return { type, channel, data: binary, timestamp, clientId, id, offset, dataIsJson: isJson(binary) };
   },
 } as const);
 
 /** Writes the message and returns its length. `target` has room for the worst case. */
-function write(target: Uint8Array, envelope: Envelope, isEmbedded: boolean): number {
-  const { channel, data, timestamp, clientId } = envelope;
+function write(target: Uint8Array, envelope: EncodableEnvelope, isEmbedded: boolean): number {
+  const { channel, data, timestamp, clientId, id = 0, offset = 0 } = envelope;
   let at = writeBytes(target, 0, beforeType);
   at = writeString(target, at, envelope.type);
+  if (id > 0) {
+    at = writeBytes(target, at, beforeId);
+    at = writeSafeInteger(target, at, id);
+  }
   if (channel !== '') {
     at = writeBytes(target, at, beforeChannel);
     at = writeString(target, at, channel);
+  }
+  if (offset > 0) {
+    at = writeBytes(target, at, beforeOffset);
+    at = writeSafeInteger(target, at, offset);
   }
   if (data === null) {
     at = writeBytes(target, at, nullData);

@@ -1,7 +1,8 @@
 import { readBase64 } from './base64.ts';
-import { readInt64 } from './int64.ts';
+import { readInt64, readSafeInteger } from './int64.ts';
 import { scanned, skipColon, skipSpace, skipString, skipValue } from './json-scan.ts';
 import { malformed } from './malformed.ts';
+import { safeIntegerRange } from './safe-integer.ts';
 import { readText, textBytes } from './text.ts';
 
 /** What `next` returns when there are no more members. */
@@ -25,6 +26,8 @@ export class JsonMembers {
   readonly #names: readonly string[];
   /** Each name as it is nearly always written: in quotes, with a colon. */
   readonly #keys: readonly Uint8Array[];
+  /** The first so many names have an order. */
+  readonly #ordered: number;
   /** Where the current value lies, without whitespace around it. */
   #valueStart = 0;
   #valueEnd = 0;
@@ -32,12 +35,18 @@ export class JsonMembers {
   #at = 0;
   #first = true;
   #index = noMember;
+  /** Index of the last member whose name has an order. */
+  #place = noMember;
   #escaped = false;
 
-  /** @param names lower-case ASCII */
-  constructor(names: readonly string[]) {
-    this.#names = names;
-    this.#keys = names.map((name) => textBytes(`"${name}":`));
+  /**
+   * @param names lower-case ASCII, in the order in which most writers write them
+   * @param strays more of them, whose indices follow; they are rare, and stand anywhere in that order
+   */
+  constructor(names: readonly string[], strays: readonly string[] = []) {
+    this.#names = [...names, ...strays];
+    this.#keys = this.#names.map((name) => textBytes(`"${name}":`));
+    this.#ordered = names.length;
   }
 
   /**
@@ -53,6 +62,7 @@ export class JsonMembers {
       this.#at = start + 1;
       this.#first = true;
       this.#index = noMember;
+      this.#place = noMember;
       return true;
     }
     const end = passed(skipValue(bytes, start));
@@ -62,7 +72,7 @@ export class JsonMembers {
   }
 
   /**
-   * The index in `names` of the next member that has one of them. After the last it is `noMember`, and then all of the
+   * The index of the next member that has one of the names. After the last it is `noMember`, and then all of the
    * document has proved valid.
    *
    * @throws EngineError ERR_MESSAGE_MALFORMED
@@ -83,7 +93,7 @@ export class JsonMembers {
       }
       this.#first = false;
       // Writers keep to one order: the next name is usually one of the next two.
-      const next = this.#index + 1;
+      const next = this.#place + 1;
       const index = this.#hasKey(bytes, at, next)
         ? next
         : this.#hasKey(bytes, at, next + 1)
@@ -92,6 +102,7 @@ export class JsonMembers {
       this.#readValue(bytes, this.#at);
       if (index !== noMember) {
         this.#index = index;
+        if (index < this.#ordered) this.#place = index;
         return index;
       }
     }
@@ -159,6 +170,20 @@ export class JsonMembers {
     return value;
   }
 
+  /**
+   * The current value as an integer from 0 to 2^53 - 1. `null` is refused too: who writes it for a number that an answer
+   * repeats would wait for the answer in vain.
+   *
+   * @throws EngineError ERR_MESSAGE_MALFORMED if it is something else
+   */
+  safeInteger(): number {
+    const first = this.#bytes[this.#valueStart] as number;
+    if (first !== 0x2d && (first < 0x30 || first > 0x39)) throw this.#wrong('not an integer');
+    const value = readSafeInteger(this.#bytes, this.#valueStart, this.#valueEnd);
+    if (value < 0) throw this.#wrong(`not an integer ${safeIntegerRange}`);
+    return value;
+  }
+
   /** Says that the current value is not what its name asks for. */
   #wrong(what: string): Error {
     return malformed(this.#valueStart, `"${this.#names[this.#index]}" is ${what}`);
@@ -178,6 +203,9 @@ export class JsonMembers {
   /** Reads a key and its colon; leaves `#at` at the value. */
   #readKey(bytes: Uint8Array, start: number): number {
     if (start >= bytes.length || bytes[start] !== quote) throw unexpected(bytes, start);
+    for (let stray = this.#ordered; stray < this.#keys.length; stray++) {
+      if (this.#hasKey(bytes, start, stray)) return stray;
+    }
     const end = passed(skipString(bytes, start + 1));
     const index = scanned.escaped
       ? this.#indexOfText(unescaped(bytes, start, end))

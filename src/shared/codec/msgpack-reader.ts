@@ -1,6 +1,7 @@
 import { encode } from '@msgpack/msgpack';
 import { malformed } from './malformed.ts';
 import { readUint, skipMsgpack } from './msgpack-skip.ts';
+import { maxSafeHigh, numberOfWords, safeIntegerRange } from './safe-integer.ts';
 import { readText } from './text.ts';
 
 /** What `key` returns for a key that has none of the names. */
@@ -29,20 +30,25 @@ const wordView: DataView = new DataView(word.buffer);
  * asked for as BigInt, refuses bytes after the document, and does not say how far it read.
  */
 export class MsgpackReader {
-  readonly #names: readonly string[];
+  readonly #most: number;
+  readonly #least: number;
   /** The names as the library writes them: header and letters. */
   readonly #keys: readonly Uint8Array[];
   #bytes: Uint8Array = nothing;
   #at = 0;
 
-  /** @param names ASCII of at most 31 letters, in the order in which most writers write them */
-  constructor(names: readonly string[]) {
-    this.#names = names;
+  /**
+   * @param names ASCII of at most 31 letters, in the order in which most writers write them
+   * @param least how many of the values an array has at least
+   */
+  constructor(names: readonly string[], least: number) {
+    this.#most = names.length;
+    this.#least = least;
     this.#keys = names.map((name) => encode(name));
   }
 
   /**
-   * Begins a document: how many entries its map has, or `~names.length` for an array with one value per name.
+   * Begins a document: how many entries its map has, or `~n` for an array with the values of the first n names.
    *
    * @throws EngineError ERR_MESSAGE_MALFORMED
    */
@@ -58,9 +64,10 @@ export class MsgpackReader {
     if ((head & 0xf0) === 0x90) count = head & 0x0f;
     else if (head === 0xdc) count = this.#uint(2);
     else if (head === 0xdd) count = this.#uint(4);
-    const expected = this.#names.length;
-    if (count === expected) return ~expected;
-    throw malformed(0, count < 0 ? 'not a map' : `an array of ${count} values, not ${expected}`);
+    const least = this.#least;
+    const most = this.#most;
+    if (count >= least && count <= most) return ~count;
+    throw malformed(0, count < 0 ? 'not a map' : `an array of ${count} values, not ${least} to ${most}`);
   }
 
   /** Ends the document, so that its memory is not kept alive. Bytes behind the document are not read. */
@@ -169,6 +176,47 @@ export class MsgpackReader {
         if (head >= 0xe0) return BigInt(head - 0x100);
         throw malformed(start, `"${name}" is not an integer`);
     }
+  }
+
+  /**
+   * Reads an integer of any width. Nil is refused too: who writes it for a number that an answer repeats would wait for
+   * the answer in vain.
+   *
+   * @throws EngineError ERR_MESSAGE_MALFORMED if it is a float or something else, or not from 0 to 2^53 - 1
+   */
+  safeInteger(name: string): number {
+    const start = this.#at;
+    const head = this.#head();
+    if (head < 0x80) return head;
+    let value = -1;
+    switch (head) {
+      case 0xcc:
+        return this.#uint(1);
+      case 0xcd:
+        return this.#uint(2);
+      case 0xce:
+        return this.#uint(4);
+      case 0xcf:
+      case 0xd3: {
+        const high = this.#uint(4);
+        const low = this.#uint(4);
+        if (high <= maxSafeHigh) value = numberOfWords(high, low);
+        break;
+      }
+      case 0xd0:
+        value = (this.#uint(1) << 24) >> 24;
+        break;
+      case 0xd1:
+        value = (this.#uint(2) << 16) >> 16;
+        break;
+      case 0xd2:
+        value = this.#uint(4) | 0;
+        break;
+      default:
+        if (head < 0xe0) throw malformed(start, `"${name}" is not an integer`);
+    }
+    if (value < 0) throw malformed(start, `"${name}" is not an integer ${safeIntegerRange}`);
+    return value;
   }
 
   /**

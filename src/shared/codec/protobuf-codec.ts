@@ -1,9 +1,10 @@
 import type { Codec } from './codec.ts';
 import type { ControlDecoder, RoomMessage } from './control.ts';
-import type { Envelope } from './envelope.ts';
+import type { EncodableEnvelope, Envelope } from './envelope.ts';
 import { isJson } from './json-scan.ts';
 import * as wire from './protobuf/envelope.generated.ts';
 import { readMessage } from './protobuf/envelope-reader.ts';
+import { highWordOf } from './safe-integer.ts';
 import { resultOf, roomFor, type Scratch } from './scratch.ts';
 import { writeBytes, writeText } from './text.ts';
 
@@ -14,10 +15,14 @@ const tag: {
   readonly data: number;
   readonly timestamp: number;
   readonly clientId: number;
-} = { type: 0x0a, channel: 0x12, data: 0x1a, timestamp: 0x20, clientId: 0x2a };
+  readonly id: number;
+  readonly offset: number;
+} = { type: 0x0a, channel: 0x12, data: 0x1a, timestamp: 0x20, clientId: 0x2a, id: 0x30, offset: 0x38 };
+/** How many fields an envelope has; they are numbered from 1. */
+const envelopeFields = 7;
 
 /**
- * Upper bound for tags, lengths and the timestamp together. It is more than their sum, so the sum need not be kept
+ * Upper bound for tags, lengths and numbers together. It is more than their sum, so the sum need not be kept
  * exact.
  */
 const framingBytes = 64;
@@ -54,8 +59,8 @@ export const protobufControl: ControlDecoder = Object.freeze({
  * Out: fields in ascending order, zero values omitted. The wire does not tell empty data from null: both are omitted.
  *
  * In: unknown fields are skipped, the last of several values wins, no bytes at all are an empty message. Absent and
- * empty data are null; other data is a view of the message. A known field with another wire type than its own, and
- * invalid UTF-8 in a string, are malformed.
+ * empty data are null; other data is a view of the message. A known field with another wire type than its own, invalid
+ * UTF-8 in a string, and an `id` or `offset` above 2^53 - 1 are malformed.
  */
 export const protobufCodec: Codec = Object.freeze({
   name: 'protobuf',
@@ -63,7 +68,7 @@ export const protobufCodec: Codec = Object.freeze({
   binary: true,
   control: protobufControl,
 
-  encode(envelope: Envelope, scratch?: Scratch): Uint8Array {
+  encode(envelope: EncodableEnvelope, scratch?: Scratch): Uint8Array {
     const { type, channel, data, clientId } = envelope;
     const dataBytes = data === null ? 0 : data.length;
     const room = framingBytes + dataBytes + (type.length + channel.length + clientId.length) * unitBytes;
@@ -72,14 +77,16 @@ export const protobufCodec: Codec = Object.freeze({
   },
 
   decode(bytes: Uint8Array): Envelope {
-    const { type, channel, data, timestamp, clientId } = readMessage(wire.WsMessage, bytes, 5);
+    const { type, channel, data, timestamp, clientId, id, offset } = readMessage(wire.WsMessage, bytes, envelopeFields);
     return {
       type,
       channel,
       data: payloadOf(data),
-      // Our reader gives bigints; an absent one reads as protobufjs's own zero.
+      // Our reader gives bigints and numbers; an absent one reads as protobufjs's own zero.
       timestamp: typeof timestamp === 'bigint' ? timestamp : 0n,
       clientId,
+      id: typeof id === 'number' ? id : 0,
+      offset: typeof offset === 'number' ? offset : 0,
     };
   },
 } as const);
@@ -110,8 +117,8 @@ function payloadOf(data: Uint8Array): Uint8Array | null {
  * Writes the message and returns its length. `target` has room for the worst case. By hand, because tags and lengths are
  * known here: static code would grow a buffer of its own and copy from it.
  */
-function write(target: Uint8Array, envelope: Envelope): number {
-  const { type, channel, data, timestamp, clientId } = envelope;
+function write(target: Uint8Array, envelope: EncodableEnvelope): number {
+  const { type, channel, data, timestamp, clientId, id = 0, offset = 0 } = envelope;
   let at = writeString(target, 0, tag.type, type);
   at = writeString(target, at, tag.channel, channel);
   if (data !== null && data.length > 0) {
@@ -123,7 +130,16 @@ function write(target: Uint8Array, envelope: Envelope): number {
     target[at] = tag.timestamp;
     at = writeTimestamp(target, at + 1, timestamp);
   }
-  return writeString(target, at, tag.clientId, clientId);
+  at = writeString(target, at, tag.clientId, clientId);
+  if (id > 0) {
+    target[at] = tag.id;
+    at = writeVarint(target, at + 1, highWordOf(id), id >>> 0);
+  }
+  if (offset > 0) {
+    target[at] = tag.offset;
+    at = writeVarint(target, at + 1, highWordOf(offset), offset >>> 0);
+  }
+  return at;
 }
 
 /** Writes a string field, unless it is empty, and returns the offset after it. */
@@ -166,8 +182,13 @@ function writeLength(target: Uint8Array, start: number, length: number): number 
 /** Writes `value`, wrapped to int64, as a varint; a negative one takes ten bytes. */
 function writeTimestamp(target: Uint8Array, start: number, value: bigint): number {
   words.setBigInt64(0, value);
-  let high = words.getUint32(0);
-  let low = words.getUint32(4);
+  return writeVarint(target, start, words.getUint32(0), words.getUint32(4));
+}
+
+/** Writes a number of two words of 32 bits as a varint. */
+function writeVarint(target: Uint8Array, start: number, highWord: number, lowWord: number): number {
+  let high = highWord;
+  let low = lowWord;
   let at = start;
   while (high > 0) {
     target[at++] = (low & 0x7f) | 0x80;

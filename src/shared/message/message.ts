@@ -152,6 +152,8 @@ export function outgoingEnvelope(message: OutgoingMessage, defaultType: string, 
     data: raw ?? (data === undefined || data === null ? null : dataBytes(data)),
     timestamp: timestamp ?? nowNanos(),
     clientId: textField(message.clientId, 'clientId', ''),
+    id: 0,
+    offset: 0,
     dataIsJson: raw === null ? true : undefined,
   };
 }

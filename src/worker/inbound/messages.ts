@@ -48,6 +48,7 @@ export class Messages {
     connection.malformed = 0;
     // Overrides what the message claims.
     envelope.clientId = connection.id;
+    envelope.offset = 0;
     if (envelope.timestamp === 0n) envelope.timestamp = nowNanos();
     const seen = this.#showMessage(connection, envelope);
     // A handler may have closed the connection: then nothing more is done for it.

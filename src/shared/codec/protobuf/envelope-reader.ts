@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs/minimal.js';
 import { EngineError } from '../../errors/index.ts';
 import { malformed } from '../malformed.ts';
+import { safeIntegerRange } from '../safe-integer.ts';
 import { readText, textBytes } from '../text.ts';
 import type { StaticType } from './envelope.generated.ts';
 
@@ -12,8 +13,9 @@ const nothing: Uint8Array = new Uint8Array(0);
 const words: DataView = new DataView(new ArrayBuffer(8));
 
 /** What protobufjs's reader does that static code and the class below use, with int64 as a bigint. */
-interface WireReader extends Omit<protobuf.Reader, 'int64' | 'stringVerify' | 'skip' | 'skipType'> {
+interface WireReader extends Omit<protobuf.Reader, 'int64' | 'uint64' | 'stringVerify' | 'skip' | 'skipType'> {
   int64(): bigint;
+  uint64(): number;
   stringVerify(): string;
   skip(length?: number): this;
   skipType(wireType: number, depth?: number, fieldNumber?: number): this;
@@ -23,7 +25,8 @@ const BaseReader = protobuf.Reader as unknown as new (bytes: Uint8Array) => Wire
 
 /**
  * protobufjs's reader, used again and again, and stricter: a field of the message with another wire type
- * than its own, invalid UTF-8 in a string and a varint that is longer than ten bytes or above 64 bits are errors.
+ * than its own, invalid UTF-8 in a string, a varint that is longer than ten bytes or above 64 bits, and a uint64 above
+ * 2^53 - 1 are errors.
  */
 class EnvelopeReader extends BaseReader {
   /** The message's own fields are numbered from 1 to this. */
@@ -61,6 +64,21 @@ class EnvelopeReader extends BaseReader {
     const last = this.#next();
     if (last > 1) throw malformed(this.pos - 1, 'varint above 64 bits');
     return int64Of(high | (last << 31), low);
+  }
+
+  /** No BigInt is made: the numbers that are uint64 in the schema are safe integers. */
+  override uint64(): number {
+    const start = this.pos;
+    let value = 0;
+    for (let scale = 1; scale <= 2 ** 63; scale *= 0x80) {
+      const byte = this.#next();
+      value += (byte & 0x7f) * scale;
+      if (byte >= 0x80) continue;
+      // A sum that was rounded is above 2^53 in any case.
+      if (value > Number.MAX_SAFE_INTEGER) throw malformed(start, `number not ${safeIntegerRange}`);
+      return value;
+    }
+    throw malformed(start, 'varint above 64 bits');
   }
 
   override stringVerify(): string {

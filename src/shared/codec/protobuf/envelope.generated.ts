@@ -32,6 +32,8 @@ $root.hypgo = (function() {
             WsMessage.prototype.data = $util.newBuffer([]);
             WsMessage.prototype.timestamp = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
             WsMessage.prototype.clientId = "";
+            WsMessage.prototype.id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            WsMessage.prototype.offset = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
 
             WsMessage.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -50,6 +52,10 @@ $root.hypgo = (function() {
                     writer.uint32(32).int64(message.timestamp);
                 if (message.clientId != null && $Object.hasOwnProperty.call(message, "clientId") && message.clientId !== "")
                     writer.uint32(42).string(message.clientId);
+                if (message.id != null && $Object.hasOwnProperty.call(message, "id") && (typeof message.id === "object" ? message.id.low || message.id.high : message.id !== 0))
+                    writer.uint32(48).uint64(message.id);
+                if (message.offset != null && $Object.hasOwnProperty.call(message, "offset") && (typeof message.offset === "object" ? message.offset.low || message.offset.high : message.offset !== 0))
+                    writer.uint32(56).uint64(message.offset);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (var i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -126,6 +132,24 @@ $root.hypgo = (function() {
                                 message.clientId = value;
                             else
                                 delete message.clientId;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.id = value;
+                            else
+                                delete message.id;
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.offset = value;
+                            else
+                                delete message.offset;
                             continue;
                         }
                     }
@@ -412,7 +436,10 @@ $root.hypgo = (function() {
     return hypgo;
 })();
 
-/** What a reader's `int64` gives and a writer's takes: protobufjs knows numbers and Longs, a subclass may know bigint. */
+/**
+ * What a reader's `int64` and `uint64` give and a writer's take: protobufjs knows numbers and Longs, a subclass may
+ * know bigint.
+ */
 export type Int64 = number | bigint | { readonly low: number; readonly high: number };
 
 /** The static code of one message. Absent fields read as zero values, through the prototype. */
@@ -428,6 +455,8 @@ export interface WsMessage {
   data: Uint8Array;
   timestamp: Int64;
   clientId: string;
+  id: Int64;
+  offset: Int64;
 }
 
 export const WsMessage: StaticType<WsMessage> = $root.hypgo.websocket.WsMessage;

@@ -7,7 +7,7 @@ export const broadcast: Command = {
   target: 'everyone',
   takesMemory: false,
   publishes: true,
-  readRequest: (_connection, envelope) => ({ name: '', envelope }),
+  readRequest: (_connection, envelope) => ({ name: '', envelope: { ...envelope, id: 0 } }),
   checkSender: allowSender,
   perform: ({ publisher }, _connection, { name, envelope }) => publisher.publishEnvelope('everyone', name, envelope),
 };

@@ -11,7 +11,10 @@ import type { Hub } from '../../outbound/hub.ts';
 export interface CommandRequest {
   /** Of the channel or room; '' for everyone. */
   readonly name: string;
-  /** What is published; of a command that does not publish, the control message itself. */
+  /**
+   * What is published, without the sender's `id`, which means nothing to others; of a command that does not publish, the
+   * control message itself.
+   */
   readonly envelope: Envelope;
 }
 

@@ -11,7 +11,7 @@ export const publish: Command = {
   readRequest(_connection, envelope) {
     const { channel } = envelope;
     if (channel === '') throw refusalOf('ERR_CHANNEL_INVALID', 'publish needs the channel in the envelope');
-    return { name: channel, envelope: { ...envelope, type: 'message' } };
+    return { name: channel, envelope: { ...envelope, type: 'message', id: 0 } };
   },
   checkSender: allowSender,
   perform: ({ publisher }, _connection, { name, envelope }) => publisher.publishEnvelope('channel', name, envelope),

@@ -16,7 +16,7 @@ export const roomMessage: Command = {
       throw refusalOf('ERR_ROOM_INVALID', 'data must be {"room_id": "<id>", "data": <any>}');
     }
     const { roomId, data, dataIsJson } = message;
-    return { name: roomId, envelope: { ...envelope, channel: roomId, data, dataIsJson } };
+    return { name: roomId, envelope: { ...envelope, channel: roomId, data, dataIsJson, id: 0 } };
   },
   checkSender: (connection, { name }) => (connection.memberships('room').has(name) ? null : notAMember),
   perform: ({ publisher }, _connection, { name, envelope }) => publisher.publishEnvelope('room', name, envelope),
