@@ -230,22 +230,25 @@ describe('golden vectors of messages with an id or an offset', () => {
           assert.ok(outcome.offset === offset || outcome.offset === 0, `offset ${outcome.offset} at ${length}`);
         }
       });
-
-      test(`${name} with any one byte changed is malformed or has numbers in the range: ${codec.name}`, () => {
-        let read = 0;
-        for (let at = 0; at < bytes.length; at++) {
-          for (let byte = 0; byte < 256; byte++) {
-            const changed = bytes.slice();
-            changed[at] = byte;
-            const outcome = outcomeOf(codec, changed);
-            if (typeof outcome === 'string') continue;
-            read++;
-            for (const field of fields) assert.ok(Number.isSafeInteger(outcome[field]) && outcome[field] >= 0);
-          }
-        }
-        assert.ok(read > bytes.length * 8 && read < bytes.length * 250, `${read} read`);
-      });
     }
+  }
+
+  for (const codec of codecs) {
+    test(`with any one byte changed it is malformed or has numbers in the range: ${codec.name}`, () => {
+      const bytes = vectorBytes(codec, 'M9');
+      let read = 0;
+      for (let at = 0; at < bytes.length; at++) {
+        for (let byte = at & 3; byte < 256; byte += 4) {
+          const changed = bytes.slice();
+          changed[at] = byte;
+          const outcome = outcomeOf(codec, changed);
+          if (typeof outcome === 'string') continue;
+          read++;
+          for (const field of fields) assert.ok(Number.isSafeInteger(outcome[field]) && outcome[field] >= 0);
+        }
+      }
+      assert.ok(read > bytes.length * 2 && read < bytes.length * 62, `${read} read`);
+    });
   }
 
   test('the FlatBuffers library writes the same bytes', () => {
@@ -346,7 +349,7 @@ describe('id and offset in each codec', () => {
           assert.deepEqual(saidBy(codec.decode(kept)), saidBy(envelope));
           assert.equal(hexOf(codec.encode(envelope, scratch)), hexOf(kept));
         }),
-        { numRuns: 5_000 },
+        { numRuns: 1_000 },
       );
     });
 
@@ -368,9 +371,9 @@ describe('id and offset in each codec', () => {
   }
 
   test('FlatBuffers are what the Builder writes, for every length of each text and every form of the head', () => {
-    for (let lengths = 0; lengths < 5 ** 4 * 8; lengths++) {
-      const size = (place: number): number => Math.floor(lengths / 5 ** place) % 5;
-      const forms = Math.floor(lengths / 5 ** 4);
+    for (let lengths = 0; lengths < 4 ** 4 * 8; lengths++) {
+      const size = (place: number): number => Math.floor(lengths / 4 ** place) % 4;
+      const forms = Math.floor(lengths / 4 ** 4);
       const envelope = envelopeOf({
         type: 't'.repeat(size(0)),
         channel: 'c'.repeat(size(1)),
