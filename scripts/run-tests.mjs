@@ -96,7 +96,7 @@ const isHeldUp = awayMs > mostAwayMs;
 const leftOut = isHeldUp ? names.filter((name) => timed.some((start) => name.startsWith(start))) : [];
 const chosen = names.filter((name) => !leftOut.includes(name));
 const folders = new Set(chosen.map((name) => dirname(name)));
-const waiting = hasEnd ? inTurns(chosen) : chosen;
+const waiting = hasEnd ? inTurns(chosen) : [...chosen];
 const end = Date.now() + minutes * 60_000;
 const failures = new Map();
 const unsteady = [];
