@@ -58,6 +58,7 @@ const timed = [
   'chaos/',
   'cli/bench-',
   'cli/serve',
+  'codec/flatbuffers-properties',
   'engine/exit',
   'engine/overload',
   'engine/thousand-subscribers',

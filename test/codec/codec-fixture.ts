@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { fc } from '../support/properties.ts';
 import { type Envelope, jsonCodec } from '#dist/shared/codec/index.js';
+import { fc } from '../support/properties.ts';
 
 /** UTF-8 of a text, as plain bytes and not as a Buffer. */
 export function bytesOf(text: string): Uint8Array {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fc } from '../support/properties.ts';
 import { Builder } from 'flatbuffers';
 import { type Codec, type CodecName, codecByName, codecs, type Envelope, Scratch } from '#dist/shared/codec/index.js';
+import { fc } from '../support/properties.ts';
 import { bytesOf, decodeText, envelopeOf, malformedText, safeIntegers, saidBy } from './codec-fixture.ts';
 import { builtBytes } from './flatbuffers-fixture.ts';
 import { bin, bytesOfHex, hexOf, mapOf, str } from './msgpack-fixture.ts';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fc } from '../support/properties.ts';
 import {
   int64Characters,
   readInt64,
@@ -9,6 +8,7 @@ import {
   writeInt64,
   writeSafeInteger,
 } from '#dist/shared/codec/int64.js';
+import { fc } from '../support/properties.ts';
 
 function written(value: bigint): string {
   const target = new Uint8Array(2 + int64Characters).fill(0x21);
